@@ -1,0 +1,69 @@
+/* kernels.c: all loops for both dtypes, compiled once per instruction set with -DFAD_ISA=<name>.
+ * vmath.h holds the functions, rows.def the elementwise table, loops.inc the loops. */
+#include "kernels.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#ifndef FAD_ISA
+#define FAD_ISA baseline
+#endif
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define STR_(a) #a
+#define STR(a) STR_(a)
+
+/* the loops' iterations are independent: an output may be an input, element by element, never shifted */
+#if defined(__clang__)
+#define IVDEP _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define IVDEP _Pragma("GCC ivdep")
+#elif defined(_MSC_VER)
+#define IVDEP __pragma(loop(ivdep))
+#else
+#define IVDEP
+#endif
+#define R(x) ((T)(x))
+
+#define T float
+#define FLOAT_BITS 32
+#define FN(name) CAT(name, _f32)
+#include "vmath.h"
+#include "loops.inc"
+#undef T
+#undef FLOAT_BITS
+#undef FN
+
+#define T double
+#define FLOAT_BITS 64
+#define FN(name) CAT(name, _f64)
+#include "vmath.h"
+#include "loops.inc"
+#undef T
+#undef FLOAT_BITS
+#undef FN
+
+enum { NONE = 0, X = FAD_X, A = FAD_A, B = FAD_B, Y = FAD_Y };
+#define BOTH(name) { name##_f32, name##_f64 }
+#define BACK(dtype, name) { bwd_##name##_##dtype, acc_##name##_##dtype }
+#define UNARY(name, value, vjp, reads, n_params, lo, hi) \
+    { #name, #value, { #vjp, 0 }, { reads, 0 }, 1, n_params, lo, hi, BOTH(fwd_##name), \
+      { { BACK(f32, name), { 0, 0 } }, { BACK(f64, name), { 0, 0 } } } },
+#define BINARY(name, value, vjp_a, reads_a, vjp_b, reads_b, lo, hi) \
+    { #name, #value, { #vjp_a, #vjp_b }, { reads_a, reads_b }, 2, 0, lo, hi, BOTH(fwd_##name), \
+      { { BACK(f32, name##_a), BACK(f32, name##_b) }, { BACK(f64, name##_a), BACK(f64, name##_b) } } },
+static const fad_row rows[] = {
+#include "rows.def"
+};
+
+extern const fad_kernels CAT(fad_kernels_, FAD_ISA);
+const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
+    .isa = STR(FAD_ISA), .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
+    .sum = BOTH(sum), .prod = BOTH(prod), .max = BOTH(max), .min = BOTH(min),
+    .lse = BOTH(lse), .cumsum = BOTH(cumsum),
+    .softmax = BOTH(softmax), .log_softmax = BOTH(log_softmax),
+    .softmax_back = BOTH(softmax_back), .log_softmax_back = BOTH(log_softmax_back),
+    .xent = BOTH(xent), .xent_back = BOTH(xent_back),
+    .gemm = BOTH(gemm), .sgd = BOTH(sgd), .adam = BOTH(adam), .where = BOTH(where_),
+    .map = fad_map, .copy = fad_copy, .cast = fad_cast,
+};

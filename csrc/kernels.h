@@ -1,0 +1,95 @@
+/* kernels.h: what csrc/ offers to the Cython core: one table of function pointers.
+ *
+ * kernels.c is compiled once per instruction set (see setup.py); every such object exports one
+ * `fad_kernels`, and dispatch.c picks one of them when the library is loaded.  map.c, compiled once,
+ * feeds the contiguous kernels with strided and broadcast operands.
+ *
+ * Nothing here knows Python, allocates, or keeps state.  Next: rows.def, the elementwise table.
+ */
+#ifndef FAD_KERNELS_H
+#define FAD_KERNELS_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FAD_F32, FAD_F64, FAD_COMPILED };          /* the dtypes that have kernels */
+enum { FAD_NONE = 0, FAD_A = 1, FAD_X = 1, FAD_B = 2, FAD_Y = 4 };  /* what a derivative reads */
+enum { FAD_MAX_NDIM = 64, FAD_MAX_OPERANDS = 6 };
+
+/* An elementwise kernel: n elements, contiguous operands.  Forward: in = {x} or {a, b}.
+ * Backward: in = {g, a, b, y} (unary: b is NULL); what the row does not read may be NULL. */
+typedef void (*fad_map_fn)(ptrdiff_t n, const void *const *in, void *out, const double *param);
+
+/* One row of the elementwise table: its text for the traced rules, its loops for the raw ones. */
+typedef struct {
+    const char *name;
+    const char *value;           /* "tanh(x)" */
+    const char *vjp[2];          /* "g * (1 - y*y)", for each input */
+    int needs[2];                /* FAD_A | FAD_B | FAD_Y: what that text reads beside g */
+    int arity, n_params;
+    double lo, hi;               /* the tests' domain */
+    fad_map_fn forward[FAD_COMPILED];
+    fad_map_fn backward[FAD_COMPILED][2][2];       /* [dtype][input][0 writes, 1 adds] */
+} fad_row;
+
+/* Reductions see x as (outer, r, inner), contiguous, and reduce over r.  `add` accumulates. */
+typedef void (*fad_reduce_fn)(ptrdiff_t outer, ptrdiff_t r, ptrdiff_t inner,
+                              const void *x, void *out, int add);
+/* Row-wise kernels see x as (rows, n), contiguous. */
+typedef void (*fad_rows_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, void *out);
+typedef void (*fad_rows_back_fn)(ptrdiff_t rows, ptrdiff_t n,
+                                 const void *g, const void *y, void *out, int add);
+/* w_i -log softmax(x_i)[t_i]; keeps log sum exp of every row. The targets have been checked. */
+typedef void (*fad_xent_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, const int64_t *target,
+                            void *lse, void *loss);
+typedef void (*fad_xent_back_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, const int64_t *target,
+                                 const void *lse, const void *g, void *out, int add);
+/* C := A B (+ C), with element strides: the plain fallback when no BLAS is found. */
+typedef void (*fad_gemm_fn)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
+                            const void *a, ptrdiff_t ars, ptrdiff_t acs,
+                            const void *b, ptrdiff_t brs, ptrdiff_t bcs,
+                            void *c, ptrdiff_t ldc, int add);
+
+typedef struct { double lr, momentum, dampening, weight_decay; int nesterov, first, maximize; } fad_sgd;
+typedef void (*fad_sgd_fn)(ptrdiff_t n, void *p, const void *g, void *buf, const fad_sgd *o);
+typedef struct {
+    double lr, beta1, beta2, eps, weight_decay, correction1, correction2_sqrt;
+    int decoupled, maximize, amsgrad;
+} fad_adam;
+typedef void (*fad_adam_fn)(ptrdiff_t n, void *p, const void *g, void *m, void *v, void *vmax,
+                            const fad_adam *o);
+
+/* map.c */
+typedef struct { const char *data; const ptrdiff_t *strides; ptrdiff_t itemsize; } fad_operand;
+
+/* out[...] = kernel(in[0][...], ...): every operand has `ndim` byte strides (0 to broadcast). */
+void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *shape,
+             int n_in, const fad_operand *in, const fad_operand *out);
+/* dst[...] = src[...], elements of one size (1, 2, 4, 8, 16, 32 bytes or any other). */
+void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fad_operand *dst);
+/* float32 <-> float64 */
+void fad_cast(ptrdiff_t n, int from, const void *src, int to, void *dst);
+
+typedef struct {
+    const char *isa;
+    const fad_row *rows;
+    int n_rows;
+    fad_reduce_fn sum[FAD_COMPILED], prod[FAD_COMPILED], max[FAD_COMPILED], min[FAD_COMPILED],
+                  lse[FAD_COMPILED], cumsum[FAD_COMPILED];
+    fad_rows_fn softmax[FAD_COMPILED], log_softmax[FAD_COMPILED];
+    fad_rows_back_fn softmax_back[FAD_COMPILED], log_softmax_back[FAD_COMPILED];
+    fad_xent_fn xent[FAD_COMPILED];
+    fad_xent_back_fn xent_back[FAD_COMPILED];
+    fad_gemm_fn gemm[FAD_COMPILED];
+    fad_sgd_fn sgd[FAD_COMPILED];
+    fad_adam_fn adam[FAD_COMPILED];
+    fad_map_fn where[FAD_COMPILED];               /* in = {bool c, a, b} */
+    void (*map)(fad_map_fn, const double *, int, const ptrdiff_t *, int, const fad_operand *, const fad_operand *);
+    void (*copy)(int, const ptrdiff_t *, const fad_operand *, const fad_operand *);
+    void (*cast)(ptrdiff_t, int, const void *, int, void *);
+} fad_kernels;
+
+/* dispatch.c: the table for this processor, or for the instruction set named (NULL: the best one).
+ * NULL if the name is unknown or the processor cannot run it. */
+const fad_kernels *fad_select(const char *isa);
+const char *fad_isa_list(void);                   /* the names, best first, separated by blanks */
+#endif

@@ -1,0 +1,150 @@
+/* map.c: runs a contiguous kernel over strided and broadcast operands.
+ *
+ * Kernels see only contiguous runs, so each needs one loop and that loop vectorises.  Where an operand
+ * is not contiguous along the innermost axis, a block of it is gathered into a scratch line in the
+ * first-level cache; a broadcast value is spread there once and used again for every block.
+ * Next: kernels.c, the loops themselves. */
+#include "kernels.h"
+#include <string.h>
+
+enum { BLOCK_BYTES = 4096 };
+
+static void gather(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t size)
+{
+#define MOVE(TYPE) do { TYPE *d = (TYPE *)dst; \
+        for (ptrdiff_t i = 0; i < n; i++) d[i] = *(const TYPE *)(src + i * stride); } while (0)
+    if (size == 4) MOVE(uint32_t);
+    else if (size == 8) MOVE(uint64_t);
+    else if (size == 1) MOVE(uint8_t);
+    else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * size, src + i * stride, (size_t)size);
+#undef MOVE
+}
+
+static void scatter(ptrdiff_t n, const char *src, char *dst, ptrdiff_t stride, ptrdiff_t size)
+{
+#define MOVE(TYPE) do { const TYPE *s = (const TYPE *)src; \
+        for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * stride) = s[i]; } while (0)
+    if (size == 4) MOVE(uint32_t);
+    else if (size == 8) MOVE(uint64_t);
+    else if (size == 1) MOVE(uint8_t);
+    else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * stride, src + i * size, (size_t)size);
+#undef MOVE
+}
+
+/* Drops axes of length 1 and joins neighbours that are one run for every operand. */
+static int coalesce(int ndim, const ptrdiff_t *shape, int n, const fad_operand *const *ops,
+                    ptrdiff_t *dims, ptrdiff_t (*strides)[FAD_MAX_NDIM])
+{
+    int last = -1;
+    for (int axis = 0; axis < ndim; axis++) {
+        if (shape[axis] == 1) continue;
+        int join = last >= 0;
+        for (int k = 0; join && k < n; k++)
+            join = strides[k][last] == ops[k]->strides[axis] * shape[axis];
+        if (!join) { last++; dims[last] = 1; }
+        dims[last] *= shape[axis];
+        for (int k = 0; k < n; k++) strides[k][last] = ops[k]->strides[axis];
+    }
+    if (last < 0) {
+        last = 0;
+        dims[0] = 1;
+        for (int k = 0; k < n; k++) strides[k][0] = ops[k]->itemsize;
+    }
+    return last + 1;
+}
+
+void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *shape,
+             int n_in, const fad_operand *in, const fad_operand *out)
+{
+    ptrdiff_t dims[FAD_MAX_NDIM], strides[FAD_MAX_OPERANDS + 1][FAD_MAX_NDIM];
+    ptrdiff_t index[FAD_MAX_NDIM] = {0};
+    const fad_operand *ops[FAD_MAX_OPERANDS + 1];
+    const char *at[FAD_MAX_OPERANDS + 1];
+    const char *spread[FAD_MAX_OPERANDS] = {0};      /* which broadcast value a scratch line holds */
+    const void *args[FAD_MAX_OPERANDS];
+    union { char bytes[BLOCK_BYTES]; double align; } scratch[FAD_MAX_OPERANDS + 1];
+    int used[FAD_MAX_OPERANDS], n_used = 0;
+    ptrdiff_t widest = out->itemsize;
+
+    for (int axis = 0; axis < ndim; axis++) if (shape[axis] == 0) return;
+    for (int k = 0; k < n_in; k++) {
+        args[k] = NULL;
+        if (in[k].data == NULL) continue;            /* an operand that this kernel does not read */
+        used[n_used] = k;
+        ops[n_used] = &in[k];
+        at[n_used++] = in[k].data;
+        if (in[k].itemsize > widest) widest = in[k].itemsize;
+    }
+    ops[n_used] = out;
+    at[n_used] = out->data;
+    ndim = coalesce(ndim, shape, n_used + 1, ops, dims, strides);
+
+    const ptrdiff_t n = dims[ndim - 1];
+    int direct = 1;
+    for (int k = 0; k <= n_used; k++) direct &= strides[k][ndim - 1] == ops[k]->itemsize || n == 1;
+    const ptrdiff_t block = direct ? n : BLOCK_BYTES / widest;
+
+    for (;;) {
+        for (ptrdiff_t start = 0; start < n; start += block) {
+            const ptrdiff_t m = n - start < block ? n - start : block;
+            for (int k = 0; k < n_used; k++) {
+                const ptrdiff_t s = strides[k][ndim - 1], size = ops[k]->itemsize;
+                const char *src = at[k] + start * s;
+                if (s == size || n == 1) { args[used[k]] = src; continue; }
+                args[used[k]] = scratch[k].bytes;
+                if (s == 0 && spread[k] == src) continue;
+                gather(s == 0 && n > block ? block : m, src, s, scratch[k].bytes, size);
+                spread[k] = s == 0 ? src : NULL;
+            }
+            char *dst = (char *)at[n_used] + start * strides[n_used][ndim - 1];
+            if (strides[n_used][ndim - 1] == out->itemsize || n == 1) kernel(m, args, dst, param);
+            else {
+                kernel(m, args, scratch[n_used].bytes, param);
+                scatter(m, scratch[n_used].bytes, dst, strides[n_used][ndim - 1], out->itemsize);
+            }
+        }
+        int axis = ndim - 2;
+        for (; axis >= 0; axis--) {
+            for (int k = 0; k <= n_used; k++) at[k] += strides[k][axis];
+            if (++index[axis] < dims[axis]) break;
+            for (int k = 0; k <= n_used; k++) at[k] -= strides[k][axis] * dims[axis];
+            index[axis] = 0;
+        }
+        if (axis < 0) return;
+    }
+}
+
+void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fad_operand *dst)
+{
+    ptrdiff_t dims[FAD_MAX_NDIM], strides[2][FAD_MAX_NDIM], index[FAD_MAX_NDIM] = {0};
+    const fad_operand *ops[2] = {dst, src};
+    for (int axis = 0; axis < ndim; axis++) if (shape[axis] == 0) return;
+    ndim = coalesce(ndim, shape, 2, ops, dims, strides);
+    char *to = (char *)dst->data;
+    const char *from = src->data;
+    const ptrdiff_t size = dst->itemsize, n = dims[ndim - 1];
+    const ptrdiff_t out_step = strides[0][ndim - 1], in_step = strides[1][ndim - 1];
+    for (;;) {
+        if (out_step == size && in_step == size) memcpy(to, from, (size_t)(n * size));
+        else if (out_step == size) gather(n, from, in_step, to, size);
+        else if (in_step == size) scatter(n, from, to, out_step, size);
+        else for (ptrdiff_t i = 0; i < n; i++) memcpy(to + i * out_step, from + i * in_step, (size_t)size);
+        int axis = ndim - 2;
+        for (; axis >= 0; axis--) {
+            to += strides[0][axis];
+            from += strides[1][axis];
+            if (++index[axis] < dims[axis]) break;
+            to -= strides[0][axis] * dims[axis];
+            from -= strides[1][axis] * dims[axis];
+            index[axis] = 0;
+        }
+        if (axis < 0) return;
+    }
+}
+
+void fad_cast(ptrdiff_t n, int from, const void *src, int to, void *dst)
+{
+    if (from == to) memcpy(dst, src, (size_t)n * (from == FAD_F32 ? sizeof(float) : sizeof(double)));
+    else if (from == FAD_F32) for (ptrdiff_t i = 0; i < n; i++) ((double *)dst)[i] = ((const float *)src)[i];
+    else for (ptrdiff_t i = 0; i < n; i++) ((float *)dst)[i] = (float)((const double *)src)[i];
+}

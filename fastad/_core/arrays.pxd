@@ -1,0 +1,27 @@
+# arrays.pxd (level 1): what can be done with arrays without thinking of derivatives.
+from .types cimport F32, F64, BOOL, I64, OTHER, MAX_NDIM, compiled
+from .kernels cimport K, fad_map_fn, fad_reduce_fn, fad_operand
+from .storage cimport Array, Layout
+
+cdef enum:
+    GIL_SIZE = 32768                    # elements above which a kernel runs without the GIL
+
+cdef Array copy(Array a)
+cdef Array contiguous(Array a)
+cdef Array cast(Array a, object dtype)
+cdef int assign(Array dst, Array src) except -1
+cdef int fill(Array a, double value) except -1
+cdef Array broadcast(Array a, Layout shape)
+cdef Layout broadcast_layouts(str op, Layout a, Layout b)
+
+cdef int map1(fad_map_fn f, const double* param, Array x, Array out) except -1
+cdef int map2(fad_map_fn f, const double* param, Array a, Array b, Array out) except -1
+cdef int map3(fad_map_fn f, Array a, Array b, Array c, Array out) except -1
+cdef int map_back(fad_map_fn f, const double* param, Array g, Array a, Array b, Array y, Array out) except -1
+
+cdef Array add(Array a, Array b)
+cdef int add_into(Array a, Array b) except -1
+cdef Array sum_to(Array g, Layout want, int lead)
+cdef Array reduce_axes(fad_reduce_fn* f, Array x, const char* reduced, bint keepdims)
+cdef Array reduced_last(Array x, const char* reduced, Py_ssize_t* outer, Py_ssize_t* r, Py_ssize_t* inner,
+                        bint middle)

@@ -1,0 +1,369 @@
+"""Level 1: copying, casting, broadcasting, adding and summing arrays, without derivatives.
+
+The walks accumulate gradients with these, and the primitives are built on them.  float32 and float64 run in
+csrc/; every other dtype through NumPy.  Next: tape.pyx.
+"""
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from .storage cimport (
+    dense,
+    dense_as,
+    dense_dtype,
+    empty,
+    from_ndarray,
+    same,
+    same_shape,
+    shape_of,
+    strided,
+    to_ndarray,
+    view,
+)
+
+
+cdef inline bint spread(Layout layout, Layout out, Py_ssize_t* steps) noexcept:
+    """The strides that broadcast `layout` to the shape of `out`; False if the shapes do not fit."""
+    cdef int i, lead = out.ndim - layout.ndim
+    cdef Py_ssize_t n
+    if lead < 0:
+        return False
+    for i in range(lead):
+        steps[i] = 0
+    for i in range(layout.ndim):
+        n = layout.shape[i]
+        if n == out.shape[lead + i]:
+            steps[lead + i] = layout.strides[i]
+        elif n == 1:
+            steps[lead + i] = 0
+        else:
+            return False
+    return True
+
+
+cdef Layout broadcast_layouts(str op, Layout a, Layout b):
+    """The dense layout of the shape to which both broadcast, in the dtype of `a`."""
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef int i, n = max(a.ndim, b.ndim)
+    cdef Py_ssize_t p, q
+    for i in range(n):
+        p = a.shape[a.ndim - n + i] if i >= n - a.ndim else 1
+        q = b.shape[b.ndim - n + i] if i >= n - b.ndim else 1
+        if p != q and p != 1 and q != 1:
+            raise ValueError(f"{op}: shapes {shape_of(a)} and {shape_of(b)} do not broadcast: axis {i - n} has "
+                             f"{p} and {q}")
+        shape[i] = q if p == 1 else p
+    return dense_dtype(a.dtype, n, shape)
+
+
+cdef Array broadcast(Array a, Layout shape):
+    """A view with the shape of `shape`, read-only, where the axes that are stretched have stride 0."""
+    cdef Py_ssize_t steps[MAX_NDIM]
+    if same_shape(a.layout, shape):
+        return a
+    if not spread(a.layout, shape, steps):
+        raise ValueError(f"broadcast_to: shape {shape_of(a.layout)} does not broadcast to {shape_of(shape)}")
+    cdef Array v = view(a, strided(a.layout, shape.ndim, shape.shape, steps), a.data)
+    v.readonly = True
+    return v
+
+
+# ---- copies ------------------------------------------------------------------------------------------
+cdef int assign(Array dst, Array src) except -1:
+    """dst[...] = src, broadcast; both of one dtype."""
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef fad_operand to, source
+    if dst.layout is src.layout and dst.layout.contiguous:
+        memcpy(dst.data, src.data, dst.layout.size * dst.layout.itemsize)
+        return 0
+    if not spread(src.layout, dst.layout, steps):
+        raise ValueError(f"assignment: shape {shape_of(src.layout)} does not broadcast to "
+                         f"{shape_of(dst.layout)}")
+    source.data, source.strides, source.itemsize = src.data, steps, src.layout.itemsize
+    to.data, to.strides, to.itemsize = dst.data, dst.layout.strides, dst.layout.itemsize
+    cdef int ndim = dst.layout.ndim
+    cdef const Py_ssize_t* shape = dst.layout.shape
+    if dst.layout.size < GIL_SIZE:
+        K.copy(ndim, shape, &source, &to)
+    else:
+        with nogil:
+            K.copy(ndim, shape, &source, &to)
+    return 0
+
+
+cdef Array copy(Array a):
+    """A dense copy."""
+    cdef Array out = empty(dense_as(a.layout, a.layout.dtype))
+    assign(out, a)
+    return out
+
+
+cdef Array contiguous(Array a):
+    """`a` itself if it is dense, else a dense copy."""
+    return a if a.layout.contiguous else copy(a)
+
+
+cdef Array cast(Array a, object dtype):
+    """`a` in another dtype: a new dense array, or `a` itself if it has that dtype already."""
+    cdef Layout want = dense_as(a.layout, dtype)
+    cdef Array out, src
+    if want.code == a.layout.code and (want.code < OTHER or want.dtype == a.layout.dtype):
+        return a
+    out = empty(want)
+    if compiled(a.layout.code) and compiled(want.code):
+        src = contiguous(a)
+        K.cast(want.size, a.layout.code, src.data, want.code, out.data)
+    else:
+        nd = to_ndarray(a)
+        if nd.dtype.kind == "c" and want.dtype.kind != "c":
+            nd = nd.real                  # the part that a real input can receive
+        np.copyto(to_ndarray(out), nd, casting="unsafe")
+    return out
+
+
+cdef int fill(Array a, double value) except -1:
+    """a[...] = value; dense float32 or float64, or any other dtype through NumPy."""
+    cdef Py_ssize_t i, n = a.layout.size
+    if value == 0 and a.layout.contiguous:
+        memset(a.data, 0, n * a.layout.itemsize)
+    elif a.layout.contiguous and a.layout.code == F32:
+        for i in range(n):
+            (<float*> a.data)[i] = <float> value
+    elif a.layout.contiguous and a.layout.code == F64:
+        for i in range(n):
+            (<double*> a.data)[i] = value
+    else:
+        to_ndarray(a)[...] = value
+    return 0
+
+
+# ---- elementwise kernels over arrays of any layout ---------------------------------------------------
+cdef inline int operand(fad_operand* o, Array a, Layout out, Py_ssize_t* steps) except -1:
+    if a is None:
+        o.data, o.strides, o.itemsize = NULL, NULL, 0
+        return 0
+    if not spread(a.layout, out, steps):
+        raise ValueError(f"shapes {shape_of(a.layout)} and {shape_of(out)} do not fit")
+    o.data, o.strides, o.itemsize = a.data, steps, a.layout.itemsize
+    return 0
+
+
+cdef int run(fad_map_fn f, const double* param, int n, fad_operand* ops, Array out) except -1:
+    cdef fad_operand to
+    cdef Layout layout = out.layout
+    cdef int ndim = layout.ndim
+    cdef const Py_ssize_t* shape = layout.shape
+    to.data, to.strides, to.itemsize = out.data, layout.strides, layout.itemsize
+    if layout.size < GIL_SIZE:
+        K.map(f, param, ndim, shape, n, ops, &to)
+    else:
+        with nogil:
+            K.map(f, param, ndim, shape, n, ops, &to)
+    return 0
+
+
+cdef inline void call(fad_map_fn f, Py_ssize_t n, const void** args, void* out, const double* param) noexcept:
+    if n < GIL_SIZE:
+        f(n, args, out, param)
+    else:
+        with nogil:
+            f(n, args, out, param)
+
+
+cdef int map1(fad_map_fn f, const double* param, Array x, Array out) except -1:
+    """out = f(x)"""
+    cdef const void* args[1]
+    cdef fad_operand ops[1]
+    cdef Py_ssize_t steps[MAX_NDIM]
+    if x.layout is out.layout and x.layout.contiguous:
+        args[0] = x.data
+        call(f, out.layout.size, args, out.data, param)
+        return 0
+    operand(&ops[0], x, out.layout, steps)
+    return run(f, param, 1, ops, out)
+
+
+cdef int map2(fad_map_fn f, const double* param, Array a, Array b, Array out) except -1:
+    """out = f(a, b), broadcast"""
+    cdef const void* args[2]
+    cdef fad_operand ops[2]
+    cdef Py_ssize_t steps[2][MAX_NDIM]
+    if a.layout is out.layout and b.layout is out.layout and out.layout.contiguous:
+        args[0] = a.data
+        args[1] = b.data
+        call(f, out.layout.size, args, out.data, param)
+        return 0
+    operand(&ops[0], a, out.layout, steps[0])
+    operand(&ops[1], b, out.layout, steps[1])
+    return run(f, param, 2, ops, out)
+
+
+cdef int map3(fad_map_fn f, Array a, Array b, Array c, Array out) except -1:
+    """out = f(a, b, c), broadcast; the operands may differ in dtype"""
+    cdef fad_operand ops[3]
+    cdef Py_ssize_t steps[3][MAX_NDIM]
+    operand(&ops[0], a, out.layout, steps[0])
+    operand(&ops[1], b, out.layout, steps[1])
+    operand(&ops[2], c, out.layout, steps[2])
+    return run(f, NULL, 3, ops, out)
+
+
+cdef inline bint straight(Array a, Layout layout) noexcept:
+    return a is None or a.layout is layout
+
+
+cdef int map_back(fad_map_fn f, const double* param, Array g, Array a, Array b, Array y, Array out) except -1:
+    """out = f(g, a, b, y), a backward kernel; what it does not read is None"""
+    cdef const void* args[4]
+    cdef fad_operand ops[4]
+    cdef Py_ssize_t steps[4][MAX_NDIM]
+    cdef Layout layout = out.layout
+    if layout.contiguous and g.layout is layout and straight(a, layout) and straight(b, layout) \
+            and straight(y, layout):
+        args[0] = g.data
+        args[1] = NULL if a is None else a.data
+        args[2] = NULL if b is None else b.data
+        args[3] = NULL if y is None else y.data
+        call(f, layout.size, args, out.data, param)
+        return 0
+    operand(&ops[0], g, layout, steps[0])
+    operand(&ops[1], a, layout, steps[1])
+    operand(&ops[2], b, layout, steps[2])
+    operand(&ops[3], y, layout, steps[3])
+    return run(f, param, 4, ops, out)
+
+
+# ---- sums --------------------------------------------------------------------------------------------
+cdef fad_map_fn ADD[2]
+
+
+cdef int find_add() except -1:
+    cdef int i
+    for i in range(K.n_rows):
+        if K.rows[i].name == b"add":
+            ADD[0] = K.rows[i].forward[0]
+            ADD[1] = K.rows[i].forward[1]
+            return 0
+    raise ImportError("fastad: the kernel table has no row named add")
+
+
+find_add()
+
+
+cdef Array add(Array a, Array b):
+    """a + b, of one dtype and shape."""
+    cdef Array out = empty(dense_as(a.layout, a.layout.dtype))
+    if compiled(a.layout.code):
+        map2(ADD[a.layout.code], NULL, a, b, out)
+    else:
+        np.add(to_ndarray(a), to_ndarray(b), out=to_ndarray(out))
+    return out
+
+
+cdef int add_into(Array a, Array b) except -1:
+    """a += b, where b has the dtype of a and broadcasts to its shape."""
+    if compiled(a.layout.code):
+        return map2(ADD[a.layout.code], NULL, a, b, a)
+    nd = to_ndarray(a)
+    np.add(nd, to_ndarray(b), out=nd)
+    return 0
+
+
+cdef Array reduced_last(Array x, const char* reduced, Py_ssize_t* outer, Py_ssize_t* r, Py_ssize_t* inner,
+                        bint middle):
+    """`x`, dense, as (outer, r, inner) with the reduced axes in r; it is copied with them last where they do
+    not lie together (or lie in the middle, and `middle` forbids that)."""
+    cdef Layout layout = x.layout
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef int i, stage = 0, k = 0
+    cdef bint together = True
+    outer[0] = r[0] = inner[0] = 1
+    for i in range(layout.ndim):
+        if layout.shape[i] == 1:
+            continue
+        if reduced[i]:
+            if stage == 2:
+                together = False
+            stage = 1
+            r[0] *= layout.shape[i]
+        elif stage == 0:
+            outer[0] *= layout.shape[i]
+        else:
+            stage = 2
+            inner[0] *= layout.shape[i]
+    if together and (middle or inner[0] == 1):
+        return contiguous(x)
+    for i in range(layout.ndim):
+        if not reduced[i]:
+            shape[k] = layout.shape[i]
+            steps[k] = layout.strides[i]
+            k += 1
+    for i in range(layout.ndim):
+        if reduced[i]:
+            shape[k] = layout.shape[i]
+            steps[k] = layout.strides[i]
+            k += 1
+    outer[0] *= inner[0]
+    inner[0] = 1
+    return contiguous(view(x, strided(layout, layout.ndim, shape, steps), x.data))
+
+
+cdef Array reduce_axes(fad_reduce_fn* f, Array x, const char* reduced, bint keepdims):
+    """Reduce the axes for which reduced[axis] is set; float32 or float64."""
+    cdef Layout layout = x.layout
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Py_ssize_t outer, r, inner
+    cdef int i, n = 0, code = layout.code
+    for i in range(layout.ndim):
+        if not reduced[i]:
+            shape[n] = layout.shape[i]
+            n += 1
+        elif keepdims:
+            shape[n] = 1
+            n += 1
+    cdef Array out = empty(dense(code, n, shape))
+    cdef Array src = reduced_last(x, reduced, &outer, &r, &inner, True)
+    cdef fad_reduce_fn kernel = f[code]
+    if layout.size < GIL_SIZE:
+        kernel(outer, r, inner, src.data, out.data, 0)
+    else:
+        with nogil:
+            kernel(outer, r, inner, src.data, out.data, 0)
+    return out
+
+
+cdef Array sum_to(Array g, Layout want, int lead):
+    """Undo broadcasting: sum `g` over the axes along which an input of shape `want` was stretched.
+
+    The first `lead` axes of `g` are kept: they number the cotangents of a walk with several."""
+    cdef char reduced[MAX_NDIM]
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Layout layout = g.layout
+    cdef int i, extra = layout.ndim - lead - want.ndim
+    cdef bint any_reduced = False
+    cdef Array out
+    if extra < 0:
+        raise ValueError(f"gradient of shape {shape_of(layout)} does not fit an input of shape {shape_of(want)}")
+    for i in range(layout.ndim):
+        reduced[i] = 0
+        if i < lead:
+            shape[i] = layout.shape[i]
+        elif i < lead + extra:
+            reduced[i] = 1
+        else:
+            shape[i - extra] = want.shape[i - lead - extra]
+            reduced[i] = shape[i - extra] == 1 and layout.shape[i] != 1
+            if not reduced[i] and shape[i - extra] != layout.shape[i]:
+                raise ValueError(f"gradient of shape {shape_of(layout)} does not fit an input of shape "
+                                 f"{shape_of(want)}")
+        any_reduced |= reduced[i]
+    if not any_reduced:
+        return g
+    if compiled(layout.code):
+        out = reduce_axes(<fad_reduce_fn*> K.sum, g, reduced, False)
+    else:
+        out = contiguous(from_ndarray(np.asarray(
+            to_ndarray(g).sum(axis=tuple([i for i in range(layout.ndim) if reduced[i]]), dtype=layout.dtype))))
+    out.layout = dense_dtype(layout.dtype, lead + want.ndim, shape)     # fresh and dense: only its axes change
+    return out

@@ -1,0 +1,69 @@
+# kernels.pxd (level 0): the table of C kernels (csrc/kernels.h) as the other modules see it.
+from libc.stdint cimport int64_t
+
+cdef extern from "kernels.h" nogil:
+    enum:
+        FAD_A, FAD_X, FAD_B, FAD_Y
+    ctypedef void (*fad_map_fn)(Py_ssize_t n, const void** args, void* out, const double* param) noexcept nogil
+    ctypedef struct fad_row:
+        const char* name
+        const char* value
+        const char* vjp[2]
+        int needs[2]
+        int arity, n_params
+        double lo, hi
+        fad_map_fn forward[2]
+        fad_map_fn backward[2][2][2]
+    ctypedef void (*fad_reduce_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner,
+                                   const void* x, void* out, int add) noexcept nogil
+    ctypedef void (*fad_rows_fn)(Py_ssize_t rows, Py_ssize_t n, const void* x, void* out) noexcept nogil
+    ctypedef void (*fad_rows_back_fn)(Py_ssize_t rows, Py_ssize_t n, const void* g, const void* y,
+                                      void* out, int add) noexcept nogil
+    ctypedef void (*fad_xent_fn)(Py_ssize_t rows, Py_ssize_t n, const void* x, const int64_t* target,
+                                 void* lse, void* loss) noexcept nogil
+    ctypedef void (*fad_xent_back_fn)(Py_ssize_t rows, Py_ssize_t n, const void* x, const int64_t* target,
+                                      const void* lse, const void* g, void* out, int add) noexcept nogil
+    ctypedef void (*fad_gemm_fn)(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+                                 const void* a, Py_ssize_t ars, Py_ssize_t acs,
+                                 const void* b, Py_ssize_t brs, Py_ssize_t bcs,
+                                 void* c, Py_ssize_t ldc, int add) noexcept nogil
+    ctypedef struct fad_sgd:
+        double lr, momentum, dampening, weight_decay
+        int nesterov, first, maximize
+    ctypedef struct fad_adam:
+        double lr, beta1, beta2, eps, weight_decay, correction1, correction2_sqrt
+        int decoupled, maximize, amsgrad
+    ctypedef void (*fad_sgd_fn)(Py_ssize_t n, void* p, const void* g, void* buf, const fad_sgd* o) noexcept nogil
+    ctypedef void (*fad_adam_fn)(Py_ssize_t n, void* p, const void* g, void* m, void* v, void* vmax,
+                                 const fad_adam* o) noexcept nogil
+    ctypedef struct fad_operand:
+        const char* data
+        const Py_ssize_t* strides
+        Py_ssize_t itemsize
+    ctypedef struct fad_kernels:
+        const char* isa
+        const fad_row* rows
+        int n_rows
+        fad_reduce_fn sum[2]
+        fad_reduce_fn prod[2]
+        fad_reduce_fn max[2]
+        fad_reduce_fn min[2]
+        fad_reduce_fn lse[2]
+        fad_reduce_fn cumsum[2]
+        fad_rows_fn softmax[2]
+        fad_rows_fn log_softmax[2]
+        fad_rows_back_fn softmax_back[2]
+        fad_rows_back_fn log_softmax_back[2]
+        fad_xent_fn xent[2]
+        fad_xent_back_fn xent_back[2]
+        fad_gemm_fn gemm[2]
+        fad_sgd_fn sgd[2]
+        fad_adam_fn adam[2]
+        fad_map_fn where[2]
+        void (*map)(fad_map_fn, const double*, int, const Py_ssize_t*, int, const fad_operand*,
+                    const fad_operand*) noexcept nogil
+        void (*copy)(int, const Py_ssize_t*, const fad_operand*, const fad_operand*) noexcept nogil
+        void (*cast)(Py_ssize_t, int, const void*, int, void*) noexcept nogil
+
+# The table in use; set once, when the module is imported.
+cdef const fad_kernels* K

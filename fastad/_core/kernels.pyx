@@ -1,0 +1,42 @@
+"""Level 0: compiles csrc/ and holds the table of kernels for this processor.
+
+``FAD_CPU``-style forcing is by the environment variable ``FASTAD_CPU`` (v4, v3 or baseline), so that every
+instruction set can be tested on one machine.
+"""
+import os
+
+cdef extern from "kernels.h":
+    const fad_kernels* fad_select(const char* isa)
+    const char* fad_isa_list()
+
+
+cdef const fad_kernels* _choose() except NULL:
+    wanted = os.environ.get("FASTAD_CPU", "")
+    cdef bytes name = wanted.encode()
+    cdef const fad_kernels* table = fad_select(NULL if not wanted else <const char*> name)
+    if table is NULL:
+        raise ImportError(f"FASTAD_CPU={wanted!r}: this processor or this build has no such kernels; "
+                          f"choose one of: {fad_isa_list().decode()}")
+    return table
+
+
+K = _choose()
+
+
+def isa():
+    """The instruction set in use: ``'v4'``, ``'v3'`` or ``'baseline'``."""
+    return K.isa.decode()
+
+
+def rows():
+    """The elementwise table (csrc/rows.def) as a list of dicts, for the rules, the docs and the tests."""
+    out = []
+    cdef const fad_row* r
+    for i in range(K.n_rows):
+        r = &K.rows[i]
+        out.append({
+            "name": r.name.decode(), "value": r.value.decode(), "arity": r.arity,
+            "vjp": tuple(r.vjp[j].decode() for j in range(r.arity)), "n_params": r.n_params,
+            "needs": tuple(r.needs[j] for j in range(r.arity)), "domain": (r.lo, r.hi),
+        })
+    return out

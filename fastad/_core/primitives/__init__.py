@@ -1,0 +1,19 @@
+"""Level 4: the primitives, one module per family; each registers its functions when it is imported.
+
+    elementwise   every row of csrc/rows.def, where, clip
+    shape         reshape, transpose, concatenate, pad, astype, ...
+    reduction     sum, mean, max, norm, logsumexp, cumsum, ...
+    index         x[...] in all of NumPy's forms
+    matmul        matmul, dot, outer, einsum, linear
+    loss          softmax, log_softmax, cross_entropy, ...
+    optimizer     the compiled steps of fastad.optim
+"""
+
+
+def load():
+    """Import every family, so that the tables of operators, functions and methods are full."""
+    import importlib
+    import pkgutil
+
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")

@@ -1,0 +1,60 @@
+# storage.pxd (level 1): Layout (what the numbers mean) and Array (where they are); no derivatives here.
+from .types cimport F32, F64, BOOL, I64, OTHER, MAX_NDIM, compiled
+
+cdef class Layout:
+    """dtype, shape and strides: immutable, and shared by every array that has them.
+
+    Dense (C-contiguous) layouts are interned, so two arrays of one shape and dtype have the same
+    object, and the test that lets a kernel run straight through is one comparison of pointers."""
+    cdef readonly object dtype
+    cdef int code, ndim
+    cdef bint contiguous
+    cdef Py_ssize_t size, itemsize
+    cdef Py_ssize_t* shape
+    cdef Py_ssize_t* strides            # in bytes
+    cdef Py_ssize_t small[8]            # shape and strides of up to four axes
+    cdef tuple shape_tuple
+
+cdef class Array:
+    """A buffer seen through a layout: owner of a pooled block, view of another Array, or guest of a
+    foreign object.  The version counts writes and stands in the root, so every view sees a change."""
+    cdef Layout layout
+    cdef char* data
+    cdef Array base                     # the root that owns the memory, for a view
+    cdef object owner                   # the foreign object that owns the memory
+    cdef Py_ssize_t block               # bytes of the pooled block, 0 if the memory is not ours
+    cdef unsigned int version
+    cdef bint readonly
+
+cdef inline Array root(Array a):
+    return a if a.base is None else a.base
+
+cdef inline unsigned int version_of(Array a) noexcept:
+    return a.version if a.base is None else a.base.version
+
+cdef inline void wrote(Array a) noexcept:
+    """Count a write in place, so that a derivative that needed the old numbers is refused."""
+    if a.base is None:
+        a.version += 1
+    else:
+        a.base.version += 1
+
+# layouts
+cdef int code_of(object dtype) except -1
+cdef object dtype_of(int code)
+cdef Layout dense(int code, int ndim, const Py_ssize_t* shape)
+cdef Layout dense_dtype(object dtype, int ndim, const Py_ssize_t* shape)
+cdef Layout dense_as(Layout like, object dtype)
+cdef Layout strided(Layout like, int ndim, const Py_ssize_t* shape, const Py_ssize_t* strides)
+cdef bint same_shape(Layout a, Layout b) noexcept
+cdef bint same(Layout a, Layout b) noexcept
+cdef tuple shape_of(Layout layout)
+cdef int parse_shape(object shape, Py_ssize_t* out) except -1
+
+# arrays
+cdef Array empty(Layout layout)
+cdef Array scalar(int code, double value)
+cdef Array view(Array a, Layout layout, char* data)
+cdef Array from_ndarray(object nd)
+cdef Array copy_ndarray(object nd)
+cdef object to_ndarray(Array a)

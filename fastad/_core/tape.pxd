@@ -1,0 +1,89 @@
+# tape.pxd (level 2): Primitive (the rules), Node (one recorded operation), Walk (a pass over the tape).
+from cpython.object cimport PyObject
+
+from .storage cimport Array, Layout
+
+cdef class Primitive:
+    """The rules of one operation.  A subclass states them in one block, beside its forward function."""
+    cdef readonly str name
+    cdef bint raw                       # `backward` exists, for float32 and float64
+    cdef bint leads                     # `vjp` takes cotangents with extra leading axes
+    cdef int backward(self, Node node, Array g, Walk walk) except -1
+
+cdef class More:
+    """What the few nodes need that have more than three inputs, two saved values, one output, or hooks."""
+    cdef list inputs, outs              # edges from the fourth on
+    cdef list saved, versions, kinds    # saved values from the third on
+    cdef list layouts                   # of outputs from the second on
+    cdef dict hooks                     # output index -> list of callables
+
+cdef class Node:
+    cdef readonly Primitive prim
+    cdef Node in0, in1, in2             # edges: (producer, which of its outputs); None for a constant
+    cdef Array s0, s1                   # saved values
+    cdef Layout layout                  # of output 0
+    cdef readonly object args           # static arguments of the operation
+    cdef More more
+    cdef unsigned int out0, out1, out2
+    cdef unsigned int v0, v1            # the versions of the saved values when they were saved
+    cdef unsigned int slot              # where the present walk keeps this node's gradients
+    cdef unsigned long long stamp       # the last walk that came by
+    cdef unsigned short n_in, n_out, n_saved
+    cdef signed char k0, k1             # what the saved values are: input i, output FROM_OUTPUT + k
+    cdef bint freed
+
+cdef enum:
+    FROM_OUTPUT = 64
+    INTERMEDIATE = -1                   # neither: only raw rules may read it
+
+cdef class LeafRef:
+    """A leaf's accumulation node reaches the leaf through this; the leaf clears it when it dies."""
+    cdef PyObject* tensor
+
+cdef class Walk:
+    cdef PyObject** order               # nodes, inputs before outputs; borrowed, the roots keep them
+    cdef PyObject** grads               # a slot an output: Array, or Tensor in a recording walk; owned
+    cdef unsigned char* needed          # NULL: all of them
+    cdef unsigned char* capture         # slots whose gradient is asked for; NULL: none
+    cdef unsigned long long* displaced  # stamps and slots of an outer walk, restored at the end
+    cdef Py_ssize_t n, n_displaced, capacity, n_grads
+    cdef readonly bint recording, keep
+    cdef readonly int lead
+    cdef unsigned long long stamp
+    cdef unsigned long thread
+    cdef dict captured
+
+# recording
+cdef bint grad_enabled() noexcept
+cdef Node new_node(Primitive prim, int n_in, object args)
+cdef int link(Node node, int i, Node producer, unsigned int out) except -1
+cdef int save(Node node, Array a, int kind) except -1
+cdef int add_output(Node node, Layout layout) except -1
+cdef Node edge(Node node, int i)
+cdef unsigned int edge_out(Node node, int i)
+cdef Array saved(Node node, int i)
+cdef Layout out_layout(Node node, unsigned int k)
+
+# inside a raw rule
+cdef bint wants(Walk walk, Node node, int i) noexcept
+cdef Array grad_of(Walk walk, Node node, unsigned int k)
+cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds)
+cdef int deliver(Walk walk, Node node, int i, Array g) except -1
+
+# walks
+cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets)
+
+# what level 3 lends to this one
+ctypedef object (*wrap_fn)(Array a, Node node, unsigned int out)
+ctypedef Array (*unwrap_fn)(object tensor)
+ctypedef int (*leaf_fn)(PyObject* leaf, object g, bint recording) except -1
+ctypedef object (*undo_fn)(object tensor, Layout want, int lead)
+ctypedef object (*add_fn)(object a, object b)
+cdef struct Lent:
+    wrap_fn wrap
+    unwrap_fn unwrap
+    leaf_fn leaf
+    undo_fn undo
+    add_fn add
+cdef Lent lent
+cdef Primitive ACCUMULATE

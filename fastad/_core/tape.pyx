@@ -1,0 +1,723 @@
+"""Level 2: the tape.  Primitive, Node, and the walk that carries adjoints back over the nodes.
+
+A node is one recorded operation; its edges name the nodes that produced its inputs, so the nodes reachable
+from a result are the Wengert list of that result.  A walk puts them in order (iteratively: a graph may be a
+million nodes deep) and asks each primitive for its rule; it knows no primitive by name.
+
+Imports arrays and storage below.  Next: tensor.pyx, which records; primitives/, the rules.
+"""
+cimport cython
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+import threading
+
+from .arrays cimport add, add_into, cast, contiguous, sum_to
+from .storage cimport dense_as, empty, root, same, same_shape, shape_of, version_of
+from .types cimport compiled
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject* o)
+    unsigned long PyThread_get_thread_ident()
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+    static __declspec(thread) int fad_no_grad = 0;
+    #else
+    static __thread int fad_no_grad = 0;
+    #endif
+    """
+    int fad_no_grad
+
+
+cdef bint grad_enabled() noexcept:
+    return not fad_no_grad
+
+
+def set_grad_enabled(bint enabled):
+    """Switch recording on or off for this thread; returns what it was."""
+    global fad_no_grad
+    cdef bint before = not fad_no_grad
+    fad_no_grad = not enabled
+    return before
+
+
+# ---- nodes -------------------------------------------------------------------------------------------
+cdef class Primitive:
+    """Base class of every rule.
+
+    A subclass gives ``vjp(node, saved, g)``: the cotangents of the inputs, a tuple with None where there is
+    none, written in Tensor operations, so that recording it gives derivatives of any order.  `saved` are the
+    values kept by the forward function, `g` the cotangent (a tuple of them for several outputs).  `g` may
+    have extra leading axes, so rules name axes from the end.  The optional `backward` is the same rule as
+    raw kernels, used when nothing is recording."""
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        raise NotImplementedError(f"{self.name}: no raw rule")
+
+    def vjp(self, node, saved, g):
+        raise NotImplementedError(f"{self.name}: no derivative rule")
+
+    def __repr__(self):
+        return f"<primitive {self.name}>"
+
+
+@cython.final
+cdef class Accumulate(Primitive):
+    """The end of every path: adds the adjoint to the leaf's ``.grad``."""
+    def __cinit__(self):
+        self.name = "leaf"
+
+
+ACCUMULATE = Accumulate()
+
+
+@cython.final
+cdef class More:
+    pass
+
+
+@cython.final
+@cython.no_gc
+cdef class LeafRef:
+    pass
+
+
+# Freeing the last reference to a chain of nodes would recurse once a node.  Instead a dying node hands its
+# edges to this stack, linked through the `stamp` of the waiting nodes, and the outermost one empties it.
+cdef PyObject* dying = NULL
+cdef bint burying = False
+
+
+cdef inline void bury(PyObject* node) noexcept:
+    global dying
+    (<Node> node).stamp = <unsigned long long> <size_t> dying
+    dying = node
+
+
+@cython.final
+@cython.freelist(512)
+cdef class Node:
+    def __dealloc__(self):
+        global dying, burying
+        cdef PyObject* p
+        cdef bint outermost = not burying
+        cdef list rest = None
+        if outermost:
+            burying = True
+        if self.in0 is not None:
+            p = <PyObject*> self.in0
+            if Py_REFCNT(p) == 1:
+                Py_INCREF(<object> p)
+                bury(p)
+            self.in0 = None
+        if self.in1 is not None:
+            p = <PyObject*> self.in1
+            if Py_REFCNT(p) == 1:
+                Py_INCREF(<object> p)
+                bury(p)
+            self.in1 = None
+        if self.in2 is not None:
+            p = <PyObject*> self.in2
+            if Py_REFCNT(p) == 1:
+                Py_INCREF(<object> p)
+                bury(p)
+            self.in2 = None
+        if outermost:
+            # arguments, hooks and further inputs may hold tensors, whose nodes then join the stack
+            self.args = None
+            self.more = None
+            while dying is not NULL:
+                p = dying
+                dying = <PyObject*> <size_t> (<Node> p).stamp
+                Py_DECREF(<object> p)
+            burying = False
+
+    @property
+    def name(self):
+        return self.prim.name
+
+    @property
+    def inputs(self):
+        """The edges: (node, output index), or None for a constant."""
+        return [None if edge(self, i) is None else (edge(self, i), edge_out(self, i)) for i in range(self.n_in)]
+
+    @property
+    def out_shape(self):
+        return shape_of(self.layout)
+
+    @property
+    def out_dtype(self):
+        return self.layout.dtype
+
+    def needs(self, int i):
+        """Whether input i has a derivative."""
+        return edge(self, i) is not None
+
+    def in_shape(self, int i):
+        """The shape of input i, which must have a derivative."""
+        return shape_of(out_layout(edge(self, i), edge_out(self, i)))
+
+    def __repr__(self):
+        return f"<node {self.prim.name} {shape_of(self.layout)} {self.layout.dtype}>"
+
+
+cdef Node new_node(Primitive prim, int n_in, object args):
+    cdef Node node = Node.__new__(Node)
+    node.prim = prim
+    node.n_in = n_in
+    node.args = args
+    return node
+
+
+cdef More more(Node node):
+    if node.more is None:
+        node.more = More.__new__(More)
+    return node.more
+
+
+cdef int link(Node node, int i, Node producer, unsigned int out) except -1:
+    """Input i of `node` is output `out` of `producer`."""
+    if i == 0:
+        node.in0, node.out0 = producer, out
+    elif i == 1:
+        node.in1, node.out1 = producer, out
+    elif i == 2:
+        node.in2, node.out2 = producer, out
+    else:
+        if more(node).inputs is None:
+            node.more.inputs = [None] * (node.n_in - 3)
+            node.more.outs = [0] * (node.n_in - 3)
+        node.more.inputs[i - 3] = producer
+        node.more.outs[i - 3] = out
+    return 0
+
+
+cdef Node edge(Node node, int i):
+    if i == 0:
+        return node.in0
+    if i == 1:
+        return node.in1
+    if i == 2:
+        return node.in2
+    return None if node.more is None or node.more.inputs is None else <Node> node.more.inputs[i - 3]
+
+
+cdef unsigned int edge_out(Node node, int i):
+    return node.out0 if i == 0 else node.out1 if i == 1 else node.out2 if i == 2 else node.more.outs[i - 3]
+
+
+cdef int save(Node node, Array a, int kind) except -1:
+    """Keep a value for the rules, with the version it has now."""
+    if node.n_saved == 0:
+        node.s0, node.v0, node.k0 = a, version_of(a), kind
+    elif node.n_saved == 1:
+        node.s1, node.v1, node.k1 = a, version_of(a), kind
+    else:
+        if more(node).saved is None:
+            node.more.saved, node.more.versions, node.more.kinds = [], [], []
+        node.more.saved.append(a)
+        node.more.versions.append(version_of(a))
+        node.more.kinds.append(kind)
+    node.n_saved += 1
+    return 0
+
+
+cdef Array saved(Node node, int i):
+    return node.s0 if i == 0 else node.s1 if i == 1 else <Array> node.more.saved[i - 2]
+
+
+cdef int saved_kind(Node node, int i):
+    return node.k0 if i == 0 else node.k1 if i == 1 else node.more.kinds[i - 2]
+
+
+cdef int add_output(Node node, Layout layout) except -1:
+    """Declare the next output; gradients that arrive have this shape and dtype, dense."""
+    layout = layout if layout.contiguous else dense_as(layout, layout.dtype)
+    if node.n_out == 0:
+        node.layout = layout
+    else:
+        if more(node).layouts is None:
+            node.more.layouts = []
+        node.more.layouts.append(layout)
+    node.n_out += 1
+    return 0
+
+
+cdef Layout out_layout(Node node, unsigned int k):
+    return node.layout if k == 0 else <Layout> node.more.layouts[k - 1]
+
+
+def add_hook(Node node, unsigned int out, hook):
+    """Call ``hook(g)`` with the adjoint of output `out` in every walk; returns the list that holds it."""
+    if more(node).hooks is None:
+        node.more.hooks = {}
+    return node.more.hooks.setdefault(out, [])
+
+
+cdef int check_saved(Node node) except -1:
+    """The node was not freed, and nothing that it saved was changed since."""
+    if node.freed:
+        raise RuntimeError(
+            f"{node.prim.name}: backward through the graph a second time; the values it saved were freed by the "
+            f"first walk. Pass retain_graph=True to the first backward, or compute the result again")
+    if node.n_saved == 0:
+        return 0
+    if node.v0 != version_of(node.s0):
+        raise stale(node, node.s0, node.v0)
+    if node.n_saved > 1 and node.v1 != version_of(node.s1):
+        raise stale(node, node.s1, node.v1)
+    cdef int i
+    for i in range(2, node.n_saved):
+        if node.more.versions[i - 2] != version_of(<Array> node.more.saved[i - 2]):
+            raise stale(node, node.more.saved[i - 2], node.more.versions[i - 2])
+    return 0
+
+
+cdef object stale(Node node, Array a, unsigned int version):
+    return RuntimeError(
+        f"{node.prim.name}: a value that its derivative needs (shape {shape_of(a.layout)}, {a.layout.dtype}) was "
+        f"changed in place after it was saved (version {version_of(a)}, saved at {version}). Change a copy "
+        f"instead, or compute the result again after the change")
+
+
+cdef int release(Node node) except -1:
+    if node.prim is ACCUMULATE:
+        return 0
+    node.s0 = node.s1 = None
+    node.n_saved = 0
+    if node.more is not None:
+        node.more.saved = None
+    node.freed = True
+    return 0
+
+
+# ---- the order ---------------------------------------------------------------------------------------
+cdef unsigned long long last_stamp = 0
+cdef list active = []                      # walks under way, of every thread
+cdef object turn = threading.Condition()   # told when a walk ends, if somebody waits
+cdef int waiting = 0
+
+
+cdef struct Frame:
+    PyObject* node
+    int next
+
+
+@cython.final
+cdef class Walk:
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.grads is not NULL:
+            for i in range(self.n_grads):
+                Py_XDECREF(self.grads[i])
+        free(self.grads)
+        free(self.order)
+        free(self.needed)
+        free(self.capture)
+        free(self.displaced)
+
+
+cdef int grow(void** p, Py_ssize_t count, size_t size) except -1:
+    cdef void* bigger = realloc(p[0], count * size)
+    if bigger is NULL:
+        raise MemoryError("fastad: no memory for the order of the graph")
+    p[0] = bigger
+    return 0
+
+
+cdef Walk holder(unsigned long long stamp):
+    for walk in active:
+        if (<Walk> walk).stamp == stamp:
+            return walk
+    return None
+
+
+cdef inline int visit(Walk walk, Node node, bint* conflict) except -1:
+    """Stamp a node as ours.  An outer walk of this thread gets its stamp back; another thread's is waited for."""
+    cdef Walk other
+    if active:
+        other = holder(node.stamp)
+        if other is not None:
+            if other.thread != walk.thread:
+                conflict[0] = True
+                return 0
+            if walk.n_displaced & (walk.n_displaced + 1) == 0:
+                grow(<void**> &walk.displaced, 3 * 2 * (walk.n_displaced + 1), sizeof(unsigned long long))
+            walk.displaced[3 * walk.n_displaced] = <unsigned long long> <size_t> <PyObject*> node
+            walk.displaced[3 * walk.n_displaced + 1] = node.stamp
+            walk.displaced[3 * walk.n_displaced + 2] = node.slot
+            walk.n_displaced += 1
+    node.stamp = walk.stamp
+    return 0
+
+
+cdef int put_back(Walk walk) noexcept:
+    cdef Py_ssize_t i
+    cdef Node node
+    for i in range(walk.n_displaced):
+        node = <Node> <PyObject*> <size_t> walk.displaced[3 * i]
+        node.stamp = walk.displaced[3 * i + 1]
+        node.slot = <unsigned int> walk.displaced[3 * i + 2]
+    walk.n_displaced = 0
+    return 0
+
+
+cdef bint sort(Walk walk, list roots) except -1:
+    """Fill walk.order by an iterative depth-first search, inputs before outputs.
+
+    False if another thread is walking part of this graph; nothing is left stamped then."""
+    cdef Frame* stack = NULL
+    cdef Py_ssize_t depth = 0, room = 0
+    cdef Node node, child
+    cdef bint conflict = False
+    cdef int i
+    try:
+        for start in roots:
+            node = start
+            if node.stamp == walk.stamp:
+                continue
+            visit(walk, node, &conflict)
+            if conflict:
+                break
+            if depth == room:
+                room = 64
+                grow(<void**> &stack, room, sizeof(Frame))
+            stack[0].node, stack[0].next, depth = <PyObject*> node, 0, 1
+            while depth:
+                node = <Node> stack[depth - 1].node
+                i = stack[depth - 1].next
+                while i < node.n_in:
+                    child = edge(node, i)
+                    i += 1
+                    if child is None or child.stamp == walk.stamp:
+                        continue
+                    visit(walk, child, &conflict)
+                    if conflict:
+                        break
+                    stack[depth - 1].next = i
+                    if depth == room:
+                        room *= 2
+                        grow(<void**> &stack, room, sizeof(Frame))
+                    stack[depth].node, stack[depth].next = <PyObject*> child, 0
+                    depth += 1
+                    break
+                else:
+                    depth -= 1
+                    if walk.n == walk.capacity:
+                        walk.capacity = 2 * walk.capacity if walk.capacity else 64
+                        grow(<void**> &walk.order, walk.capacity, sizeof(PyObject*))
+                    walk.order[walk.n] = <PyObject*> node
+                    walk.n += 1
+                    if walk.n_grads > 0xFFFFFF00:
+                        raise OverflowError("fastad: a graph of more than 4 thousand million values")
+                    node.slot = <unsigned int> walk.n_grads
+                    walk.n_grads += node.n_out
+                if conflict:
+                    break
+            if conflict:
+                break
+    finally:
+        free(stack)
+    if conflict:
+        put_back(walk)
+        walk.n = walk.n_grads = 0
+        return False
+    return True
+
+
+cdef int order(Walk walk, list roots) except -1:
+    """Sort, waiting for other threads that walk the same nodes."""
+    global last_stamp, waiting
+    walk.thread = PyThread_get_thread_ident()
+    while True:
+        last_stamp += 1
+        walk.stamp = last_stamp
+        if sort(walk, roots):
+            break
+        waiting += 1
+        with turn:
+            turn.wait(0.002)
+        waiting -= 1
+    walk.grads = <PyObject**> calloc(walk.n_grads if walk.n_grads else 1, sizeof(PyObject*))
+    if walk.grads is NULL:
+        raise MemoryError("fastad: no memory for the gradients of the graph")
+    return 0
+
+
+# ---- what a raw rule calls ---------------------------------------------------------------------------
+cdef bint wants(Walk walk, Node node, int i) noexcept:
+    """Whether input i has a derivative that this walk asks for."""
+    cdef Node producer = edge(node, i)
+    return producer is not None and (walk.needed is NULL or walk.needed[producer.slot])
+
+
+cdef inline bint exclusive(PyObject* p) noexcept:
+    """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
+    return Py_REFCNT(p) == 1 and (<Array> p).block != 0
+
+
+cdef Array grad_of(Walk walk, Node node, unsigned int k):
+    cdef PyObject* p = walk.grads[node.slot + k]
+    return None if p is NULL else <Array> p
+
+
+cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
+    """Where a kernel may write the gradient of input i, of layout `produced`: straight into the receiving
+    buffer where that fits (adding, if `adds` is set), else into a new one.  Then call `deliver`."""
+    cdef Node producer = edge(node, i)
+    cdef unsigned int k = edge_out(node, i)
+    cdef PyObject* p = walk.grads[producer.slot + k]
+    adds[0] = False
+    if p is not NULL and (<Array> p).layout is produced and produced is out_layout(producer, k) \
+            and produced.contiguous and exclusive(p):
+        adds[0] = True
+        return <Array> p
+    return empty(produced)
+
+
+cdef int deliver(Walk walk, Node node, int i, Array g) except -1:
+    """Add `g` to the gradient of input i, undoing broadcasting and casting: the one place that does."""
+    cdef Node producer = edge(node, i)
+    cdef unsigned int k = edge_out(node, i)
+    cdef PyObject** slot = &walk.grads[producer.slot + k]
+    cdef Layout want
+    if slot[0] == <PyObject*> g:
+        return 0                          # a kernel has added to it in place
+    want = out_layout(producer, k)
+    if g.layout is not want:
+        if walk.lead or not same_shape(g.layout, want):
+            g = sum_to(g, want, walk.lead)
+        if g.layout.dtype is not want.dtype:
+            g = cast(g, want.dtype)
+    if slot[0] is NULL:
+        Py_INCREF(g)
+        slot[0] = <PyObject*> g
+    elif exclusive(slot[0]) and (<Array> slot[0]).layout.contiguous:
+        add_into(<Array> slot[0], g)
+    else:
+        g = add(<Array> slot[0], g)
+        Py_DECREF(<object> slot[0])
+        Py_INCREF(g)
+        slot[0] = <PyObject*> g
+    return 0
+
+
+cdef int deliver_tensor(Walk walk, Node node, int i, object g) except -1:
+    """The same for a recording walk, in recorded operations."""
+    cdef Node producer = edge(node, i)
+    cdef PyObject** slot = &walk.grads[producer.slot + edge_out(node, i)]
+    g = lent.undo(g, out_layout(producer, edge_out(node, i)), walk.lead)
+    if slot[0] is not NULL:
+        g = lent.add(<object> slot[0], g)
+        Py_DECREF(<object> slot[0])
+    Py_INCREF(g)
+    slot[0] = <PyObject*> g
+    return 0
+
+
+# ---- the backward walk -------------------------------------------------------------------------------
+cdef object unpack(Node node, int i, bint recording):
+    """Saved value i as a Tensor; in a recording walk with the edge that it had."""
+    cdef Array a = saved(node, i)
+    cdef int kind = saved_kind(node, i)
+    if not recording:
+        return lent.wrap(a, None, 0)
+    if kind == INTERMEDIATE:
+        return None                       # a traced rule that reads it must fail, not treat it as constant
+    if kind >= FROM_OUTPUT:
+        return lent.wrap(a, node, kind - FROM_OUTPUT)
+    return lent.wrap(a, edge(node, kind), 0 if edge(node, kind) is None else edge_out(node, kind))
+
+
+cdef object as_tensor(Walk walk, PyObject* g):
+    if g is NULL:
+        return None
+    return <object> g if walk.recording else lent.wrap(<Array> g, None, 0)
+
+
+cdef int run_vjp(Walk walk, Node node) except -1:
+    """The traced tier: the primitive's vjp over Tensors, recorded if the walk records."""
+    global fad_no_grad
+    cdef int before = fad_no_grad, i
+    cdef object g
+    cdef tuple values, results
+    fad_no_grad = not walk.recording
+    try:
+        values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
+        if node.n_out == 1:
+            g = as_tensor(walk, walk.grads[node.slot])
+        else:
+            g = tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)])
+        if walk.lead and not node.prim.leads:
+            results = loop_vjp(node, values, g)
+        else:
+            results = node.prim.vjp(node, values, g)
+        if len(results) != node.n_in:
+            raise RuntimeError(f"{node.prim.name}: its vjp returned {len(results)} cotangents for {node.n_in} inputs")
+        for i in range(node.n_in):
+            if results[i] is None or not wants(walk, node, i):
+                continue
+            if walk.recording:
+                deliver_tensor(walk, node, i, results[i])
+            else:
+                deliver(walk, node, i, lent.unwrap(results[i]))
+    finally:
+        fad_no_grad = before
+    return 0
+
+
+cdef tuple loop_vjp(Node node, tuple values, object g):
+    """A rule that takes one cotangent at a time, for several (one leading axis at a time, from the last)."""
+    import fastad
+    first = g[0] if isinstance(g, tuple) else g
+    lead = first.shape[:first.ndim - len(node.out_shape)]
+    if not lead:
+        return node.prim.vjp(node, values, g)
+    parts = [loop_vjp(node, values, tuple([None if x is None else x[k] for x in g]) if isinstance(g, tuple) else g[k])
+             for k in range(lead[0])]
+    return tuple([None if column[0] is None else fastad.stack(list(column)) for column in zip(*parts)])
+
+
+cdef int run_hooks(Walk walk, Node node) except -1:
+    cdef unsigned int k
+    cdef PyObject** slot
+    cdef object given
+    for k, hooks in node.more.hooks.items():
+        slot = &walk.grads[node.slot + k]
+        if slot[0] is NULL:
+            continue
+        for hook in list(hooks):
+            given = hook(as_tensor(walk, slot[0]))
+            if given is None:
+                continue
+            if not same(lent.unwrap(given).layout, out_layout(node, k)):
+                raise ValueError(f"{node.prim.name}: a hook returned a gradient of shape {given.shape} and dtype "
+                                 f"{given.dtype}, expected {shape_of(out_layout(node, k))} and "
+                                 f"{out_layout(node, k).dtype}")
+            if not walk.recording:
+                given = lent.unwrap(given)
+            Py_DECREF(<object> slot[0])
+            Py_INCREF(given)
+            slot[0] = <PyObject*> given
+    return 0
+
+
+cdef int run_leaf(Walk walk, Node node) except -1:
+    cdef PyObject* leaf = (<LeafRef> node.args).tensor
+    cdef PyObject* g = walk.grads[node.slot]
+    if leaf is NULL or g is NULL or walk.captured is not None:
+        return 0
+    Py_INCREF(<object> leaf)
+    cdef object alive = <object> leaf
+    Py_DECREF(alive)
+    walk.grads[node.slot] = NULL
+    cdef object held = <object> g
+    Py_DECREF(held)                       # `held` has the only reference now, if the walk had
+    return lent.leaf(leaf, held, walk.recording)
+
+
+cdef int run(Walk walk) except -1:
+    cdef Py_ssize_t i
+    cdef unsigned int k
+    cdef Node node
+    cdef PyObject* g
+    cdef bint arrived
+    for i in range(walk.n - 1, -1, -1):
+        node = <Node> walk.order[i]
+        if walk.needed is not NULL and not walk.needed[node.slot]:
+            continue
+        check_saved(node)
+        arrived = walk.grads[node.slot] is not NULL
+        for k in range(1, node.n_out):
+            arrived |= walk.grads[node.slot + k] is not NULL
+        if arrived:
+            if node.more is not None and node.more.hooks:
+                run_hooks(walk, node)
+            if walk.capture is not NULL:
+                for k in range(node.n_out):
+                    if walk.capture[node.slot + k] and walk.grads[node.slot + k] is not NULL:
+                        walk.captured[(node, k)] = as_tensor(walk, walk.grads[node.slot + k])
+            if node.prim is ACCUMULATE:
+                run_leaf(walk, node)
+            elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
+                node.prim.backward(node, <Array> walk.grads[node.slot] if walk.grads[node.slot] is not NULL else None,
+                                   walk)
+            else:
+                run_vjp(walk, node)
+            for k in range(node.n_out):
+                g = walk.grads[node.slot + k]
+                walk.grads[node.slot + k] = NULL
+                Py_XDECREF(g)
+        if not walk.keep:
+            release(node)
+    return 0
+
+
+cdef int mark_needed(Walk walk, list targets) except -1:
+    """Only nodes on a path to a target are worked on; their gradients are captured and not accumulated."""
+    cdef Py_ssize_t i
+    cdef int j
+    cdef Node node, child
+    cdef unsigned int k
+    walk.captured = {}
+    walk.needed = <unsigned char*> calloc(walk.n_grads + 1, 1)
+    walk.capture = <unsigned char*> calloc(walk.n_grads + 1, 1)
+    if walk.needed is NULL or walk.capture is NULL:
+        raise MemoryError("fastad: no memory for the marks of the graph")
+    for target, k in targets:
+        node = target
+        if node.stamp == walk.stamp:
+            walk.capture[node.slot + k] = 1
+            walk.needed[node.slot] = 1
+    for i in range(walk.n):
+        node = <Node> walk.order[i]
+        for j in range(node.n_in):
+            child = edge(node, j)
+            if child is not None and walk.needed[child.slot]:
+                walk.needed[node.slot] = 1
+                break
+    return 0
+
+
+cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets):
+    """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
+
+    Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
+    global waiting
+    cdef Walk walk = Walk.__new__(Walk)
+    cdef Py_ssize_t i
+    cdef Node node
+    cdef unsigned int k
+    cdef PyObject** slot
+    walk.recording = recording
+    walk.keep = keep
+    walk.lead = lead
+    try:
+        order(walk, [node for node, k in roots])
+        active.append(walk)
+        if targets is not None:
+            mark_needed(walk, targets)
+        for i in range(walk.n):           # before anything is changed
+            node = <Node> walk.order[i]
+            if walk.needed is NULL or walk.needed[node.slot]:
+                check_saved(node)
+        for (node, k), g in zip(roots, cotangents):
+            slot = &walk.grads[node.slot + k]
+            if slot[0] is not NULL:
+                g = lent.add(<object> slot[0], g) if recording else add(<Array> slot[0], <Array> g)
+                Py_DECREF(<object> slot[0])
+            Py_INCREF(g)
+            slot[0] = <PyObject*> g
+        del g
+        cotangents.clear()
+        run(walk)
+    finally:
+        if walk in active:
+            active.remove(walk)
+        put_back(walk)
+        if waiting:
+            with turn:
+                turn.notify_all()
+    return walk.captured

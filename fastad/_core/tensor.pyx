@@ -1,0 +1,803 @@
+"""Level 3: Tensor.  Its operators go through a table that the primitives fill when they are imported, so this
+module names no operation.  Methods come by `register`, one call beside each primitive.
+
+Imports tape and storage below.  Next: primitives/.
+"""
+cimport cython
+cimport numpy as cnp
+from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyTypeObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.buffer cimport PyObject_GetBuffer
+
+import numpy as np
+
+from .arrays cimport add as add_arrays, add_into, assign, cast, contiguous, copy, fill
+from .storage cimport (
+    code_of, copy_ndarray, dense_as, dtype_of, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of, wrote,
+)
+from .tape cimport (
+    ACCUMULATE, LeafRef, add_output, edge, edge_out, grad_enabled, lent, link, new_node, walk_back,
+)
+from .types cimport F32, F64, OTHER, compiled
+from .tape import add_hook
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject* o)
+    void PyType_Modified(PyTypeObject* t)
+
+# what other levels give: Python functions by NumPy's name
+FUNCTIONS = {}                            # "sum" -> function; __array_function__ looks here
+UFUNCS = {}                               # numpy.add -> function; __array_ufunc__ looks here
+
+
+def register(name, function, *, method=False, numpy=None, ufunc=None):
+    """Make a function known: under `name`, as a Tensor method, and to NumPy's protocols."""
+    FUNCTIONS[name] = function
+    if numpy is not None:
+        FUNCTIONS[numpy] = function
+    if ufunc is not None:
+        UFUNCS[ufunc] = function
+    if method:
+        install(name if method is True else method, function)
+    return function
+
+
+def install(str name, object attribute):
+    """Give Tensor a method or property (extension types do not take them by assignment)."""
+    (<dict> (<PyTypeObject*> Tensor).tp_dict)[name] = attribute
+    PyType_Modified(<PyTypeObject*> Tensor)
+
+
+# ---- building results --------------------------------------------------------------------------------
+cdef Tensor wrap(Array a):
+    cdef Tensor t = Tensor.__new__(Tensor)
+    t.arr = a
+    return t
+
+
+cdef bint records(Tensor x) noexcept:
+    return x.node is not None and grad_enabled()
+
+
+cdef bint any_records(list inputs):
+    if not grad_enabled():
+        return False
+    for x in inputs:
+        if (<Tensor> x).node is not None:
+            return True
+    return False
+
+
+cdef Tensor produced(Array a, Node node):
+    cdef Tensor t = Tensor.__new__(Tensor)
+    t.arr = a
+    t.out = node.n_out
+    add_output(node, a.layout)
+    t.node = node
+    return t
+
+
+cdef Node record1(Primitive prim, Tensor x, object args):
+    cdef Node node = new_node(prim, 1, args)
+    node.in0, node.out0 = x.node, x.out
+    return node
+
+
+cdef Node record2(Primitive prim, Tensor a, Tensor b, object args):
+    cdef Node node = new_node(prim, 2, args)
+    node.in0, node.out0 = a.node, a.out
+    node.in1, node.out1 = b.node, b.out
+    return node
+
+
+cdef Node record_n(Primitive prim, list inputs, object args):
+    cdef Node node = new_node(prim, <int> len(inputs), args)
+    cdef int i
+    for i in range(len(inputs)):
+        if (<Tensor> inputs[i]).node is not None:
+            link(node, i, (<Tensor> inputs[i]).node, (<Tensor> inputs[i]).out)
+    return node
+
+
+# ---- taking arguments --------------------------------------------------------------------------------
+cdef object ndarray(Tensor x):
+    return to_ndarray(x.arr)
+
+
+cdef Tensor result_from(object nd):
+    if not isinstance(nd, np.ndarray):
+        nd = np.asarray(nd)
+    if not nd.dtype.isnative or not nd.flags.aligned:
+        return wrap(copy_ndarray(nd))
+    return wrap(from_ndarray(nd))
+
+
+cdef Array array_of(object x, object dtype, bint must_copy):
+    """Numbers, sequences, arrays and buffers as an Array."""
+    cdef object nd
+    try:
+        nd = np.asarray(x, dtype=dtype)
+    except ValueError as error:
+        if "inhomogeneous" in str(error) or "sequence" in str(error):
+            raise ValueError(f"tensor: the nested sequences are ragged, rows must have equal lengths ({error})") from None
+        raise
+    return copy_ndarray(nd)
+
+
+cdef Tensor as_tensor(object x):
+    """A Tensor as it is; anything else copied, without a derivative."""
+    if isinstance(x, Tensor):
+        return <Tensor> x
+    return wrap(array_of(x, None, True))
+
+
+cdef Tensor coerce(object x, Tensor other):
+    """An operand beside a Tensor: Python numbers take its dtype where NumPy's promotion lets them."""
+    cdef int code = other.arr.layout.code
+    if isinstance(x, Tensor):
+        return <Tensor> x
+    if type(x) is float or type(x) is int or type(x) is bool:
+        if compiled(code):
+            return wrap(scalar(code, x))
+        return wrap(copy_ndarray(np.asarray(x, dtype=np.result_type(other.arr.layout.dtype, x))))
+    if type(x) is complex:
+        return wrap(copy_ndarray(np.asarray(x, dtype=np.result_type(other.arr.layout.dtype, x))))
+    if isinstance(x, (np.ndarray, np.generic, list, tuple)):
+        return wrap(array_of(x, None, True))
+    return None
+
+
+# ---- what the tape borrows ---------------------------------------------------------------------------
+cdef object lent_wrap(Array a, Node node, unsigned int out):
+    cdef Tensor t = wrap(a)
+    t.node = node
+    t.out = out
+    return t
+
+
+cdef Array lent_unwrap(object t):
+    if not isinstance(t, Tensor):
+        raise TypeError(f"expected a Tensor as a gradient, got {type(t).__name__}")
+    return (<Tensor> t).arr
+
+
+cdef object lent_add(object a, object b):
+    return operators.add(a, b)
+
+
+cdef object lent_undo(object g, Layout want, int lead):
+    """Undo broadcasting and casting in recorded operations."""
+    cdef Tensor t = g
+    cdef int i, extra = t.arr.layout.ndim - lead - want.ndim
+    if not same_tail(t.arr.layout, want, lead):
+        axes = tuple(range(lead, lead + extra)) + tuple(
+            [lead + extra + i for i in range(want.ndim)
+             if want.shape[i] == 1 and t.arr.layout.shape[lead + extra + i] != 1])
+        shape = t.shape[:lead] + shape_of(want)
+        t = FUNCTIONS["sum"](t, axis=axes)
+        t = FUNCTIONS["reshape"](t, shape)
+    if t.arr.layout.dtype != want.dtype:
+        t = FUNCTIONS["astype"](t, want.dtype)
+    return t
+
+
+cdef bint same_tail(Layout a, Layout want, int lead) noexcept:
+    cdef int i
+    if a.ndim != lead + want.ndim:
+        return False
+    for i in range(want.ndim):
+        if a.shape[lead + i] != want.shape[i]:
+            return False
+    return True
+
+
+cdef int lent_leaf(PyObject* leaf, object g, bint recording) except -1:
+    """Add to a leaf's .grad: in place, unless the walk records or somebody else may see the memory."""
+    cdef bint ours = Py_REFCNT(<PyObject*> g) == 1
+    cdef Tensor t = <Tensor> leaf, grad
+    cdef Array a
+    if recording:
+        t.grad_ = g if t.grad_ is None else operators.add(t.grad_, g)
+        return 0
+    a = g
+    if t.grad_ is None:
+        t.grad_ = wrap(a if ours and a.block and a.layout.contiguous else copy(a))
+        return 0
+    grad = t.grad_
+    if grad.node is not None or grad.arr.readonly:
+        t.grad_ = wrap(add_arrays(grad.arr, a))
+    else:
+        add_into(grad.arr, a)
+        wrote(grad.arr)
+    return 0
+
+
+lent.wrap = lent_wrap
+lent.unwrap = lent_unwrap
+lent.add = lent_add
+lent.undo = lent_undo
+lent.leaf = lent_leaf
+
+
+cdef object refuse(Tensor t, str what):
+    return TypeError(f"{what}: this tensor of shape {t.shape} requires a gradient, and NumPy would drop it; use "
+                     f"x.detach().numpy() for the numbers, or fastad's own functions to stay on the tape")
+
+
+cdef int make_leaf(Tensor t) except -1:
+    cdef LeafRef ref = LeafRef.__new__(LeafRef)
+    cdef Node node
+    if t.arr.layout.dtype.kind not in "fc":
+        raise TypeError(f"requires_grad: only float and complex tensors have derivatives, this one is "
+                        f"{t.arr.layout.dtype}; use x.astype(float)")
+    ref.tensor = <PyObject*> t
+    node = new_node(ACCUMULATE, 0, ref)
+    add_output(node, dense_as(t.arr.layout, t.arr.layout.dtype))
+    Py_INCREF(ref)
+    t.leaf = <PyObject*> ref
+    t.node = node
+    t.out = 0
+    return 0
+
+
+cdef int drop_leaf(Tensor t) except -1:
+    if t.leaf is not NULL:
+        (<LeafRef> t.leaf).tensor = NULL
+        Py_DECREF(<object> t.leaf)
+        t.leaf = NULL
+    t.node = None
+    return 0
+
+
+cdef object in_place(Tensor x, object y, binary_fn op, str name):
+    """x op= y: on a tensor in a graph the name is bound to the new value, else the memory is written."""
+    cdef Tensor other, value
+    if grad_enabled() and (x.node is not None or (isinstance(y, Tensor) and (<Tensor> y).node is not None)):
+        return op(x, y)
+    value = op(wrap(x.arr), (<Tensor> y).detach() if isinstance(y, Tensor) else y)
+    write(x, value, name)
+    return x
+
+
+cdef int write(Tensor x, Tensor value, str name) except -1:
+    cdef Layout to = x.arr.layout
+    if x.arr.readonly:
+        raise ValueError(f"{name}: this tensor's memory is read-only")
+    if not np.can_cast(value.arr.layout.dtype, to.dtype, "same_kind"):
+        raise TypeError(f"{name}: cannot cast the result from {value.arr.layout.dtype} to {to.dtype} in place")
+    assign(x.arr, cast(value.arr, to.dtype))
+    wrote(x.arr)
+    return 0
+
+
+cdef object compare(Tensor x, object other, object ufunc):
+    cdef Tensor y
+    if isinstance(other, Tensor):
+        return result_from(ufunc(ndarray(x), ndarray(other)))
+    if isinstance(other, (int, float, complex, np.ndarray, np.generic, list, tuple)):
+        return result_from(ufunc(ndarray(x), other))
+    return NotImplemented
+
+
+# ---- Tensor ------------------------------------------------------------------------------------------
+@cython.freelist(512)
+cdef class Tensor:
+    """An n-dimensional array whose operations can be differentiated.
+
+    Make one with `fastad.tensor`, `fastad.from_numpy` or the constructors (`zeros`, `ones`, ...).  It follows
+    NumPy: names, broadcasting, promotion, indexing.  Operations on a tensor that requires a gradient are
+    recorded; ``y.backward()`` adds the gradients of y to the ``.grad`` of the leaves.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> x = fastad.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    def __init__(self, *args, **kwargs):
+        if self.arr is None:
+            raise TypeError("Tensor: make tensors with fastad.tensor(data) or fastad.from_numpy(array)")
+
+    def __dealloc__(self):
+        if self.leaf is not NULL:
+            (<LeafRef> self.leaf).tensor = NULL
+            Py_DECREF(<object> self.leaf)
+
+    # -- what it is
+    @property
+    def shape(self):
+        """Tuple of the lengths of the axes."""
+        return shape_of(self.arr.layout)
+
+    @property
+    def dtype(self):
+        """NumPy dtype of the elements."""
+        return self.arr.layout.dtype
+
+    @property
+    def ndim(self):
+        """Number of axes."""
+        return self.arr.layout.ndim
+
+    @property
+    def size(self):
+        """Number of elements."""
+        return self.arr.layout.size
+
+    @property
+    def itemsize(self):
+        """Bytes of one element."""
+        return self.arr.layout.itemsize
+
+    @property
+    def nbytes(self):
+        """Bytes of all elements."""
+        return self.arr.layout.itemsize * self.arr.layout.size
+
+    @property
+    def strides(self):
+        """Bytes to step along each axis."""
+        return tuple([self.arr.layout.strides[i] for i in range(self.arr.layout.ndim)])
+
+    @property
+    def is_contiguous(self):
+        """Whether the elements lie in C order without gaps."""
+        return bool(self.arr.layout.contiguous)
+
+    @property
+    def version(self):
+        """How often the memory was written in place through fastad."""
+        return version_of(self.arr)
+
+    # -- the tape
+    @property
+    def requires_grad(self):
+        """Whether operations on this tensor are recorded.  Can be set on leaves."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, bint value):
+        if value and self.node is None:
+            make_leaf(self)
+        elif not value and self.node is not None:
+            if self.node.prim is not ACCUMULATE:
+                raise RuntimeError(f"requires_grad: this tensor is the result of {self.node.prim.name}; use detach()")
+            drop_leaf(self)
+
+    def requires_grad_(self, bint requires_grad=True):
+        """Set `requires_grad` and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self):
+        """True if no recorded operation produced it."""
+        return self.node is None or self.node.prim is ACCUMULATE
+
+    @property
+    def grad_fn(self):
+        """The node that produced this value, or None for a leaf."""
+        return None if self.is_leaf else self.node
+
+    @property
+    def grad(self):
+        """The gradient that backward walks have added up for this leaf, or None."""
+        return self.grad_
+
+    @grad.setter
+    def grad(self, value):
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
+            if value is self:
+                raise ValueError("grad: a tensor cannot be its own gradient")
+            if not same((<Tensor> value).arr.layout, self.arr.layout):
+                raise ValueError(f"grad: expected shape {self.shape} and dtype {self.dtype}, got {value.shape} and "
+                                 f"{value.dtype}")
+        self.grad_ = value
+
+    def backward(self, gradient=None, retain_graph=None, bint create_graph=False):
+        """Add the derivative of this tensor to the ``.grad`` of every leaf it depends on.
+
+        Parameters
+        ----------
+        gradient : Tensor or array_like, optional
+            The cotangent, of this tensor's shape; 1 if the tensor has one element.
+        retain_graph : bool, optional
+            Keep the saved values, so that the graph can be walked again.  Default: `create_graph`.
+        create_graph : bool
+            Record the walk, so that the gradients can be differentiated.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing is recorded, the tensor has several elements and no `gradient`, or the graph was freed.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> x = fastad.tensor(3.0, requires_grad=True)
+        >>> (x ** 2).backward()
+        >>> x.grad.item()
+        6.0
+        """
+        if self.node is None:
+            raise RuntimeError("backward: this tensor has no graph; none of its inputs required a gradient, or it was "
+                               "computed under no_grad()")
+        g = cotangent(self, gradient, "backward")
+        walk_back([(self.node, self.out)], [g if create_graph else (<Tensor> g).arr], create_graph,
+                  create_graph if retain_graph is None else retain_graph, 0, None)
+
+    def detach(self):
+        """The same numbers, sharing memory, without the derivative."""
+        return wrap(self.arr)
+
+    def register_hook(self, hook):
+        """Call ``hook(grad)`` with this tensor's gradient in every walk; a Tensor it returns replaces the gradient.
+
+        Returns a handle whose ``remove()`` takes the hook away."""
+        if self.node is None:
+            raise RuntimeError("register_hook: this tensor does not require a gradient")
+        return HookHandle(add_hook(self.node, self.out, hook), hook)
+
+    def retain_grad(self):
+        """Keep the gradient of this intermediate value in its ``.grad``."""
+        import weakref
+        if self.is_leaf:
+            return
+        ref = weakref.ref(self)
+
+        def keep(g):
+            t = ref()
+            if t is not None:
+                t.grad = g if t.grad is None else t.grad + g
+        self.register_hook(keep)
+
+    # -- exchange
+    def numpy(self):
+        """A NumPy array that shares the memory.  Writes through it cannot be seen by the tape.
+
+        Raises TypeError if the tensor requires a gradient: use ``x.detach().numpy()``."""
+        if self.node is not None:
+            raise refuse(self, "numpy")
+        return to_ndarray(self.arr)
+
+    def item(self):
+        """The single element as a Python number."""
+        if self.arr.layout.size != 1:
+            raise ValueError(f"item: a tensor of shape {self.shape} has {self.size} elements, not one")
+        if self.arr.layout.code == F32:
+            return <double> (<float*> self.arr.data)[0]
+        if self.arr.layout.code == F64:
+            return (<double*> self.arr.data)[0]
+        return to_ndarray(self.arr).item()
+
+    def tolist(self):
+        """Nested lists of Python numbers."""
+        return to_ndarray(self.arr).tolist()
+
+    def __array__(self, dtype=None, copy=None):
+        if self.node is not None:
+            raise refuse(self, "numpy.asarray")
+        nd = to_ndarray(self.arr)
+        if dtype is not None and nd.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"numpy.asarray: {nd.dtype} cannot become {dtype} without a copy")
+            return nd.astype(dtype)
+        return nd.copy() if copy else nd
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        if self.node is not None:
+            raise BufferError(str(refuse(self, "buffer")))
+        PyObject_GetBuffer(to_ndarray(self.arr), buffer, flags)
+
+    def __releasebuffer__(self, Py_buffer* buffer):
+        pass                              # the array that filled the buffer is its owner
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        function = UFUNCS.get(ufunc)
+        if method != "__call__" or function is None:
+            raise TypeError(f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}: fastad has no rule "
+                            f"for it; use x.detach().numpy() if no derivative is needed")
+        if any(v is not None and not (k == "where" and v is True) for k, v in kwargs.items()):
+            raise TypeError(f"numpy.{ufunc.__name__}: {', '.join(kwargs)} is not supported on a fastad tensor")
+        return function(*inputs)
+
+    def __array_function__(self, func, types, args, kwargs):
+        name = func.__name__ if func.__module__ in ("numpy", "numpy.lib") else f"{func.__module__}.{func.__name__}"
+        name = name.removeprefix("numpy.")
+        function = FUNCTIONS.get(name)
+        if function is None:
+            raise TypeError(f"numpy.{name}: fastad has no rule for it; use x.detach().numpy() if no derivative is "
+                            f"needed")
+        return function(*args, **kwargs)
+
+    # -- operators
+    def __add__(a, b):
+        return operators.add(a, b)
+
+    def __sub__(a, b):
+        return operators.subtract(a, b)
+
+    def __mul__(a, b):
+        return operators.multiply(a, b)
+
+    def __truediv__(a, b):
+        return operators.divide(a, b)
+
+    def __pow__(a, b, mod):
+        return operators.power(a, b)
+
+    def __matmul__(a, b):
+        return operators.matmul(a, b)
+
+    def __neg__(self):
+        return operators.negative(self)
+
+    def __pos__(self):
+        return operators.multiply(self, 1)
+
+    def __abs__(self):
+        return operators.abs(self)
+
+    def __iadd__(self, other):
+        return in_place(self, other, operators.add, "+=")
+
+    def __isub__(self, other):
+        return in_place(self, other, operators.subtract, "-=")
+
+    def __imul__(self, other):
+        return in_place(self, other, operators.multiply, "*=")
+
+    def __itruediv__(self, other):
+        return in_place(self, other, operators.divide, "/=")
+
+    def __ipow__(self, other, mod):
+        return in_place(self, other, operators.power, "**=")
+
+    def __richcmp__(self, other, int op):
+        return compare(self, other,
+                       np.less if op == Py_LT else np.less_equal if op == Py_LE else np.equal if op == Py_EQ else
+                       np.not_equal if op == Py_NE else np.greater if op == Py_GT else np.greater_equal)
+
+    def __invert__(self):
+        return result_from(np.invert(ndarray(self)))
+
+    def __and__(a, b):
+        return result_from(np.bitwise_and(plain(a), plain(b)))
+
+    def __or__(a, b):
+        return result_from(np.bitwise_or(plain(a), plain(b)))
+
+    def __xor__(a, b):
+        return result_from(np.bitwise_xor(plain(a), plain(b)))
+
+    def __hash__(self):
+        return <Py_ssize_t> (<size_t> <PyObject*> self >> 4)
+
+    def __bool__(self):
+        if self.arr.layout.size != 1:
+            raise ValueError(f"the truth value of a tensor of shape {self.shape} is ambiguous; use any() or all()")
+        return bool(self.item())
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __complex__(self):
+        return complex(self.item())
+
+    def __index__(self):
+        if self.arr.layout.dtype.kind not in "iu" or self.arr.layout.ndim:
+            raise TypeError(f"only a 0-d integer tensor is an index, this one has shape {self.shape} and dtype "
+                            f"{self.dtype}")
+        return self.item()
+
+    def __len__(self):
+        if self.arr.layout.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self.arr.layout.shape[0]
+
+    def __getitem__(self, index):
+        return operators.getitem(self, index)
+
+    def __setitem__(self, index, value):
+        if self.node is not None and grad_enabled():
+            raise RuntimeError("x[...] = v: x is part of a graph and cannot be changed in place; write under no_grad(), or "
+                               "build the value with where(), concatenate() or stack()")
+        if isinstance(value, Tensor):
+            if (<Tensor> value).node is not None and grad_enabled():
+                raise RuntimeError("x[...] = v: v requires a gradient that the assignment would drop; use v.detach()")
+            value = to_ndarray((<Tensor> value).arr)
+        if self.arr.readonly:
+            raise ValueError("x[...] = v: this tensor's memory is read-only")
+        to_ndarray(self.arr)[plain_index(index)] = value
+        wrote(self.arr)
+
+    def copy_(self, value):
+        """Overwrite the numbers with `value`, broadcast; only outside a graph."""
+        if self.node is not None and grad_enabled():
+            raise RuntimeError("copy_: this tensor is part of a graph and cannot be changed in place; use no_grad()")
+        if isinstance(value, Tensor) and (<Tensor> value).node is not None and grad_enabled():
+            raise RuntimeError("copy_: the source requires a gradient that the copy would drop; use detach()")
+        write(self, as_tensor(value), "copy_")
+        return self
+
+    def fill_(self, value):
+        """Overwrite every element with `value`; only outside a graph."""
+        return self.copy_(np.asarray(value, dtype=self.dtype))
+
+    def zero_(self):
+        """Overwrite every element with 0; only outside a graph."""
+        return self.fill_(0)
+
+    def __iter__(self):
+        if self.arr.layout.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter([operators.getitem(self, i) for i in range(self.arr.layout.shape[0])])
+
+    def __contains__(self, value):
+        return bool((to_ndarray(self.arr) == plain(value)).any())
+
+    def __repr__(self):
+        text = np.array2string(to_ndarray(self.arr), separator=", ", prefix="tensor(")
+        if self.arr.layout.dtype not in (np.float64, np.bool_, np.int64):
+            text += f", dtype={self.arr.layout.dtype}"
+        if self.node is not None:
+            text += ", requires_grad=True" if self.is_leaf else f", grad_fn={self.node.prim.name}"
+        return f"tensor({text})"
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else repr(self)
+
+
+class HookHandle:
+    """What `register_hook` returns."""
+
+    def __init__(self, hooks, hook):
+        self.hooks, self.hook = hooks, hook
+        hooks.append(hook)
+
+    def remove(self):
+        """Take the hook away."""
+        if self.hook in self.hooks:
+            self.hooks.remove(self.hook)
+
+
+cdef object plain(object x):
+    return to_ndarray((<Tensor> x).arr) if isinstance(x, Tensor) else x
+
+
+cdef object plain_index(object index):
+    if isinstance(index, tuple):
+        return tuple([plain(i) for i in index])
+    return plain(index)
+
+
+cdef Tensor cotangent(Tensor t, object gradient, str name):
+    """The seed of a backward walk, checked."""
+    cdef Tensor g
+    if gradient is None:
+        if t.arr.layout.size != 1:
+            raise RuntimeError(f"{name}: the tensor has shape {t.shape}; give `gradient` (of that shape), or reduce it to one "
+                               f"element, e.g. by sum()")
+        g = wrap(empty(dense_as(t.arr.layout, t.arr.layout.dtype)))
+        fill(g.arr, 1)
+        return g
+    g = as_tensor(gradient)
+    if g.shape != t.shape:
+        raise ValueError(f"{name}: gradient has shape {g.shape}, the tensor {t.shape}")
+    if g.dtype != t.dtype:
+        if not np.can_cast(g.dtype, t.dtype, "same_kind"):
+            raise TypeError(f"{name}: gradient has dtype {g.dtype}, the tensor {t.dtype}")
+        g = FUNCTIONS["astype"](g, t.dtype)
+    return g
+
+
+# ---- making tensors, and walks from Python ------------------------------------------------------------
+def tensor(data, dtype=None, *, bint requires_grad=False):
+    """A tensor with a copy of `data`.
+
+    Parameters
+    ----------
+    data : array_like or Tensor
+        Numbers, nested sequences, a NumPy array, or anything NumPy can read.
+    dtype : dtype, optional
+        Python floats give float64, as in NumPy; arrays keep their dtype.
+    requires_grad : bool
+        Record the operations on it.
+
+    Raises
+    ------
+    ValueError
+        If nested sequences are ragged.
+    TypeError
+        If the dtype holds no numbers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.tensor([[1, 2], [3, 4]], dtype="float32").shape
+    (2, 2)
+    """
+    cdef Tensor t
+    if isinstance(data, Tensor):
+        t = wrap(copy((<Tensor> data).arr))
+        if dtype is not None:
+            t = wrap(cast(t.arr, np.dtype(dtype)))
+    else:
+        t = wrap(array_of(data, dtype, True))
+    if requires_grad:
+        make_leaf(t)
+    return t
+
+
+def from_numpy(array):
+    """A tensor that shares the memory of a NumPy array.
+
+    Writes through the array change the tensor without the tape's knowledge; `tensor` copies.  Raises TypeError for
+    what is not an array of numbers, ValueError for byte-swapped or unaligned memory.
+
+    Examples
+    --------
+    >>> import numpy, fastad
+    >>> a = numpy.zeros(3)
+    >>> t = fastad.from_numpy(a)
+    >>> a[0] = 1
+    >>> t
+    tensor([1., 0., 0.])
+    """
+    return wrap(from_ndarray(array))
+
+
+def leaf(array, bint share=False):
+    """A fresh leaf that requires a gradient, for the functional transforms."""
+    cdef Tensor t = wrap(from_ndarray(array) if share else array_of(array, None, True))
+    make_leaf(t)
+    return t
+
+
+def as_tensors(*values):
+    """Every value as a Tensor."""
+    return [as_tensor(v) for v in values]
+
+
+def subclass(type cls, data, bint requires_grad):
+    """An instance of a Tensor subclass that shares the memory of `data` (a Tensor) or copies it."""
+    cdef Tensor t = cls.__new__(cls)
+    t.arr = (<Tensor> data).arr if isinstance(data, Tensor) else array_of(data, None, True)
+    if requires_grad:
+        make_leaf(t)
+    return t
+
+
+def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, bint create_graph):
+    """Adjoints of `inputs` (None where there is none); see `fastad.autograd.grad`."""
+    cdef Tensor t
+    cdef list roots = [], seeds = [], targets = []
+    for t, g in zip(outputs, grad_outputs):
+        if t.node is None:
+            raise RuntimeError("grad: an output has no graph; none of its inputs required a gradient")
+        g = cotangent(t, g, "grad")
+        roots.append((t.node, t.out))
+        seeds.append(g if create_graph else (<Tensor> g).arr)
+    for t in inputs:
+        if t.node is None:
+            raise RuntimeError(f"grad: an input of shape {t.shape} does not require a gradient")
+        targets.append((t.node, t.out))
+    found = walk_back(roots, seeds, create_graph, retain_graph, 0, targets)
+    return [found.get(target) for target in targets]
+
+
+def vjp_lead(Tensor output, list inputs, Tensor cotangents, bint retain_graph=True):
+    """Adjoints for several cotangents at once: `cotangents` has one more, leading, axis than `output`."""
+    found = walk_back([(output.node, output.out)], [cotangents], True, retain_graph,
+                      cotangents.arr.layout.ndim - output.arr.layout.ndim, [((<Tensor> t).node, (<Tensor> t).out) for t in inputs])
+    return [found.get(((<Tensor> t).node, (<Tensor> t).out)) for t in inputs]

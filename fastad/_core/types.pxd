@@ -1,0 +1,12 @@
+# types.pxd (level 0): dtype codes and limits, shared by every compiled module.
+
+cdef enum:
+    F32 = 0             # the two dtypes that have kernels
+    F64 = 1
+    BOOL = 2            # three more that are known without asking NumPy
+    I64 = 3
+    OTHER = 4           # everything else goes through NumPy
+    MAX_NDIM = 64       # NumPy's limit
+
+cdef inline bint compiled(int code) noexcept nogil:
+    return code <= F64

@@ -1,0 +1,86 @@
+"""Build of the compiled core: the only place where extensions, compiler flags and directives stand.
+
+FASTAD_DEBUG=1 builds with bounds checks, C assertions and symbols, and without the storage pool, so that an
+address sanitizer sees every buffer.  FASTAD_SANITIZE=address,undefined adds those sanitizers.
+"""
+import os
+import platform
+import sys
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+DEBUG = os.environ.get("FASTAD_DEBUG", "") not in ("", "0")
+SANITIZE = os.environ.get("FASTAD_SANITIZE", "")
+MSVC = sys.platform == "win32"
+X86 = platform.machine().lower() in ("x86_64", "amd64") and not MSVC
+
+# no -march=native and no -ffast-math: NaN, infinities and denormals keep their meaning on every machine
+MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-D_GNU_SOURCE"]
+OPT = [] if MSVC else (["-O0" if DEBUG else "-O2", "-g" if DEBUG else "-g0"])
+KERNEL_OPT = [] if MSVC else (["-O1", "-g"] if DEBUG else ["-O3", "-g0"])
+SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
+WARN = [] if MSVC else ["-Wall", "-Wno-unused-function"]
+
+# csrc/kernels.c is compiled once for each of these, and one is chosen when the library is loaded
+LEVELS = {"baseline": []}
+if X86:
+    LEVELS |= {"v3": ["-march=x86-64-v3"], "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"]}
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG, "wraparound": False, "initializedcheck": DEBUG, "nonecheck": DEBUG,
+    "cdivision": True, "embedsignature": True, "binding": True, "c_api_binop_methods": True,
+    "auto_pickle": False,
+}
+MODULES = sorted(Path("fastad/_core").rglob("*.pyx"))
+
+
+def extension(path):
+    name = ".".join(path.with_suffix("").parts)
+    macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
+              ("FASTAD_DEBUG", str(int(DEBUG)))]
+    sources = [str(path)]
+    if path.stem == "kernels":
+        sources += ["csrc/map.c", "csrc/dispatch.c"]
+        if X86:
+            macros.append(("FAD_X86_LEVELS", "1"))
+    return Extension(name, sources, include_dirs=["csrc", numpy.get_include()], define_macros=macros,
+                     extra_compile_args=OPT + WARN + SANITIZERS, extra_link_args=SANITIZERS)
+
+
+class BuildLevels(build_ext):
+    """Compiles csrc/kernels.c once per instruction set and links the objects into ``_core.kernels``."""
+
+    def build_extension(self, ext):
+        if ext.name.endswith("._core.kernels"):
+            ext.extra_objects = []
+            for level, flags in LEVELS.items():
+                ext.extra_objects += self.compiler.compile(
+                    ["csrc/kernels.c"], output_dir=os.path.join(self.build_temp, level),
+                    include_dirs=["csrc"], macros=[("FAD_ISA", level)],
+                    extra_postargs=MATH + KERNEL_OPT + WARN + SANITIZERS + flags,
+                    depends=[str(p) for p in Path("csrc").iterdir()])
+        super().build_extension(ext)
+
+    def run(self):
+        try:
+            super().run()
+        except Exception as error:
+            if "CompileError" in type(error).__name__ or "command" in str(error):
+                sys.stderr.write("\nfastad: building the compiled core failed. A C compiler (gcc or clang) and "
+                                 "Python's headers are needed, e.g. the Debian packages gcc, libc6-dev and "
+                                 "python3-dev.\n\n")
+            raise
+
+
+if __name__ == "__main__":
+    setup(
+        ext_modules=cythonize([extension(p) for p in MODULES], compiler_directives=DIRECTIVES,
+                              build_dir="build/cython", nthreads=int(os.environ.get("FASTAD_JOBS", 0)),
+                              emit_linenums=DEBUG),
+        cmdclass={"build_ext": BuildLevels},
+    )
