@@ -32,7 +32,7 @@ static inline T FN(softplus)(T x) {
  * a relative error of e^-d; it is recovered exactly and put back. */
 static inline T FN(logaddexp)(T a, T b) {
     VM_UINT k;
-    T top = a > b ? a : b, low = a > b ? b : a; /* both b if one is NaN; d is NaN then */
+    T top = a > b ? a : b, low = a > b ? b : a; /* NaN in either: d is NaN */
     T d = a == b ? VM_C(0) : a - b, s, lost, r; /* equal infinities: inf - inf would be NaN */
     d = LIBM(fabs)(d);
     s = d - top;
@@ -56,16 +56,16 @@ static inline T FN(silu)(T x) {
     return FN(vm_gate)(x, FN(vm_expm1_poly)(r), k, VM_C(VM_XEXP_MIN));
 }
 
-/* x tanh(softplus(x)) = x n / (n + 2) with e = e^x = 2^k (1 + m), n = e (e + 2). For x > 0 it is
- * x - 2 x / (n + 2), which rounds better; for x < 0 2^k is applied last, as above. */
+/* x tanh(softplus(x)) = x n / (n + 2) with e = e^x = 2^k (1 + m), n = e (e + 2). It is computed as
+ * x (1 - 2 / (n + 2)), for x < 0 as x e (1 - e (e + 1) / (n + 2)): the quotients are below 0.4, so
+ * that their errors count less. For x < 0 2^k is applied last, as above. */
 static inline T FN(mish)(T x) {
     VM_UINT k;
     T low = FN(vm_at_least)(x, VM_C(VM_XEXP_MIN)), c = FN(vm_at_most)(low, VM_C(VM_MISH_MAX));
-    T m = FN(vm_expm1_poly)(FN(vm_reduce)(c, &k));
-    T e = FN(vm_scale_down)(1 + m, k), e2 = e + 2;
-    T q = c * (x > 0 ? VM_C(2) : e2) / (e * e2 + 2);
-    T below = FN(vm_scale_down)(q + q * m, k);
-    return x > 0 ? x - q : below;
+    T m = FN(vm_expm1_poly)(FN(vm_reduce)(c, &k)), e = FN(vm_scale_down)(1 + m, k);
+    T w = low - c * ((x > 0 ? VM_C(2) : e * e + e) / (e * (e + 2) + 2));
+    T below = FN(vm_scale_down)(w + w * m, k);
+    return x > 0 ? w : below;
 }
 
 /* sqrt(8/pi) and 0.044715 times it, in two parts each: the first has half a significand. */

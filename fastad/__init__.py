@@ -1,7 +1,12 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
+from . import autograd
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor, from_numpy, tensor
+from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .transforms import grad, value_and_grad
+
+__version__ = "0.1.0"
 
 _load()
 globals().update(_FUNCTIONS)

@@ -45,6 +45,11 @@ def set_grad_enabled(bint enabled):
     return before
 
 
+def is_grad_enabled():
+    """Whether this thread records."""
+    return not fad_no_grad
+
+
 # ---- nodes -------------------------------------------------------------------------------------------
 cdef class Primitive:
     """Base class of every rule.
