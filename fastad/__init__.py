@@ -2,6 +2,20 @@
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor, from_numpy, tensor
+from .random import default_generator, manual_seed
 
 _load()
 globals().update(_FUNCTIONS)
+
+_LAZY = ("data", "nn", "optim")            # imported when first asked for
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        import importlib
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})
