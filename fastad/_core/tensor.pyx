@@ -763,6 +763,19 @@ def subclass(type cls, data, bint requires_grad):
     return t
 
 
+def rebind(Tensor t, dtype):
+    """Give a leaf, and its gradient, another dtype: the object stays, so whoever holds it sees the change."""
+    cdef Tensor grad = t.grad_
+    if not t.is_leaf:
+        raise RuntimeError(f"this tensor is the result of {t.node.prim.name}; use astype, which makes a new tensor")
+    cdef bint requires_grad = t.node is not None
+    drop_leaf(t)
+    t.arr = cast(t.arr, np.dtype(dtype))
+    t.grad_ = None if grad is None else wrap(cast(grad.arr, np.dtype(dtype)))
+    if requires_grad:
+        make_leaf(t)
+
+
 def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, bint create_graph):
     """Adjoints of `inputs` (None where there is none); see `fastad.autograd.grad`."""
     cdef Tensor t

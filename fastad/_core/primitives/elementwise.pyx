@@ -329,6 +329,10 @@ cdef Tensor elementwise1(str name, Tensor x):
     return (<Unary> PRIMITIVES[name]).apply(x, None)
 
 
+cdef Tensor elementwise2(str name, Tensor a, Tensor b):
+    return (<Binary> PRIMITIVES[name]).apply(a, b)
+
+
 operators.add = add
 operators.subtract = subtract
 operators.multiply = multiply
