@@ -765,13 +765,15 @@ def subclass(type cls, data, bint requires_grad):
 
 def rebind(Tensor t, dtype):
     """Give a leaf, and its gradient, another dtype: the object stays, so whoever holds it sees the change."""
-    cdef Tensor grad = t.grad_
+    cdef Tensor grad = t.grad
     if not t.is_leaf:
         raise RuntimeError(f"this tensor is the result of {t.node.prim.name}; use astype, which makes a new tensor")
     cdef bint requires_grad = t.node is not None
-    drop_leaf(t)
+    if requires_grad:
+        drop_leaf(t)
     t.arr = cast(t.arr, np.dtype(dtype))
-    t.grad_ = None if grad is None else wrap(cast(grad.arr, np.dtype(dtype)))
+    if grad is not None:
+        t.leaf.grad = wrap(cast(grad.arr, np.dtype(dtype)))
     if requires_grad:
         make_leaf(t)
 

@@ -18,14 +18,15 @@ from ..types cimport compiled
 def zero_grad(list params):
     """Forget the gradient of every parameter."""
     for p in params:
-        (<Tensor?> p).grad_ = None
+        if (<Tensor?> p).leaf is not None:
+            (<Tensor> p).leaf.grad = None
 
 
 cdef Array gradient(str name, Tensor p, Py_ssize_t i):
     """The dense gradient of parameter i, checked against it; None if there is none."""
-    cdef Tensor g = p.grad_
-    if g is None:
+    if p.leaf is None or p.leaf.grad is None:
         return None
+    cdef Tensor g = p.leaf.grad
     if g.arr.layout is not p.arr.layout and not same(g.arr.layout, p.arr.layout):
         raise ValueError(f"{name}: parameter {i} has shape {p.shape} and dtype {p.dtype}, its gradient {g.shape} and {g.dtype}")
     if p.arr.readonly:

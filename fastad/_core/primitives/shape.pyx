@@ -183,9 +183,9 @@ def reshape(x, shape, order="C", *, copy=None):
         raise ValueError(f"reshape: an array of shape {t.shape} has {size} elements and cannot take shape {shape}")
     y = RESHAPE.apply(t, ndim, dims)
     if copy is not None:
-        if copy and y.arr.base is not None:
+        if copy and y.arr.is_view:
             return FUNCTIONS["copy"](y)
-        if not copy and y.arr.base is None:
+        if not copy and not y.arr.is_view:
             raise ValueError(f"reshape: shape {shape} needs a copy, for the elements do not lie in order; leave out copy=False")
     return y
 
