@@ -4,4 +4,6 @@ from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor, from_numpy, tensor
 
 _load()
+from . import creation as _creation  # noqa: E402  (registers its functions, after the core has its own)
+
 globals().update(_FUNCTIONS)
