@@ -10,6 +10,8 @@ from .transforms import grad, value_and_grad
 __version__ = "0.1.0"
 
 _load()
+from . import creation as _creation  # noqa: E402  (registers its functions, after the core has its own)
+
 globals().update(_FUNCTIONS)
 
 _LAZY = ("data", "datasets", "nn", "optim", "reference")            # imported when first asked for
