@@ -418,6 +418,7 @@ cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
     if p is not NULL and (<Array> p).layout is produced and produced is out_layout(producer, k) \
             and produced.contiguous and exclusive(p):
         adds[0] = True
+        walk.adding = p
         return <Array> p
     return empty(produced)
 
@@ -428,8 +429,9 @@ cdef int deliver(Walk walk, Node node, int i, Array g) except -1:
     cdef unsigned int k = edge_out(node, i)
     cdef PyObject** slot = &walk.grads[producer.slot + k]
     cdef Layout want
-    if slot[0] == <PyObject*> g:
-        return 0                          # a kernel has added to it in place
+    if walk.adding is not NULL:           # a kernel has added to the receiving buffer itself
+        walk.adding = NULL
+        return 0
     want = out_layout(producer, k)
     if g.layout is not want:
         if walk.lead or not same_shape(g.layout, want):
@@ -639,6 +641,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     cdef Node node
     cdef unsigned int k
     cdef PyObject** slot
+    cdef object g = None
     walk.recording = recording
     walk.keep = keep
     walk.lead = lead
@@ -659,7 +662,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
                 Py_DECREF(<object> slot[0])
             Py_INCREF(g)
             slot[0] = <PyObject*> g
-        del g
+        g = None
         cotangents.clear()
         run(walk)
     finally:
