@@ -418,6 +418,7 @@ cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
     if p is not NULL and (<Array> p).layout is produced and produced is out_layout(producer, k) \
             and produced.contiguous and exclusive(p):
         adds[0] = True
+        (<Array> p).receives = True
         return <Array> p
     return empty(produced)
 
@@ -428,8 +429,9 @@ cdef int deliver(Walk walk, Node node, int i, Array g) except -1:
     cdef unsigned int k = edge_out(node, i)
     cdef PyObject** slot = &walk.grads[producer.slot + k]
     cdef Layout want
-    if slot[0] == <PyObject*> g:
-        return 0                          # a kernel has added to it in place
+    if g.receives:                        # a kernel has added to it in place
+        g.receives = False                # (the same array may also come twice, as in x + x: then it counts twice)
+        return 0
     want = out_layout(producer, k)
     if g.layout is not want:
         if walk.lead or not same_shape(g.layout, want):
