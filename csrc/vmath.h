@@ -57,6 +57,8 @@
 #define VM_SINH_MAX 89.5
 #define VM_MISH_MAX 20.0
 #define VM_XEXP_MIN -120.0           /* x * exp(x) is 0 below */
+#define VM_DOWN 80                   /* shift in vm_scale_down ... */
+#define VM_2M_DOWN 8.271806125530277e-25 /* ... and 2^-VM_DOWN */
 #else
 #define LIBM(name) name
 #define VM_UINT uint64_t
@@ -80,6 +82,8 @@
 #define VM_SINH_MAX 710.6
 #define VM_MISH_MAX 40.0
 #define VM_XEXP_MIN -760.0
+#define VM_DOWN 200
+#define VM_2M_DOWN 6.2230152778611417e-61
 #endif
 #define VM_LN2 0.6931471805599453094
 #define VM_LOG2E 1.4426950408889634074
@@ -127,7 +131,7 @@ static inline T FN(sign)(T x) {
     return x > 0 ? VM_C(1) : below;
 }
 
-/* x clamped to [-limit, limit]. One comparison: of two in a row GCC makes a chain of four selects. */
+/* x clamped to [-limit, limit]. One comparison: GCC turns two in a row into a chain of selects. */
 static inline T FN(vm_within)(T x, T limit) {
     return FN(vm_with_sign)(FN(vm_at_most)(LIBM(fabs)(x), limit), x);
 }
@@ -136,11 +140,12 @@ static inline T FN(vm_within)(T x, T limit) {
 
 /* expm1(r) for |r| <= ln(2)/2: r + r^2 q(r). Relative error below 2^-25.7 (f32), 2^-60 (f64). */
 static inline T FN(vm_expm1_poly)(T r) {
-    T r2 = r * r, r4 = r2 * r2, q;
+    T r2 = r * r, q;
 #if FLOAT_BITS == 32
-    q = VM_P4(r, r2, VM_C(0.49999997), VM_C(0.166665435), VM_C(0.0416671969), VM_C(0.00836664345)) +
-        r4 * VM_C(0.00138829334);
+    q = VM_C(0.49999997) + r * (VM_P2(r, VM_C(0.166665435), VM_C(0.0416671969)) +
+                                r2 * VM_P2(r, VM_C(0.00836664345), VM_C(0.00138829334)));
 #else
+    T r4 = r2 * r2;
     q = VM_P4(r, r2, 0.5, 0.16666666666666677, 0.041666666666666505, 0.0083333333333215128) +
         r4 * (VM_P4(r, r2, 0.0013888888888963782, 0.00019841269886481131, 2.480158717054934e-05,
                     2.7557243800139287e-06) +
@@ -169,6 +174,11 @@ static inline T FN(vm_reduce2)(T hi, T lo, VM_UINT *kbits) {
 static inline T FN(vm_scale)(T y, VM_UINT kbits) {
     VM_UINT half = kbits >> 1;
     return y * FN(vm_float)(half << VM_MANT) * FN(vm_float)((kbits - half) << VM_MANT);
+}
+
+/* The same in fewer operations for k <= 40 only (and above -VM_BIAS - VM_DOWN). */
+static inline T FN(vm_scale_down)(T y, VM_UINT kbits) {
+    return y * FN(vm_float)((kbits - (VM_BIAS - VM_DOWN)) << VM_MANT) * VM_C(VM_2M_DOWN);
 }
 
 static inline T FN(exp)(T x) {
@@ -215,13 +225,15 @@ static inline T FN(cosh)(T x) {
     return 2 * (quarter + VM_C(0.0625) / quarter);
 }
 
+/* With E = e^(-2|x|) = s (1 + m) and h = (1 - E) / 2: tanh |x| = 1 - 2 E / (1 + E), or nearer to 0
+ * h + h (1 - E) / (1 + E), either of which rounds better than the plain quotient. */
 static inline T FN(tanh)(T x) {
-    /* with E = e^(-2|x|): (1 - E) / (1 + E), or 1 - 2 E / (1 + E) where that rounds better */
-    T a = LIBM(fabs)(x), s, p;
-    T t = 4 * FN(vm_expm1_quarter)(FN(vm_at_least)(-2 * a, VM_C(VM_EXPM1_MIN)), &s, &p); /* E-1 */
-    T top = a > VM_C(0.55) ? -8 * (s + s * p) : -t;
-    T r = top / (2 + t) + (a > VM_C(0.55) ? VM_C(1) : VM_C(0));
-    return a < VM_C(VM_TINY) ? x : FN(vm_with_sign)(r, x);
+    VM_UINT k;
+    T a = LIBM(fabs)(x), r = FN(vm_reduce)(FN(vm_at_least)(-2 * a, VM_C(VM_EXPM1_MIN)), &k);
+    T m = FN(vm_expm1_poly)(r), s = FN(vm_float)((k - VM_BIAS) << VM_MANT);
+    T t = s * m + (s - 1), h = VM_C(-0.5) * t; /* t = E - 1 */
+    T top = a > VM_C(0.55) ? -2 * (s + s * m) : -t, base = a > VM_C(0.55) ? VM_C(1) : h;
+    return FN(vm_with_sign)(base + base * (top / (2 + t)), x);
 }
 
 /* ---- logarithm core: x = 2^e * (1 + f), sqrt(1/2) <= 1 + f < sqrt(2) ------------------------- */

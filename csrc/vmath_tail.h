@@ -12,35 +12,42 @@ static inline T FN(vm_log1p_unit)(T e) {
     return k + (f + FN(vm_log_tail)(f));
 }
 
+static inline T FN(vm_exp_minus_abs)(T x) {
+    VM_UINT k;
+    T r = FN(vm_reduce)(FN(vm_at_least)(-LIBM(fabs)(x), VM_C(VM_XEXP_MIN)), &k);
+    return FN(vm_scale_down)(1 + FN(vm_expm1_poly)(r), k);
+}
+
 static inline T FN(sigmoid)(T x) {
-    T e = FN(exp)(-LIBM(fabs)(x));
+    T e = FN(vm_exp_minus_abs)(x);
     return (x < 0 ? e : VM_C(1)) / (1 + e);
 }
 
 static inline T FN(softplus)(T x) {
     T top = x > 0 ? x : VM_C(0); /* NaN comes back through e */
-    return top + FN(vm_log1p_unit)(FN(exp)(-LIBM(fabs)(x)));
+    return top + FN(vm_log1p_unit)(FN(vm_exp_minus_abs)(x));
 }
 
 /* max + log(1 + e^-d), d = |a - b|. What a - b loses to rounding is as large as d is, and would be
  * a relative error of e^-d; it is recovered exactly and put back. */
 static inline T FN(logaddexp)(T a, T b) {
     VM_UINT k;
-    T top = a > b ? a : b, low = a > b ? b : a; /* both b if one is NaN; d is NaN then */
+    T top = a > b ? a : b, low = a > b ? b : a; /* NaN in either: d is NaN */
     T d = a == b ? VM_C(0) : a - b, s, lost, r; /* equal infinities: inf - inf would be NaN */
     d = LIBM(fabs)(d);
     s = d - top;
     lost = (top - (d - s)) - (low + s);
-    lost = lost == lost ? lost : VM_C(0); /* inf - inf again */
+    lost = LIBM(fabs)(lost) < 1 ? lost : VM_C(0); /* inf - inf again, and d far beyond the clamp */
     r = FN(vm_reduce2)(FN(vm_at_least)(-d, VM_C(VM_XEXP_MIN)), -lost, &k);
-    return top + FN(vm_log1p_unit)(FN(vm_scale)(1 + FN(vm_expm1_poly)(r), k));
+    return top + FN(vm_log1p_unit)(FN(vm_scale_down)(1 + FN(vm_expm1_poly)(r), k));
 }
 
 /* x sigmoid(y), y of the sign of x, from e^-|y| = 2^k (1 + m); x is clamped at `low`, where the
  * result is 0. On the negative side x enters before 2^k does: a denormal e^-|y| has few digits. */
 static inline T FN(vm_gate)(T x, T m, VM_UINT k, T low) {
-    T w = FN(vm_at_least)(x, low) / (1 + FN(vm_scale)(1 + m, k));
-    return x < 0 ? FN(vm_scale)(w + w * m, k) : w;
+    T w = FN(vm_at_least)(x, low) / (1 + FN(vm_scale_down)(1 + m, k));
+    T below = FN(vm_scale_down)(w + w * m, k);
+    return x < 0 ? below : w;
 }
 
 static inline T FN(silu)(T x) {
@@ -49,15 +56,16 @@ static inline T FN(silu)(T x) {
     return FN(vm_gate)(x, FN(vm_expm1_poly)(r), k, VM_C(VM_XEXP_MIN));
 }
 
-/* x tanh(softplus(x)) = x n / (n + 2) with e = e^x, n = e (e + 2); e is applied last, as above. */
+/* x tanh(softplus(x)) = x n / (n + 2) with e = e^x = 2^k (1 + m), n = e (e + 2). It is computed as
+ * x (1 - 2 / (n + 2)), for x < 0 as x e (1 - e (e + 1) / (n + 2)): the quotients are below 0.4, so
+ * that their errors count less. For x < 0 2^k is applied last, as above. */
 static inline T FN(mish)(T x) {
     VM_UINT k;
-    T low = FN(vm_at_least)(x, VM_C(VM_XEXP_MIN));
-    T r = FN(vm_reduce)(FN(vm_at_most)(low, VM_C(VM_MISH_MAX)), &k);
-    T m = FN(vm_expm1_poly)(r), e = FN(vm_scale)(1 + m, k), e2 = e + 2;
-    T w = low * (e2 / (e * e2 + 2));
-    T r1 = FN(vm_scale)(w + w * m, k);
-    return x > VM_C(VM_MISH_MAX) ? x : r1;
+    T low = FN(vm_at_least)(x, VM_C(VM_XEXP_MIN)), c = FN(vm_at_most)(low, VM_C(VM_MISH_MAX));
+    T m = FN(vm_expm1_poly)(FN(vm_reduce)(c, &k)), e = FN(vm_scale_down)(1 + m, k);
+    T w = low - c * ((x > 0 ? VM_C(2) : e * e + e) / (e * (e + 2) + 2));
+    T below = FN(vm_scale_down)(w + w * m, k);
+    return x > 0 ? w : below;
 }
 
 /* sqrt(8/pi) and 0.044715 times it, in two parts each: the first has half a significand. */
@@ -161,15 +169,31 @@ static inline T FN(erf)(T x) {
     return a < VM_C(VM_ERF_NEAR) ? near0 : FN(vm_with_sign)(1 - tail, x);
 }
 
+/* Phi(x) = 1/2 + x P(x^2), |x| <= 1/2. Error relative to Phi below 2^-25 (f32), 2^-54.4 (f64). */
+static inline T FN(vm_phi_near0)(T x) {
+    T z = x * x, z2 = z * z;
+#if FLOAT_BITS == 32
+    return VM_C(0.5) + x * VM_P4(z, z2, VM_C(0.398942292), VM_C(-0.0664899424),
+                                 VM_C(0.00996483024), VM_C(-0.00113110861));
+#else
+    return 0.5 + x * (VM_P4(z, z2, 0.3989422804014327, -0.066490380066904928,
+                            0.0099735570099919995, -0.001187328214080372) +
+                      z2 * z2 * VM_P4(z, z2, 0.00011543466562532426, -9.4444684427885534e-06,
+                                      6.650787191473979e-07, -3.9016092049928919e-08));
+#endif
+}
+
 /* x Phi(x). With v = a / (a + c), t = 2 v - 1, so that one quotient serves a Phi(-a) = v H(t)
- * e^(-a^2/2). a^2/2 is split in two, as its exponential needs more digits than T has. */
+ * e^(-a^2/2). a^2/2 is split in two, as its exponential needs more digits than T has. Near 0,
+ * where H rounds worst, the shorter series is used. */
 static inline T FN(gelu)(T x) {
     VM_UINT k;
     T a = FN(vm_at_most)(LIBM(fabs)(x), VM_C(VM_PHI_MAX)), ah = FN(vm_high)(a);
     T v = a / (a + VM_C(VM_PHI_C)), w = v * FN(vm_phi_poly)(2 * v - 1);
     T r = FN(vm_reduce2)(VM_C(-0.5) * ah * ah, VM_C(-0.5) * (a - ah) * (a + ah), &k);
-    T tail = FN(vm_scale)(w + w * FN(vm_expm1_poly)(r), k);
-    return x < 0 ? -tail : x - tail;
+    T tail = FN(vm_scale_down)(w + w * FN(vm_expm1_poly)(r), k);
+    T near0 = x * FN(vm_phi_near0)(x), far = x < 0 ? -tail : x - tail;
+    return a < VM_C(0.5) ? near0 : far;
 }
 
 /* ---- inverse hyperbolic functions ----------------------------------------------------------- */
@@ -195,6 +219,79 @@ static inline T FN(arctanh)(T x) {
     return FN(vm_with_sign)(VM_C(0.5) * FN(log1p)(w), x);
 }
 
+/* ---- inverse trigonometric functions --------------------------------------------------------- */
+
+#define VM_PI_2 1.5707963267948966192
+#if FLOAT_BITS == 32
+#define VM_PI_2_LO -4.37113883e-08 /* pi/2 minus the T nearest to it */
+#else
+#define VM_PI_2_LO 6.123233995736766e-17
+#endif
+
+/* arctan t = t + t^3 P(t^2), |t| <= tan(pi/8), relative error 2^-28.5 (f32), 2^-57.6 (f64).
+ * Elsewhere arctan a = pi/4 + arctan((a - 1) / (a + 1)) = pi/2 + arctan(-1 / a). */
+static inline T FN(arctan)(T x) {
+    T a = LIBM(fabs)(x), num, den, turn, t, z, z2, p;
+    num = a > VM_C(0.41421356237309504880) ? a - 1 : a;
+    den = a > VM_C(0.41421356237309504880) ? a + 1 : VM_C(1);
+    turn = a > VM_C(0.41421356237309504880) ? VM_C(0.5) : VM_C(0); /* in units of pi/2 */
+    num = a > VM_C(2.41421356237309504880) ? VM_C(-1) : num;
+    den = a > VM_C(2.41421356237309504880) ? a : den;
+    turn = a > VM_C(2.41421356237309504880) ? VM_C(1) : turn;
+    t = num / den;
+    z = t * t;
+    z2 = z * z;
+#if FLOAT_BITS == 32
+    p = VM_P4(z, z2, VM_C(-0.333333164), VM_C(0.199984804), VM_C(-0.142436549),
+              VM_C(0.105944045)) +
+        z2 * z2 * VM_C(-0.0607906058);
+#else
+    p = VM_P4(z, z2, -0.33333333333333198, 0.1999999999995323, -0.14285714280158437,
+              0.11111110781446493) +
+        z2 * z2 * (VM_P4(z, z2, -0.090908976966933661, 0.076920590727666299,
+                         -0.06663090417497855, 0.058477853695586973) +
+                   z2 * z2 * VM_P3(z, z2, -0.050388151277108981, 0.038051591151765499,
+                                   -0.017892438729535557));
+#endif
+    return FN(vm_with_sign)(turn * VM_C(VM_PI_2) + (t + (t * z * p + turn * VM_C(VM_PI_2_LO))), x);
+}
+
+/* Both inverses come from arcsin y = y + y z P(z), z = y^2 <= 1/4, relative error 2^-31 (f32),
+ * 2^-55.6 (f64): y = |x| itself up to 1/2, beyond it sqrt((1 - |x|) / 2), with
+ * arccos |x| = 2 arcsin y. Returns y, *more = y z P(z). Outside [-1, 1] y is NaN. */
+static inline T FN(vm_arcsin_parts)(T a, T *more) {
+    T half = (1 - a) * VM_C(0.5), root = LIBM(sqrt)(half);
+    T y = a < VM_C(0.5) ? a : root, z = a < VM_C(0.5) ? a * a : half, z2 = z * z, p;
+#if FLOAT_BITS == 32
+    p = VM_P4(z, z2, VM_C(0.166666597), VM_C(0.0750051215), VM_C(0.0445155166),
+              VM_C(0.0318194926)) +
+        z2 * z2 * VM_P2(z, VM_C(0.0143948337), VM_C(0.0375769772));
+#else
+    p = VM_P4(z, z2, 0.16666666666665381, 0.075000000003433417, 0.044642856823154727,
+              0.030381959348315366) +
+        z2 * z2 * (VM_P4(z, z2, 0.022371753029079212, 0.01735977983443698, 0.013884499799041048,
+                         0.01217400786047786) +
+                   z2 * z2 * VM_P4(z, z2, 0.00650736047548042, 0.019584376425545672,
+                                   -0.016311890058334718, 0.031972095592173802));
+#endif
+    *more = y * z * p;
+    return y;
+}
+
+static inline T FN(arcsin)(T x) {
+    T a = LIBM(fabs)(x), more, y = FN(vm_arcsin_parts)(a, &more);
+    T far = (VM_C(VM_PI_2) - 2 * y) + (VM_C(VM_PI_2_LO) - 2 * more);
+    return FN(vm_with_sign)(a < VM_C(0.5) ? y + more : far, x);
+}
+
+static inline T FN(arccos)(T x) {
+    T a = LIBM(fabs)(x), more, y = FN(vm_arcsin_parts)(a, &more);
+    T near0 = VM_C(VM_PI_2) - (x + ((x < 0 ? -more : more) - VM_C(VM_PI_2_LO)));
+    T top = 2 * (y + more), low = 2 * (VM_C(VM_PI_2) - (y + (more - VM_C(VM_PI_2_LO))));
+    T far = x < 0 ? low : top;
+    return a < VM_C(0.5) ? near0 : far;
+}
+
 /* ---- libm ----------------------------------------------------------------------------------- */
 
 /* sin, cos, tan: right answers for huge |x| need hundreds of digits of pi (a table indexed per
@@ -203,9 +300,6 @@ static inline T FN(arctanh)(T x) {
 static inline T FN(sin)(T x) { return LIBM(sin)(x); }
 static inline T FN(cos)(T x) { return LIBM(cos)(x); }
 static inline T FN(tan)(T x) { return LIBM(tan)(x); }
-static inline T FN(arcsin)(T x) { return LIBM(asin)(x); }
-static inline T FN(arccos)(T x) { return LIBM(acos)(x); }
-static inline T FN(arctan)(T x) { return LIBM(atan)(x); }
 static inline T FN(arctan2)(T y, T x) { return LIBM(atan2)(y, x); }
 static inline T FN(pow)(T x, T y) { return LIBM(pow)(x, y); }
 
@@ -249,3 +343,7 @@ static inline T FN(pow)(T x, T y) { return LIBM(pow)(x, y); }
 #undef VM_PHI_MAX
 #undef VM_ERF_MAX
 #undef VM_ERF_NEAR
+#undef VM_PI_2
+#undef VM_PI_2_LO
+#undef VM_DOWN
+#undef VM_2M_DOWN

@@ -15,29 +15,38 @@ cdef class Layout:
     cdef Py_ssize_t small[8]            # shape and strides of up to four axes
     cdef tuple shape_tuple
 
+cdef enum:
+    INSIDE = 64                         # up to so many bytes of numbers stand in the Array itself
+
+cdef class Block:
+    """Memory from the pool, for arrays that are too large to carry their numbers."""
+    cdef void* data
+    cdef Py_ssize_t size
+
 cdef class Array:
-    """A buffer seen through a layout: owner of a pooled block, view of another Array, or guest of a
-    foreign object.  The version counts writes and stands in the root, so every view sees a change."""
+    """A buffer seen through a layout.  The version counts writes and stands in the root, the array that a
+    view was taken of, so every view sees a change."""
     cdef Layout layout
     cdef char* data
-    cdef Array base                     # the root that owns the memory, for a view
-    cdef object owner                   # the foreign object that owns the memory
-    cdef Py_ssize_t block               # bytes of the pooled block, 0 if the memory is not ours
+    cdef object holder                  # who has the memory: Block, root Array (a view), foreign object, or None
     cdef unsigned int version
+    cdef bint is_view
+    cdef bint ours                      # fresh pooled memory: nobody else has it
     cdef bint readonly
+    cdef double inside[8]
 
 cdef inline Array root(Array a):
-    return a if a.base is None else a.base
+    return <Array> a.holder if a.is_view else a
 
 cdef inline unsigned int version_of(Array a) noexcept:
-    return a.version if a.base is None else a.base.version
+    return (<Array> a.holder).version if a.is_view else a.version
 
 cdef inline void wrote(Array a) noexcept:
     """Count a write in place, so that a derivative that needed the old numbers is refused."""
-    if a.base is None:
-        a.version += 1
+    if a.is_view:
+        (<Array> a.holder).version += 1
     else:
-        a.base.version += 1
+        a.version += 1
 
 # layouts
 cdef int code_of(object dtype) except -1

@@ -307,18 +307,17 @@ cdef tuple shape_of(Layout layout):
 
 cdef int parse_shape(object shape, Py_ssize_t* out) except -1:
     """A shape as NumPy's functions take it: an integer or a sequence of them; returns the dimensions."""
-    import operator
     cdef int n = 0
     if not isinstance(shape, (tuple, list)):
         try:
-            out[0] = operator.index(shape)
+            out[0] = shape
             return 1
         except TypeError:
             shape = tuple(shape)
     if len(shape) > MAX_NDIM:
         raise ValueError(f"fastad: {len(shape)} dimensions; NumPy and fastad allow at most {MAX_NDIM}")
     for item in shape:
-        out[n] = operator.index(item)
+        out[n] = item
         n += 1
     return n
 
@@ -326,18 +325,34 @@ cdef int parse_shape(object shape, Py_ssize_t* out) except -1:
 # ---- arrays ------------------------------------------------------------------------------------------
 @cython.final
 @cython.no_gc
+@cython.freelist(256)
+cdef class Block:
+    def __dealloc__(self):
+        if self.data is not NULL:
+            put(self.data, self.size)
+
+
+@cython.final
+@cython.no_gc
 @cython.freelist(512)
 cdef class Array:
-    def __dealloc__(self):
-        if self.block:
-            put(self.data, self.block)
+    pass
 
 
 cdef Array empty(Layout layout):
     """A new array, its numbers not set.  The layout must be dense."""
     cdef Array a = Array.__new__(Array)
+    cdef Py_ssize_t nbytes = layout.size * layout.itemsize
+    cdef Block block
     a.layout = layout
-    a.data = <char*> take(layout.size * layout.itemsize, &a.block)
+    a.ours = True
+    if nbytes <= INSIDE:
+        a.data = <char*> a.inside
+    else:
+        block = Block.__new__(Block)
+        block.data = take(nbytes, &block.size)
+        a.data = <char*> block.data
+        a.holder = block
     return a
 
 
@@ -361,7 +376,8 @@ cdef Array view(Array a, Layout layout, char* data):
     cdef Array v = Array.__new__(Array)
     v.layout = layout
     v.data = data
-    v.base = a if a.base is None else a.base
+    v.holder = a.holder if a.is_view else a
+    v.is_view = True
     v.readonly = a.readonly
     return v
 
@@ -378,7 +394,7 @@ cdef Array from_ndarray(object nd):
     cdef Array a = Array.__new__(Array)
     a.layout = strided(like, like.ndim, <Py_ssize_t*> cnp.PyArray_DIMS(arr), <Py_ssize_t*> cnp.PyArray_STRIDES(arr))
     a.data = cnp.PyArray_BYTES(arr)
-    a.owner = nd
+    a.holder = nd
     a.readonly = not nd.flags.writeable
     return a
 

@@ -1,7 +1,7 @@
 # tape.pxd (level 2): Primitive (the rules), Node (one recorded operation), Walk (a pass over the tape).
 from cpython.object cimport PyObject
 
-from .storage cimport Array, Layout
+from .storage cimport Array, Layout, version_of
 
 cdef class Primitive:
     """The rules of one operation.  A subclass states them in one block, beside its forward function."""
@@ -37,7 +37,7 @@ cdef enum:
     INTERMEDIATE = -1                   # neither: only raw rules may read it
 
 cdef class LeafRef:
-    """A leaf's accumulation node reaches the leaf through this; the leaf clears it when it dies."""
+    """A leaf's accumulation node reaches the leaf through this, without keeping it alive."""
     cdef PyObject* tensor
 
 cdef class Walk:
@@ -48,6 +48,7 @@ cdef class Walk:
     cdef unsigned long long* displaced  # stamps and slots of an outer walk, restored at the end
     cdef Py_ssize_t n, n_displaced, capacity, n_grads
     cdef readonly bint recording, keep
+    cdef bint python_ran                # hooks or traced rules, which may have changed something
     cdef readonly int lead
     cdef unsigned long long stamp
     cdef unsigned long thread
@@ -55,17 +56,52 @@ cdef class Walk:
 
 # recording
 cdef bint grad_enabled() noexcept
-cdef Node new_node(Primitive prim, int n_in, object args)
+cdef inline Node new_node(Primitive prim, int n_in, object args):
+    cdef Node node = Node.__new__(Node)
+    node.prim = prim
+    node.n_in = n_in
+    if args is not None:
+        node.args = args
+    return node
+
+cdef inline int save(Node node, Array a, int kind) except -1:
+    """Keep a value for the rules, with the version it has now."""
+    if node.n_saved == 0:
+        node.s0, node.v0, node.k0 = a, version_of(a), kind
+    elif node.n_saved == 1:
+        node.s1, node.v1, node.k1 = a, version_of(a), kind
+    else:
+        return save_more(node, a, kind)
+    node.n_saved += 1
+    return 0
+
+cdef int save_more(Node node, Array a, int kind) except -1
 cdef int link(Node node, int i, Node producer, unsigned int out) except -1
-cdef int save(Node node, Array a, int kind) except -1
 cdef int add_output(Node node, Layout layout) except -1
-cdef Node edge(Node node, int i)
-cdef unsigned int edge_out(Node node, int i)
 cdef Array saved(Node node, int i)
-cdef Layout out_layout(Node node, unsigned int k)
+
+cdef inline Node edge(Node node, int i):
+    """The producer of input i, or None."""
+    return node.in0 if i == 0 else node.in1 if i == 1 else node.in2 if i == 2 else more_edge(node, i)
+
+cdef inline unsigned int edge_out(Node node, int i):
+    """Which output of its producer input i is."""
+    return node.out0 if i == 0 else node.out1 if i == 1 else node.out2 if i == 2 else <unsigned int> node.more.outs[i - 3]
+
+cdef inline Layout out_layout(Node node, unsigned int k):
+    return node.layout if k == 0 else <Layout> node.more.layouts[k - 1]
+
+cdef Node more_edge(Node node, int i)
 
 # inside a raw rule
-cdef bint wants(Walk walk, Node node, int i) noexcept
+cdef inline bint wants(Walk walk, Node node, int i) noexcept:
+    """Whether input i has a derivative that this walk asks for."""
+    if i == 0:
+        return node.in0 is not None and (walk.needed is NULL or walk.needed[node.in0.slot])
+    if i == 1:
+        return node.in1 is not None and (walk.needed is NULL or walk.needed[node.in1.slot])
+    return edge(node, i) is not None and (walk.needed is NULL or walk.needed[edge(node, i).slot])
+
 cdef Array grad_of(Walk walk, Node node, unsigned int k)
 cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds)
 cdef int deliver(Walk walk, Node node, int i, Array g) except -1

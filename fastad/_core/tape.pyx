@@ -20,6 +20,7 @@ from .types cimport compiled
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject* o)
     unsigned long PyThread_get_thread_ident()
+    PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
 
 cdef extern from *:
     """
@@ -42,6 +43,11 @@ def set_grad_enabled(bint enabled):
     cdef bint before = not fad_no_grad
     fad_no_grad = not enabled
     return before
+
+
+def is_grad_enabled():
+    """Whether this thread records."""
+    return not fad_no_grad
 
 
 # ---- nodes -------------------------------------------------------------------------------------------
@@ -84,56 +90,10 @@ cdef class LeafRef:
     pass
 
 
-# Freeing the last reference to a chain of nodes would recurse once a node.  Instead a dying node hands its
-# edges to this stack, linked through the `stamp` of the waiting nodes, and the outermost one empties it.
-cdef PyObject* dying = NULL
-cdef bint burying = False
-
-
-cdef inline void bury(PyObject* node) noexcept:
-    global dying
-    (<Node> node).stamp = <unsigned long long> <size_t> dying
-    dying = node
-
-
 @cython.final
+@cython.trashcan(True)                    # the last reference to a chain of nodes frees it without recursing
 @cython.freelist(512)
 cdef class Node:
-    def __dealloc__(self):
-        global dying, burying
-        cdef PyObject* p
-        cdef bint outermost = not burying
-        cdef list rest = None
-        if outermost:
-            burying = True
-        if self.in0 is not None:
-            p = <PyObject*> self.in0
-            if Py_REFCNT(p) == 1:
-                Py_INCREF(<object> p)
-                bury(p)
-            self.in0 = None
-        if self.in1 is not None:
-            p = <PyObject*> self.in1
-            if Py_REFCNT(p) == 1:
-                Py_INCREF(<object> p)
-                bury(p)
-            self.in1 = None
-        if self.in2 is not None:
-            p = <PyObject*> self.in2
-            if Py_REFCNT(p) == 1:
-                Py_INCREF(<object> p)
-                bury(p)
-            self.in2 = None
-        if outermost:
-            # arguments, hooks and further inputs may hold tensors, whose nodes then join the stack
-            self.args = None
-            self.more = None
-            while dying is not NULL:
-                p = dying
-                dying = <PyObject*> <size_t> (<Node> p).stamp
-                Py_DECREF(<object> p)
-            burying = False
-
     @property
     def name(self):
         return self.prim.name
@@ -163,14 +123,6 @@ cdef class Node:
         return f"<node {self.prim.name} {shape_of(self.layout)} {self.layout.dtype}>"
 
 
-cdef Node new_node(Primitive prim, int n_in, object args):
-    cdef Node node = Node.__new__(Node)
-    node.prim = prim
-    node.n_in = n_in
-    node.args = args
-    return node
-
-
 cdef More more(Node node):
     if node.more is None:
         node.more = More.__new__(More)
@@ -194,32 +146,16 @@ cdef int link(Node node, int i, Node producer, unsigned int out) except -1:
     return 0
 
 
-cdef Node edge(Node node, int i):
-    if i == 0:
-        return node.in0
-    if i == 1:
-        return node.in1
-    if i == 2:
-        return node.in2
+cdef Node more_edge(Node node, int i):
     return None if node.more is None or node.more.inputs is None else <Node> node.more.inputs[i - 3]
 
 
-cdef unsigned int edge_out(Node node, int i):
-    return node.out0 if i == 0 else node.out1 if i == 1 else node.out2 if i == 2 else node.more.outs[i - 3]
-
-
-cdef int save(Node node, Array a, int kind) except -1:
-    """Keep a value for the rules, with the version it has now."""
-    if node.n_saved == 0:
-        node.s0, node.v0, node.k0 = a, version_of(a), kind
-    elif node.n_saved == 1:
-        node.s1, node.v1, node.k1 = a, version_of(a), kind
-    else:
-        if more(node).saved is None:
-            node.more.saved, node.more.versions, node.more.kinds = [], [], []
-        node.more.saved.append(a)
-        node.more.versions.append(version_of(a))
-        node.more.kinds.append(kind)
+cdef int save_more(Node node, Array a, int kind) except -1:
+    if more(node).saved is None:
+        node.more.saved, node.more.versions, node.more.kinds = [], [], []
+    node.more.saved.append(a)
+    node.more.versions.append(version_of(a))
+    node.more.kinds.append(kind)
     node.n_saved += 1
     return 0
 
@@ -245,10 +181,6 @@ cdef int add_output(Node node, Layout layout) except -1:
     return 0
 
 
-cdef Layout out_layout(Node node, unsigned int k):
-    return node.layout if k == 0 else <Layout> node.more.layouts[k - 1]
-
-
 def add_hook(Node node, unsigned int out, hook):
     """Call ``hook(g)`` with the adjoint of output `out` in every walk; returns the list that holds it."""
     if more(node).hooks is None:
@@ -256,14 +188,18 @@ def add_hook(Node node, unsigned int out, hook):
     return node.more.hooks.setdefault(out, [])
 
 
-cdef int check_saved(Node node) except -1:
+cdef inline int check_saved(Node node) except -1:
     """The node was not freed, and nothing that it saved was changed since."""
+    if node.freed or node.n_saved:
+        return check_versions(node)
+    return 0
+
+
+cdef int check_versions(Node node) except -1:
     if node.freed:
         raise RuntimeError(
             f"{node.prim.name}: backward through the graph a second time; the values it saved were freed by the "
             f"first walk. Pass retain_graph=True to the first backward, or compute the result again")
-    if node.n_saved == 0:
-        return 0
     if node.v0 != version_of(node.s0):
         raise stale(node, node.s0, node.v0)
     if node.n_saved > 1 and node.v1 != version_of(node.s1):
@@ -296,8 +232,12 @@ cdef int release(Node node) except -1:
 # ---- the order ---------------------------------------------------------------------------------------
 cdef unsigned long long last_stamp = 0
 cdef list active = []                      # walks under way, of every thread
+cdef int n_active = 0
 cdef object turn = threading.Condition()   # told when a walk ends, if somebody waits
 cdef int waiting = 0
+
+
+cdef Py_ssize_t MAX_GRADS = 0xFFFFFF00
 
 
 cdef struct Frame:
@@ -334,22 +274,21 @@ cdef Walk holder(unsigned long long stamp):
     return None
 
 
-cdef inline int visit(Walk walk, Node node, bint* conflict) except -1:
-    """Stamp a node as ours.  An outer walk of this thread gets its stamp back; another thread's is waited for."""
-    cdef Walk other
-    if active:
-        other = holder(node.stamp)
-        if other is not None:
-            if other.thread != walk.thread:
-                conflict[0] = True
-                return 0
-            if walk.n_displaced & (walk.n_displaced + 1) == 0:
-                grow(<void**> &walk.displaced, 3 * 2 * (walk.n_displaced + 1), sizeof(unsigned long long))
-            walk.displaced[3 * walk.n_displaced] = <unsigned long long> <size_t> <PyObject*> node
-            walk.displaced[3 * walk.n_displaced + 1] = node.stamp
-            walk.displaced[3 * walk.n_displaced + 2] = node.slot
-            walk.n_displaced += 1
-    node.stamp = walk.stamp
+cdef int visit(Walk walk, Node node, bint* conflict) except -1:
+    """While other walks are under way: an outer walk of this thread gets its stamps back at the end; a node that
+    another thread is walking is a conflict."""
+    cdef Walk other = holder(node.stamp)
+    if other is None:
+        return 0
+    if other.thread != walk.thread:
+        conflict[0] = True
+        return 0
+    if walk.n_displaced & (walk.n_displaced + 1) == 0:
+        grow(<void**> &walk.displaced, 3 * 2 * (walk.n_displaced + 1), sizeof(unsigned long long))
+    walk.displaced[3 * walk.n_displaced] = <unsigned long long> <size_t> <PyObject*> node
+    walk.displaced[3 * walk.n_displaced + 1] = node.stamp
+    walk.displaced[3 * walk.n_displaced + 2] = node.slot
+    walk.n_displaced += 1
     return 0
 
 
@@ -364,66 +303,78 @@ cdef int put_back(Walk walk) noexcept:
     return 0
 
 
+cdef inline PyObject* edge_pointer(PyObject* node, int i) noexcept:
+    """The producer of input i without touching its reference count; a pointer to None for a constant."""
+    if i == 0:
+        return <PyObject*> (<Node> node).in0
+    if i == 1:
+        return <PyObject*> (<Node> node).in1
+    if i == 2:
+        return <PyObject*> (<Node> node).in2
+    if (<Node> node).more is None or (<Node> node).more.inputs is None:
+        return <PyObject*> None
+    return PyList_GET_ITEM((<Node> node).more.inputs, i - 3)
+
+
 cdef bint sort(Walk walk, list roots) except -1:
     """Fill walk.order by an iterative depth-first search, inputs before outputs.
 
     False if another thread is walking part of this graph; nothing is left stamped then."""
     cdef Frame* stack = NULL
     cdef Py_ssize_t depth = 0, room = 0
-    cdef Node node, child
+    cdef PyObject* node
+    cdef PyObject* child
+    cdef PyObject* none = <PyObject*> None
+    cdef unsigned long long stamp = walk.stamp
     cdef bint conflict = False
     cdef int i
     try:
         for start in roots:
-            node = start
-            if node.stamp == walk.stamp:
+            child = <PyObject*> start
+            if (<Node> child).stamp == stamp:
                 continue
-            visit(walk, node, &conflict)
-            if conflict:
-                break
-            if depth == room:
-                room = 64
-                grow(<void**> &stack, room, sizeof(Frame))
-            stack[0].node, stack[0].next, depth = <PyObject*> node, 0, 1
-            while depth:
-                node = <Node> stack[depth - 1].node
-                i = stack[depth - 1].next
-                while i < node.n_in:
-                    child = edge(node, i)
-                    i += 1
-                    if child is None or child.stamp == walk.stamp:
-                        continue
-                    visit(walk, child, &conflict)
+            while True:
+                # go down to `child`
+                if n_active:
+                    visit(walk, <Node> child, &conflict)
                     if conflict:
+                        put_back(walk)
+                        walk.n = walk.n_grads = 0
+                        return False
+                (<Node> child).stamp = stamp
+                if depth == room:
+                    room = 2 * room if room else 64
+                    grow(<void**> &stack, room, sizeof(Frame))
+                stack[depth].node, stack[depth].next = child, 0
+                depth += 1
+                # find the next node to go down to; a node without any is in order
+                child = NULL
+                while depth:
+                    node = stack[depth - 1].node
+                    i = stack[depth - 1].next
+                    while i < (<Node> node).n_in:
+                        child = edge_pointer(node, i)
+                        i += 1
+                        if child != none and (<Node> child).stamp != stamp:
+                            break
+                        child = NULL
+                    if child is not NULL:
+                        stack[depth - 1].next = i
                         break
-                    stack[depth - 1].next = i
-                    if depth == room:
-                        room *= 2
-                        grow(<void**> &stack, room, sizeof(Frame))
-                    stack[depth].node, stack[depth].next = <PyObject*> child, 0
-                    depth += 1
-                    break
-                else:
                     depth -= 1
                     if walk.n == walk.capacity:
                         walk.capacity = 2 * walk.capacity if walk.capacity else 64
                         grow(<void**> &walk.order, walk.capacity, sizeof(PyObject*))
-                    walk.order[walk.n] = <PyObject*> node
+                    walk.order[walk.n] = node
                     walk.n += 1
-                    if walk.n_grads > 0xFFFFFF00:
+                    if walk.n_grads > MAX_GRADS:
                         raise OverflowError("fastad: a graph of more than 4 thousand million values")
-                    node.slot = <unsigned int> walk.n_grads
-                    walk.n_grads += node.n_out
-                if conflict:
+                    (<Node> node).slot = <unsigned int> walk.n_grads
+                    walk.n_grads += (<Node> node).n_out
+                if depth == 0:
                     break
-            if conflict:
-                break
     finally:
         free(stack)
-    if conflict:
-        put_back(walk)
-        walk.n = walk.n_grads = 0
-        return False
     return True
 
 
@@ -447,15 +398,9 @@ cdef int order(Walk walk, list roots) except -1:
 
 
 # ---- what a raw rule calls ---------------------------------------------------------------------------
-cdef bint wants(Walk walk, Node node, int i) noexcept:
-    """Whether input i has a derivative that this walk asks for."""
-    cdef Node producer = edge(node, i)
-    return producer is not None and (walk.needed is NULL or walk.needed[producer.slot])
-
-
 cdef inline bint exclusive(PyObject* p) noexcept:
     """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
-    return Py_REFCNT(p) == 1 and (<Array> p).block != 0
+    return Py_REFCNT(p) == 1 and (<Array> p).ours
 
 
 cdef Array grad_of(Walk walk, Node node, unsigned int k):
@@ -544,6 +489,7 @@ cdef int run_vjp(Walk walk, Node node) except -1:
     cdef object g
     cdef tuple values, results
     fad_no_grad = not walk.recording
+    walk.python_ran = True
     try:
         values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
         if node.n_out == 1:
@@ -584,6 +530,7 @@ cdef int run_hooks(Walk walk, Node node) except -1:
     cdef unsigned int k
     cdef PyObject** slot
     cdef object given
+    walk.python_ran = True
     for k, hooks in node.more.hooks.items():
         slot = &walk.grads[node.slot + k]
         if slot[0] is NULL:
@@ -628,7 +575,8 @@ cdef int run(Walk walk) except -1:
         node = <Node> walk.order[i]
         if walk.needed is not NULL and not walk.needed[node.slot]:
             continue
-        check_saved(node)
+        if walk.python_ran:
+            check_saved(node)
         arrived = walk.grads[node.slot] is not NULL
         for k in range(1, node.n_out):
             arrived |= walk.grads[node.slot + k] is not NULL
@@ -685,7 +633,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
 
     Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
-    global waiting
+    global waiting, n_active
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t i
     cdef Node node
@@ -697,6 +645,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     try:
         order(walk, [node for node, k in roots])
         active.append(walk)
+        n_active += 1
         if targets is not None:
             mark_needed(walk, targets)
         for i in range(walk.n):           # before anything is changed
@@ -716,6 +665,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     finally:
         if walk in active:
             active.remove(walk)
+            n_active -= 1
         put_back(walk)
         if waiting:
             with turn:

@@ -2,22 +2,50 @@
 from cpython.object cimport PyObject
 
 from .storage cimport Array, Layout
-from .tape cimport Node, Primitive
+from .tape cimport LeafRef, Node, Primitive, add_output, new_node
+
+cdef class LeafState:
+    """The gradient of a leaf, and the reference by which its accumulation node finds the leaf; dies with it."""
+    cdef object grad
+    cdef LeafRef ref
 
 cdef class Tensor:
     cdef Array arr
     cdef Node node                      # the producer of this value; a leaf's accumulation node; or None
     cdef unsigned int out               # which of the producer's outputs
-    cdef object grad_
-    cdef PyObject* leaf                 # owned LeafRef of a leaf; it refers to nothing, so the collector may miss it
+    cdef LeafState leaf                 # what only leaves have
     cdef object __weakref__
 
 # building results
 cdef Tensor wrap(Array a)                                   # no derivative
 cdef bint records(Tensor x) noexcept                        # x has a derivative, and this thread records
-cdef Tensor produced(Array a, Node node)                    # the next output of node
-cdef Node record1(Primitive prim, Tensor x, object args)    # a node with its edges; then save() and produced()
-cdef Node record2(Primitive prim, Tensor a, Tensor b, object args)
+cdef inline Tensor produced(Array a, Node node):
+    """The next output of `node`."""
+    cdef Tensor t = Tensor.__new__(Tensor)
+    t.arr = a
+    t.node = node
+    if node.n_out == 0 and a.layout.contiguous:
+        node.layout = a.layout
+        node.n_out = 1
+    else:
+        t.out = node.n_out
+        add_output(node, a.layout)
+    return t
+
+# a node with its edges; then save() what the rules need, and produced()
+cdef inline Node record1(Primitive prim, Tensor x, object args):
+    cdef Node node = new_node(prim, 1, args)
+    node.in0, node.out0 = x.node, x.out
+    return node
+
+cdef inline Node record2(Primitive prim, Tensor a, Tensor b, object args):
+    cdef Node node = new_node(prim, 2, args)
+    if a.node is not None:
+        node.in0, node.out0 = a.node, a.out
+    if b.node is not None:
+        node.in1, node.out1 = b.node, b.out
+    return node
+
 cdef Node record_n(Primitive prim, list inputs, object args)
 cdef bint any_records(list inputs)
 

@@ -6,7 +6,6 @@ Imports tape and storage below.  Next: primitives/.
 cimport cython
 cimport numpy as cnp
 from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyTypeObject
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.buffer cimport PyObject_GetBuffer
 
 import numpy as np
@@ -68,28 +67,6 @@ cdef bint any_records(list inputs):
         if (<Tensor> x).node is not None:
             return True
     return False
-
-
-cdef Tensor produced(Array a, Node node):
-    cdef Tensor t = Tensor.__new__(Tensor)
-    t.arr = a
-    t.out = node.n_out
-    add_output(node, a.layout)
-    t.node = node
-    return t
-
-
-cdef Node record1(Primitive prim, Tensor x, object args):
-    cdef Node node = new_node(prim, 1, args)
-    node.in0, node.out0 = x.node, x.out
-    return node
-
-
-cdef Node record2(Primitive prim, Tensor a, Tensor b, object args):
-    cdef Node node = new_node(prim, 2, args)
-    node.in0, node.out0 = a.node, a.out
-    node.in1, node.out1 = b.node, b.out
-    return node
 
 
 cdef Node record_n(Primitive prim, list inputs, object args):
@@ -196,18 +173,19 @@ cdef bint same_tail(Layout a, Layout want, int lead) noexcept:
 cdef int lent_leaf(PyObject* leaf, object g, bint recording) except -1:
     """Add to a leaf's .grad: in place, unless the walk records or somebody else may see the memory."""
     cdef bint ours = Py_REFCNT(<PyObject*> g) == 1
-    cdef Tensor t = <Tensor> leaf, grad
+    cdef LeafState state = (<Tensor> leaf).leaf
+    cdef Tensor grad
     cdef Array a
     if recording:
-        t.grad_ = g if t.grad_ is None else operators.add(t.grad_, g)
+        state.grad = g if state.grad is None else operators.add(state.grad, g)
         return 0
     a = g
-    if t.grad_ is None:
-        t.grad_ = wrap(a if ours and a.block and a.layout.contiguous else copy(a))
+    if state.grad is None:
+        state.grad = wrap(a if ours and a.ours and a.layout.contiguous else copy(a))
         return 0
-    grad = t.grad_
+    grad = state.grad
     if grad.node is not None or grad.arr.readonly:
-        t.grad_ = wrap(add_arrays(grad.arr, a))
+        state.grad = wrap(add_arrays(grad.arr, a))
     else:
         add_into(grad.arr, a)
         wrote(grad.arr)
@@ -226,6 +204,12 @@ cdef object refuse(Tensor t, str what):
                      f"x.detach().numpy() for the numbers, or fastad's own functions to stay on the tape")
 
 
+cdef LeafState leaf_state(Tensor t):
+    if t.leaf is None:
+        t.leaf = LeafState.__new__(LeafState)
+    return t.leaf
+
+
 cdef int make_leaf(Tensor t) except -1:
     cdef LeafRef ref = LeafRef.__new__(LeafRef)
     cdef Node node
@@ -235,18 +219,15 @@ cdef int make_leaf(Tensor t) except -1:
     ref.tensor = <PyObject*> t
     node = new_node(ACCUMULATE, 0, ref)
     add_output(node, dense_as(t.arr.layout, t.arr.layout.dtype))
-    Py_INCREF(ref)
-    t.leaf = <PyObject*> ref
+    leaf_state(t).ref = ref
     t.node = node
     t.out = 0
     return 0
 
 
 cdef int drop_leaf(Tensor t) except -1:
-    if t.leaf is not NULL:
-        (<LeafRef> t.leaf).tensor = NULL
-        Py_DECREF(<object> t.leaf)
-        t.leaf = NULL
+    leaf_state(t).ref.tensor = NULL
+    t.leaf.ref = None
     t.node = None
     return 0
 
@@ -282,6 +263,14 @@ cdef object compare(Tensor x, object other, object ufunc):
 
 
 # ---- Tensor ------------------------------------------------------------------------------------------
+@cython.final
+@cython.no_gc_clear                       # its tensor is cleared instead; `ref` must be valid to the end
+cdef class LeafState:
+    def __dealloc__(self):
+        if self.ref is not None:
+            self.ref.tensor = NULL
+
+
 @cython.freelist(512)
 cdef class Tensor:
     """An n-dimensional array whose operations can be differentiated.
@@ -302,11 +291,6 @@ cdef class Tensor:
     def __init__(self, *args, **kwargs):
         if self.arr is None:
             raise TypeError("Tensor: make tensors with fastad.tensor(data) or fastad.from_numpy(array)")
-
-    def __dealloc__(self):
-        if self.leaf is not NULL:
-            (<LeafRef> self.leaf).tensor = NULL
-            Py_DECREF(<object> self.leaf)
 
     # -- what it is
     @property
@@ -387,7 +371,7 @@ cdef class Tensor:
     @property
     def grad(self):
         """The gradient that backward walks have added up for this leaf, or None."""
-        return self.grad_
+        return None if self.leaf is None else self.leaf.grad
 
     @grad.setter
     def grad(self, value):
@@ -399,7 +383,8 @@ cdef class Tensor:
             if not same((<Tensor> value).arr.layout, self.arr.layout):
                 raise ValueError(f"grad: expected shape {self.shape} and dtype {self.dtype}, got {value.shape} and "
                                  f"{value.dtype}")
-        self.grad_ = value
+        if value is not None or self.leaf is not None:
+            leaf_state(self).grad = value
 
     def backward(self, gradient=None, retain_graph=None, bint create_graph=False):
         """Add the derivative of this tensor to the ``.grad`` of every leaf it depends on.
@@ -776,6 +761,21 @@ def subclass(type cls, data, bint requires_grad):
     if requires_grad:
         make_leaf(t)
     return t
+
+
+def rebind(Tensor t, dtype):
+    """Give a leaf, and its gradient, another dtype: the object stays, so whoever holds it sees the change."""
+    cdef Tensor grad = t.grad
+    if not t.is_leaf:
+        raise RuntimeError(f"this tensor is the result of {t.node.prim.name}; use astype, which makes a new tensor")
+    cdef bint requires_grad = t.node is not None
+    if requires_grad:
+        drop_leaf(t)
+    t.arr = cast(t.arr, np.dtype(dtype))
+    if grad is not None:
+        t.leaf.grad = wrap(cast(grad.arr, np.dtype(dtype)))
+    if requires_grad:
+        make_leaf(t)
 
 
 def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, bint create_graph):

@@ -8,7 +8,7 @@ from libc.string cimport memset
 
 import numpy as np
 
-from ..arrays cimport broadcast_layouts, cast, contiguous, fill, map1, map2, map3, map_back
+from ..arrays cimport GIL_SIZE, broadcast_layouts, cast, contiguous, fill, map1, map2, map3, map_back
 from ..kernels cimport FAD_A, FAD_B, FAD_Y, K, fad_map_fn, fad_row
 from ..kernels import rows
 from ..storage cimport Array, Layout, dense, dense_as, dtype_of, empty, same_shape, scalar
@@ -83,12 +83,15 @@ cdef class Row(Primitive):
     cdef const fad_row* row
     cdef readonly tuple texts             # the vjp of each input, as in the table
     cdef list code
+    cdef bint passes[2]                   # the derivative is 1: the gradient goes on without a kernel
     cdef readonly bint holomorphic
 
     cdef int setup(self, int i) except -1:
         self.row = &K.rows[i]
         self.name = self.row.name.decode()
         self.texts = tuple([self.row.vjp[j].decode() for j in range(self.row.arity)])
+        for j in range(self.row.arity):
+            self.passes[j] = self.texts[j] == "g"
         self.raw = True
         self.leads = True
         self.holomorphic = self.name in HOLOMORPHIC
@@ -168,15 +171,22 @@ cdef class Binary(Row):
         cdef Layout la = a.arr.layout, lb = b.arr.layout
         cdef Array out
         cdef Node node
-        cdef int reads
+        cdef const void* args[2]
         if la.code != lb.code or not compiled(la.code):
             return self.promote(a, b)
-        out = empty(la if la is lb and la.contiguous else broadcast_layouts(self.name, la, lb))
-        map2(self.row.forward[la.code], NULL, a.arr, b.arr, out)
+        if la is lb and la.contiguous and la.size < GIL_SIZE:      # the common case, without a call more than needed
+            out = empty(la)
+            args[0] = a.arr.data
+            args[1] = b.arr.data
+            self.row.forward[la.code](la.size, args, out.data, NULL)
+        else:
+            out = empty(broadcast_layouts(self.name, la, lb))
+            map2(self.row.forward[la.code], NULL, a.arr, b.arr, out)
         if (a.node is None and b.node is None) or not grad_enabled():
             return wrap(out)
         node = record2(self, a, b, None)
-        self.keep(node, a.arr, b.arr, out)
+        if self.reads(node):
+            self.keep(node, a.arr, b.arr, out)
         return produced(out, node)
 
     cdef int keep(self, Node node, Array a, Array b, Array y) except -1:
@@ -228,7 +238,7 @@ cdef class Binary(Row):
         for i in range(2):
             if not wants(walk, node, i):
                 continue
-            if self.row.needs[i] == 0 and self.passes(i):
+            if self.passes[i]:
                 deliver(walk, node, i, g)
                 continue
             out = receive(walk, node, i, node.layout, &adds)
@@ -237,10 +247,6 @@ cdef class Binary(Row):
                      b if reads & FAD_B else None, y if reads & FAD_Y else None, out)
             deliver(walk, node, i, out)
         return 0
-
-    cdef inline bint passes(self, int i) noexcept:
-        """The derivative is 1: the gradient goes on as it is, without a kernel."""
-        return self.row.vjp[i][0] == b"g" and self.row.vjp[i][1] == 0
 
     def vjp(self, node, saved, g):
         cdef int reads = self.reads(node), i
@@ -321,6 +327,10 @@ cdef object absolute(Tensor x):
 
 cdef Tensor elementwise1(str name, Tensor x):
     return (<Unary> PRIMITIVES[name]).apply(x, None)
+
+
+cdef Tensor elementwise2(str name, Tensor a, Tensor b):
+    return (<Binary> PRIMITIVES[name]).apply(a, b)
 
 
 operators.add = add

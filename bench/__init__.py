@@ -1,0 +1,17 @@
+"""How fast is fastad, beside its peers?  README.md says how to run it.
+
+    peers.py        which libraries are installed, each held to one thread
+    workloads/      what is timed: one module a family, one builder a library
+    timing.py       the same results first, then times taken alternately
+    table.py        python -m bench.table: the Markdown table of the project's README
+    test_bench.py   the same workloads under pytest-benchmark
+
+One thread on every side.  The BLAS and OpenMP read these variables when they are loaded, so they are
+set here, before anything imports NumPy.
+"""
+import os
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+os.environ["JAX_PLATFORMS"] = "cpu"

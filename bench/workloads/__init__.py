@@ -1,0 +1,42 @@
+"""What is timed: the three families, and the shape that they share.
+
+    small_ops.py   the cost of one operation: a long chain on few elements
+    training.py    a training step of a small network, and its floor
+    science.py     value and gradient of functions a scientist differentiates
+
+A workload has one *builder* a library: from the data it makes a function without arguments that does the
+whole work once, the way a user of that library would write it, and returns its results.
+"""
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench import peers
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One row of the table."""
+
+    family: str                                    # the heading it stands under
+    name: str
+    data: Callable                                 # from a random generator, fresh data
+    builders: dict[str, Callable]                  # from that data, {library: run}
+    targets: tuple = ()                            # ((peer, greatest ratio of fastad's time to its), ...)
+    unit: str = "us"
+    scale: float = 1e6                             # from seconds a run to the unit
+    tolerance: float = 1e-9                        # between the libraries' results, relative, in the norm
+
+    def libraries(self):
+        """The libraries that have a builder here and are installed, in the table's order."""
+        return [name for name in peers.ORDER if name in self.builders and peers.load(name)]
+
+    def members(self, rng):
+        """{library: run}, all on the same fresh data."""
+        data = self.data(rng)
+        return {name: self.builders[name](data) for name in self.libraries()}
+
+
+def all_workloads():
+    """Every workload, in the table's order."""
+    from bench.workloads import science, small_ops, training
+    return [*small_ops.WORKLOADS, *training.WORKLOADS, *science.WORKLOADS]

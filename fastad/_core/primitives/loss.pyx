@@ -1,0 +1,466 @@
+"""Level 4: the loss functions.
+
+One primitive stands here, cross-entropy from class indices: as one loss a row, and as their mean in one node,
+which is what a training step asks for.  The other losses are composed.  Every target is checked before a
+kernel reads memory.  Next: optimizer.pyx.
+"""
+cimport cython
+from libc.stdint cimport int64_t
+
+import numpy as np
+
+from ..arrays cimport GIL_SIZE, cast, contiguous, fill
+from ..kernels cimport K
+from ..storage cimport Array, Layout, dense, empty, scalar, to_ndarray
+from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, receive, save
+from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, result_from, wrap
+from ..tensor import FUNCTIONS, register
+from ..types cimport F32, F64, I64, compiled
+from .elementwise cimport elementwise2
+from .softmax cimport SOFTMAX
+
+
+# ---- cross-entropy from class indices ----------------------------------------------------------------
+@cython.final
+cdef class CrossEntropy(Primitive):
+    """loss_i = log sum exp(x_i) - x_i[t_i], or the mean of it; dx_i = g_i (softmax(x_i) - onehot(t_i)).
+
+    The node's argument is a private, checked copy of the targets: nobody can change it."""
+    cdef bint mean
+
+    def __cinit__(self, bint mean):
+        self.name = "cross_entropy_mean" if mean else "cross_entropy"
+        self.mean = mean
+        self.raw = True
+        self.leads = True
+
+    cdef Tensor apply(self, Tensor x, Array target):
+        """x (..., classes), float32 or float64; target dense int64 of as many entries as there are rows."""
+        cdef Layout layout = x.arr.layout
+        cdef int code = layout.code
+        cdef Py_ssize_t n = layout.shape[layout.ndim - 1], rows = target.layout.size, i
+        cdef Array src = contiguous(x.arr), lse, losses, out
+        cdef Node node
+        cdef double total = 0
+        lse = empty(dense(code, layout.ndim - 1, layout.shape))
+        losses = empty(lse.layout)
+        if 0 < layout.size < GIL_SIZE:
+            K.xent[code](rows, n, src.data, <const int64_t*> target.data, lse.data, losses.data)
+        elif rows:
+            with nogil:
+                K.xent[code](rows, n, src.data, <const int64_t*> target.data, lse.data, losses.data)
+        if not self.mean:
+            out = losses
+        else:
+            for i in range(rows):
+                total += (<float*> losses.data)[i] if code == F32 else (<double*> losses.data)[i]
+            out = scalar(code, total / rows if rows else float("nan"))
+        if x.node is None or not grad_enabled():
+            return wrap(out)
+        node = record1(self, x, target)
+        save(node, x.arr, 0)
+        save(node, lse, INTERMEDIATE)
+        return produced(out, node)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Array x = contiguous(node.s0), lse = node.s1, target = <Array> node.args, out
+        cdef Layout layout = x.layout
+        cdef int code = layout.code
+        cdef Py_ssize_t n = layout.shape[layout.ndim - 1], rows = target.layout.size
+        cdef double share
+        cdef bint adds
+        if self.mean:
+            share = (<float*> g.data)[0] if code == F32 else (<double*> g.data)[0]
+            g = empty(lse.layout)
+            fill(g, share / rows if rows else 0)
+        else:
+            g = contiguous(g)
+        out = receive(walk, node, 0, layout, &adds)
+        if 0 < layout.size < GIL_SIZE:
+            K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, lse.data, g.data, out.data, adds)
+        elif rows:
+            with nogil:
+                K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, lse.data, g.data, out.data, adds)
+        return deliver(walk, node, 0, out)
+
+    def vjp(self, node, saved, g):
+        x = saved[0]
+        target = to_ndarray(<Array> (<Node> node).args).ravel()
+        onehot = np.zeros((target.size, x.shape[x.ndim - 1]), dtype=x.dtype)
+        onehot[np.arange(target.size), target] = 1
+        p = SOFTMAX.apply(x) - result_from(onehot.reshape(x.shape))
+        if not self.mean:
+            return (FUNCTIONS["reshape"](g, g.shape + (1,)) * p,)
+        return (FUNCTIONS["reshape"](g, g.shape + (1,) * x.ndim) * (p * (1 / max(target.size, 1))),)
+
+
+cdef CrossEntropy CROSS_ENTROPY = CrossEntropy(False), CROSS_ENTROPY_MEAN = CrossEntropy(True)
+
+PRIMITIVES = {"cross_entropy": CROSS_ENTROPY, "cross_entropy_mean": CROSS_ENTROPY_MEAN}
+
+
+cdef Array plain_targets(Array target, Py_ssize_t classes):
+    """A private copy of int64 targets of one axis if every one is a class, else None."""
+    cdef Py_ssize_t i, n = target.layout.shape[0], step = target.layout.strides[0]
+    cdef Array out = empty(dense(I64, 1, &n))
+    cdef int64_t t
+    for i in range(n):
+        t = (<int64_t*> (target.data + i * step))[0]
+        if t < 0 or t >= classes:
+            return None
+        (<int64_t*> out.data)[i] = t
+    return out
+
+
+def cross_entropy(input, target, weight=None, ignore_index=-100, str reduction="mean", double label_smoothing=0.0):
+    """The cross-entropy -log softmax(input)[target] from logits, without overflow.
+
+    Parameters
+    ----------
+    input : Tensor, float
+        Logits: (C,), (N, C) or (N, C, d1, ...) for C classes.
+    target : Tensor or array_like
+        Class indices, integers of the shape of `input` without its class axis; or class probabilities, floats of
+        the shape of `input`, each in [0, 1].
+    weight : array_like, optional
+        A weight for each class, (C,).  The mean over class indices divides by the sum of the weights met.
+    ignore_index : int
+        Samples with this target count nothing.
+    reduction : 'mean', 'sum' or 'none'
+    label_smoothing : float in [0, 1]
+        This part of the target is spread evenly over the classes.
+
+    Returns
+    -------
+    Tensor of the input's dtype: 0-d, or one loss a sample for 'none'.
+
+    Raises
+    ------
+    ValueError
+        If a target is not a class (or not a probability), or shapes do not fit.
+    TypeError
+        If the input is not float, or the target neither integers nor probabilities.
+
+    Notes
+    -----
+    The derivative in the logits is softmax(input) - onehot(target), over N for the mean.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.cross_entropy(fastad.tensor([[0.0, 0.0]]), fastad.tensor([1])).item()
+    0.6931471805599453
+    """
+    cdef Tensor x, t
+    cdef Layout lx, lt
+    cdef Array plain
+    if isinstance(input, Tensor) and isinstance(target, Tensor) and weight is None and label_smoothing == 0 \
+            and reduction == "mean":
+        x, t = <Tensor> input, <Tensor> target
+        lx, lt = x.arr.layout, t.arr.layout
+        if lx.ndim == 2 and lt.ndim == 1 and compiled(lx.code) and lt.code == I64 and lt.shape[0] == lx.shape[0]:
+            plain = plain_targets(t.arr, lx.shape[1])
+            if plain is not None:
+                return CROSS_ENTROPY_MEAN.apply(x, plain)
+    return general_cross_entropy(as_tensor(input), as_tensor(target), weight, ignore_index, reduction, label_smoothing)
+
+
+cdef object general_cross_entropy(Tensor x, Tensor target, object weight, object ignore_index, str reduction,
+                                  double smoothing):
+    check_reduction("cross_entropy", reduction)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], got {smoothing}")
+    cdef int axis = class_axis("cross_entropy", x), classes = x.shape[axis]
+    cdef object w = class_weights("cross_entropy", weight, x)
+    if target.shape == x.shape:
+        return soft_cross_entropy(x, target, w, reduction, smoothing)
+    indices, valid = class_targets("cross_entropy", x, target, ignore_index)
+    if compiled(x.arr.layout.code) and smoothing == 0:
+        if axis != x.ndim - 1:
+            x = FUNCTIONS["moveaxis"](x, axis, -1)
+        losses = CROSS_ENTROPY.apply(x, (<Tensor> result_from(indices)).arr)
+        return weighted(losses, indices, valid, w, reduction)
+    logp = FUNCTIONS["log_softmax"](x, axis)
+    hard = weighted(pick(logp, indices, axis), indices, valid, w, reduction)
+    if smoothing == 0:
+        return hard
+    if w is not None:
+        logp = logp * np.reshape(w, (-1,) + (1,) * (x.ndim - axis - 1))
+    spread = -FUNCTIONS["sum"](logp, axis=axis)
+    if valid is not None:
+        spread = FUNCTIONS["where"](valid, spread, 0.0)
+    if reduction != "none":
+        spread = FUNCTIONS["sum"](spread)
+    if reduction == "mean":
+        spread = spread / met(indices, valid, w)
+    return hard * (1 - smoothing) + spread * (smoothing / classes)
+
+
+cdef object soft_cross_entropy(Tensor x, Tensor target, object w, str reduction, double smoothing):
+    """Targets that are probabilities: -sum over the classes of target * log softmax(input)."""
+    cdef int axis = class_axis("cross_entropy", x), classes = x.shape[axis]
+    if target.dtype.kind != "f":
+        raise TypeError(f"cross_entropy: target has the shape of input, {x.shape}, so it must hold class probabilities "
+                        f"(floats), but its dtype is {target.dtype}; class indices have shape "
+                        f"{x.shape[:axis] + x.shape[axis + 1:]}")
+    check_probabilities("cross_entropy", "target", target)
+    soft = like_input("cross_entropy", target, x)
+    if smoothing:
+        soft = soft * (1 - smoothing) + smoothing / classes
+    if w is not None:
+        soft = soft * np.reshape(w, (-1,) + (1,) * (x.ndim - axis - 1))
+    losses = -FUNCTIONS["sum"](FUNCTIONS["log_softmax"](x, axis) * soft, axis=axis)
+    return reduced(losses, reduction)
+
+
+def nll_loss(input, target, weight=None, ignore_index=-100, str reduction="mean"):
+    """-input[target]: the loss of log-probabilities, shapes, weights and errors as in `cross_entropy`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nll_loss(fastad.tensor([[-0.5, -1.0]]), fastad.tensor([1])).item()
+    1.0
+    """
+    cdef Tensor x = as_tensor(input)
+    check_reduction("nll_loss", reduction)
+    axis = class_axis("nll_loss", x)
+    w = class_weights("nll_loss", weight, x)
+    indices, valid = class_targets("nll_loss", x, as_tensor(target), ignore_index)
+    return weighted(pick(x, indices, axis), indices, valid, w, reduction)
+
+
+cdef int class_axis(str name, Tensor x) except -1:
+    if x.arr.layout.dtype.kind != "f":
+        raise TypeError(f"{name}: input must be a float tensor, its dtype is {x.arr.layout.dtype}; use astype")
+    if x.arr.layout.ndim == 0:
+        raise ValueError(f"{name}: input must have shape (C,), (N, C) or (N, C, ...), got ()")
+    return 0 if x.arr.layout.ndim == 1 else 1
+
+
+cdef object class_weights(str name, object weight, Tensor x):
+    """One constant weight a class, as an array of the input's dtype; or None."""
+    if weight is None:
+        return None
+    cdef Tensor w = as_tensor(weight)
+    cdef Py_ssize_t classes = x.arr.layout.shape[class_axis(name, x)]
+    if w.shape != (classes,):
+        raise ValueError(f"{name}: weight must have shape ({classes},), one weight a class, got {w.shape}")
+    if w.node is not None:
+        raise TypeError(f"{name}: weight is a constant, it has no derivative; pass weight.detach()")
+    return ndarray(w).astype(x.arr.layout.dtype)
+
+
+cdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index):
+    """Class indices, checked: a dense int64 array with 0 where the target is ignored, and the mask of the
+    others (None if nothing is ignored)."""
+    cdef int axis = class_axis(name, x)
+    cdef Py_ssize_t classes = x.arr.layout.shape[axis]
+    expected = x.shape[:axis] + x.shape[axis + 1:]
+    if target.shape != expected:
+        raise ValueError(f"{name}: target must have shape {expected} (class indices) for an input of shape {x.shape}, got "
+                         f"{target.shape}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{name}: target of shape {target.shape} must hold class indices (integers), its dtype is "
+                        f"{target.dtype}")
+    t = ndarray(target)
+    valid = t != ignore_index
+    bad = valid & ((t < 0) | (t >= classes))
+    if bad.any():
+        where = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        raise ValueError(f"{name}: target{[int(i) for i in where] or ''} is {t[where]}, but input has {classes} classes: a "
+                         f"target must be in 0..{classes - 1}, or ignore_index={ignore_index}")
+    every = bool(valid.all())
+    return np.where(valid, t, 0).astype(np.int64), None if every else valid
+
+
+cdef object pick(object x, object indices, int axis):
+    """-x at the target along the class axis."""
+    if axis == 0:
+        return -x[int(indices)]
+    grid = np.indices(indices.shape, sparse=True)
+    return -x[(grid[0], indices, *grid[1:])]
+
+
+cdef object met(object indices, object valid, object w):
+    """What the mean over class indices divides by: the weights of the samples that count."""
+    counts = np.ones(indices.shape) if w is None else w[indices]
+    return float(np.sum(counts if valid is None else np.where(valid, counts, 0), dtype=np.float64))
+
+
+cdef object weighted(object losses, object indices, object valid, object w, str reduction):
+    """Weights, ignored samples and the reduction, around one loss a sample."""
+    if valid is not None:
+        losses = FUNCTIONS["where"](valid, losses, 0.0)
+    if w is not None:
+        losses = losses * w[indices]
+    if reduction == "mean" and (valid is not None or w is not None):
+        return FUNCTIONS["sum"](losses) / met(indices, valid, w)
+    return reduced(losses, reduction)
+
+
+# ---- losses of numbers and of probabilities ----------------------------------------------------------
+cdef int check_reduction(str name, str reduction) except -1:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    return 0
+
+
+cdef object reduced(object losses, str reduction):
+    if reduction == "mean":
+        return FUNCTIONS["mean"](losses)
+    return FUNCTIONS["sum"](losses) if reduction == "sum" else losses
+
+
+cdef Tensor like_input(str name, Tensor target, Tensor x):
+    """Targets in the input's dtype; integers become floats, another float dtype is a mistake."""
+    cdef object dtype = x.arr.layout.dtype
+    if target.arr.layout.dtype == dtype:
+        return target
+    if target.arr.layout.dtype.kind in "biu":
+        return wrap(cast(target.arr, dtype))
+    raise TypeError(f"{name}: input is {dtype} and target {target.arr.layout.dtype}; convert one with astype")
+
+
+cdef tuple pair(str name, object input, object target):
+    """Input and target of one shape and dtype, as Tensors."""
+    cdef Tensor x = as_tensor(input), t
+    if x.arr.layout.dtype.kind != "f":
+        raise TypeError(f"{name}: input must be a float tensor, its dtype is {x.arr.layout.dtype}; use astype")
+    if isinstance(target, (float, int, list, tuple)):
+        t = wrap(cast(as_tensor(target).arr, x.arr.layout.dtype))
+    else:
+        t = like_input(name, as_tensor(target), x)
+    if t.shape != x.shape:
+        raise ValueError(f"{name}: target must have the shape of input, {x.shape}, got {t.shape}; reshape one of them")
+    return x, t
+
+
+cdef int check_probabilities(str name, str argument, Tensor t) except -1:
+    """Every entry is in [0, 1]; a NaN is not."""
+    a = ndarray(t)
+    inside = (a >= 0) & (a <= 1)
+    if not inside.all():
+        where = np.unravel_index(int(np.argmin(inside)), a.shape)
+        raise ValueError(f"{name}: {argument}{[int(i) for i in where] or ''} is {a[where]}, which is not a probability: every "
+                         f"entry must be in [0, 1]")
+    return 0
+
+
+def mse_loss(input, target, str reduction="mean"):
+    """(input - target)^2, and its mean or sum; both of one shape and dtype.
+
+    Raises ValueError if the shapes differ (they do not broadcast), TypeError if the dtypes do.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.mse_loss(fastad.tensor([1.0, 2.0]), fastad.tensor([1.0, 4.0])).item()
+    2.0
+    """
+    check_reduction("mse_loss", reduction)
+    x, t = pair("mse_loss", input, target)
+    return reduced(FUNCTIONS["square"](x - t), reduction)
+
+
+def l1_loss(input, target, str reduction="mean"):
+    """abs(input - target), and its mean or sum; arguments and errors as `mse_loss`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.l1_loss(fastad.tensor([1.0, 2.0]), fastad.tensor([1.0, 4.0])).item()
+    1.0
+    """
+    check_reduction("l1_loss", reduction)
+    x, t = pair("l1_loss", input, target)
+    return reduced(FUNCTIONS["abs"](x - t), reduction)
+
+
+def binary_cross_entropy(input, target, weight=None, str reduction="mean"):
+    """-(target log(input) + (1 - target) log(1 - input)) of probabilities; a logarithm counts at least -100.
+
+    Parameters
+    ----------
+    input, target : Tensor or array_like
+        Probabilities of one shape, each in [0, 1].
+    weight : array_like, optional
+        Multiplies the losses, broadcast to their shape.
+    reduction : 'mean', 'sum' or 'none'
+
+    Raises
+    ------
+    ValueError
+        If an entry is not a probability, or the shapes differ.
+    TypeError
+        If the dtypes differ.
+
+    Notes
+    -----
+    The derivative of the mean of n losses in input a at target y is (a - y) / (n a (1 - a)).
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.binary_cross_entropy(fastad.tensor([0.5]), fastad.tensor([1.0])).item()
+    0.6931471805599453
+    """
+    check_reduction("binary_cross_entropy", reduction)
+    x, t = pair("binary_cross_entropy", input, target)
+    check_probabilities("binary_cross_entropy", "input", x)
+    check_probabilities("binary_cross_entropy", "target", t)
+    return reduced(times("binary_cross_entropy", elementwise2("bce", x, t), weight), reduction)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, str reduction="mean", pos_weight=None):
+    """`binary_cross_entropy` of sigmoid(input), from the logits themselves: nothing overflows.
+
+    Parameters
+    ----------
+    input : Tensor or array_like
+        Logits.
+    target : Tensor or array_like
+        Probabilities of the shape of `input`, each in [0, 1].
+    weight : array_like, optional
+        Multiplies the losses, broadcast to their shape.
+    reduction : 'mean', 'sum' or 'none'
+    pos_weight : array_like, optional
+        Multiplies the part of the loss that comes from target, broadcast to its shape.
+
+    Raises
+    ------
+    ValueError
+        If a target is not a probability, or the shapes differ.
+    TypeError
+        If the dtypes differ.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.binary_cross_entropy_with_logits(fastad.tensor([1e4]), fastad.tensor([0.0])).item()
+    10000.0
+    """
+    name = "binary_cross_entropy_with_logits"
+    check_reduction(name, reduction)
+    x, t = pair(name, input, target)
+    check_probabilities(name, "target", t)
+    if pos_weight is None:
+        losses = elementwise2("bce_with_logits", x, t)
+    else:
+        extra = as_tensor(pos_weight) - 1
+        losses = (1 - t) * x + times(name, FUNCTIONS["softplus"](-x), t * extra + 1)
+    return reduced(times(name, losses, weight), reduction)
+
+
+cdef object times(str name, object losses, object weight):
+    """Weighted losses; a weight must not stretch them."""
+    if weight is None:
+        return losses
+    product = losses * weight
+    if product.shape != losses.shape:
+        raise ValueError(f"{name}: a weight of shape {np.shape(weight)} does not broadcast to the losses' shape {losses.shape}")
+    return FUNCTIONS["astype"](product, losses.dtype) if product.dtype != losses.dtype else product
+
+
+for _f in (cross_entropy, nll_loss, mse_loss, l1_loss, binary_cross_entropy, binary_cross_entropy_with_logits):
+    register(_f.__name__, _f)

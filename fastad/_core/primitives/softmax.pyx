@@ -1,0 +1,155 @@
+"""Level 4: softmax and log_softmax, functions of whole rows.  Next: loss.pyx."""
+cimport cython
+
+import numpy as np
+
+from ..arrays cimport GIL_SIZE, contiguous
+from ..kernels cimport K
+from ..storage cimport Array, Layout, dense_as, empty
+from ..tape cimport FROM_OUTPUT, Node, Walk, deliver, grad_enabled, receive, save
+from ..tensor cimport as_tensor, ndarray, produced, record1, result_from, wrap
+from ..tensor import FUNCTIONS, register
+from ..types cimport compiled
+
+
+cdef class OverRows(Primitive):
+    """A function of whole rows (the last axis), whose derivative reads its own result."""
+    def __cinit__(self):
+        self.raw = True
+        self.leads = True
+
+    def in_numpy(self, x):
+        raise NotImplementedError
+
+    cdef Tensor apply(self, Tensor x):
+        cdef Layout layout = x.arr.layout
+        cdef Py_ssize_t n = layout.shape[layout.ndim - 1], size = layout.size
+        cdef Array out, src
+        cdef Node node
+        if not compiled(layout.code):
+            out = result_from(self.in_numpy(ndarray(x))).arr
+        else:
+            out = empty(layout if layout.contiguous else dense_as(layout, layout.dtype))
+            src = contiguous(x.arr)
+            if 0 < size < GIL_SIZE:
+                self.forward[layout.code](size // n, n, src.data, out.data)
+            elif size:
+                with nogil:
+                    self.forward[layout.code](size // n, n, src.data, out.data)
+        if x.node is None or not grad_enabled():
+            return wrap(out)
+        node = record1(self, x, None)
+        save(node, out, FROM_OUTPUT)
+        return produced(out, node)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Layout layout = node.layout
+        cdef Array y = contiguous(node.s0), out
+        cdef Py_ssize_t n = layout.shape[layout.ndim - 1], size = layout.size
+        cdef bint adds
+        g = contiguous(g)
+        out = receive(walk, node, 0, layout, &adds)
+        if 0 < size < GIL_SIZE:
+            self.back[layout.code](size // n, n, g.data, y.data, out.data, adds)
+        elif size:
+            with nogil:
+                self.back[layout.code](size // n, n, g.data, y.data, out.data, adds)
+        return deliver(walk, node, 0, out)
+
+
+@cython.final
+cdef class Softmax(OverRows):
+    """y = exp(x) / sum exp(x); dx = y (g - sum(g y))"""
+    def __cinit__(self):
+        self.name = "softmax"
+        self.forward = <fad_rows_fn*> K.softmax
+        self.back = <fad_rows_back_fn*> K.softmax_back
+
+    def in_numpy(self, x):
+        with np.errstate(all="ignore"):
+            e = np.exp(x - x.max(axis=-1, keepdims=True, initial=-np.inf))
+            return e / e.sum(axis=-1, keepdims=True)
+
+    def vjp(self, node, saved, g):
+        y, = saved
+        return (y * (g - FUNCTIONS["sum"](g * y, axis=-1, keepdims=True)),)
+
+
+@cython.final
+cdef class LogSoftmax(OverRows):
+    """y = x - log sum exp(x); dx = g - exp(y) sum(g)"""
+    def __cinit__(self):
+        self.name = "log_softmax"
+        self.forward = <fad_rows_fn*> K.log_softmax
+        self.back = <fad_rows_back_fn*> K.log_softmax_back
+
+    def in_numpy(self, x):
+        with np.errstate(all="ignore"):
+            shifted = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
+            return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+    def vjp(self, node, saved, g):
+        y, = saved
+        return (g - FUNCTIONS["exp"](y) * FUNCTIONS["sum"](g, axis=-1, keepdims=True),)
+
+
+SOFTMAX = Softmax()
+LOG_SOFTMAX = LogSoftmax()
+
+
+cdef object over_axis(OverRows p, object input, object axis):
+    cdef Tensor x = as_tensor(input)
+    cdef int ndim = x.arr.layout.ndim, i
+    kind = x.arr.layout.dtype.kind
+    if kind != "f":
+        if kind not in "biu":
+            raise TypeError(f"{p.name}: the input must be real, got {x.arr.layout.dtype}")
+        x = FUNCTIONS["astype"](x, np.float64)
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim, p.name)
+    i = axis
+    if i % ndim == ndim - 1:
+        return p.apply(x)
+    return FUNCTIONS["moveaxis"](p.apply(FUNCTIONS["moveaxis"](x, axis, -1)), -1, axis)
+
+
+def softmax(x, axis=-1):
+    """exp(x) / sum(exp(x)) along an axis, shifted by the maximum so that nothing overflows.
+
+    Parameters
+    ----------
+    x : Tensor or array_like, real; integers become float64.
+    axis : int
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        If x has no such axis.
+    TypeError
+        If x is complex.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.softmax(fastad.tensor([1e4, 1e4]))
+    tensor([0.5, 0.5])
+    """
+    return over_axis(SOFTMAX, x, axis)
+
+
+def log_softmax(x, axis=-1):
+    """x - log(sum(exp(x))) along an axis, without overflow; arguments and errors as `softmax`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.log_softmax(fastad.tensor([0.0, 1e4]))
+    tensor([-10000.,      0.])
+    """
+    return over_axis(LOG_SOFTMAX, x, axis)
+
+
+register("softmax", softmax, method=True)
+register("log_softmax", log_softmax, method=True)
+
+PRIMITIVES = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX}

@@ -1,0 +1,118 @@
+"""Initial values of parameters.  Every function fills a tensor in place, outside the tape, and returns it.
+
+`generator` is a numpy.random.Generator; without one, fastad.random's.  Numbers are drawn in float64 and cast, so a
+seed gives the same network in every dtype.
+"""
+import math
+
+from ..random import default_generator
+
+GAINS = {"linear": 1.0, "identity": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv_transpose1d": 1.0,
+         "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+
+
+def calculate_gain(nonlinearity, param=None):
+    """The factor by which an activation function calls for larger weights; `param` is leaky_relu's slope.
+
+    Examples
+    --------
+    >>> from fastad.nn import init
+    >>> init.calculate_gain("tanh")
+    1.6666666666666667
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
+            raise ValueError(f"calculate_gain: the slope of leaky_relu must be a number, got {param!r}")
+        return math.sqrt(2 / (1 + slope**2))
+    if nonlinearity not in GAINS:
+        raise ValueError(f"calculate_gain: nonlinearity must be one of {', '.join(GAINS)}, leaky_relu; got {nonlinearity!r}")
+    return GAINS[nonlinearity]
+
+
+def fans(tensor):
+    """(fan_in, fan_out) of a weight (out, in, kernel...)."""
+    if tensor.ndim < 2:
+        raise ValueError(f"init: fan in and fan out need a tensor of at least 2 axes, got shape {tensor.shape}")
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+def _fan(tensor, mode):
+    fan_in, fan_out = fans(tensor)
+    modes = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+    if mode not in modes:
+        raise ValueError(f"init: mode must be one of {', '.join(modes)}; got {mode!r}")
+    return modes[mode]
+
+
+def _fill(tensor, numbers):
+    tensor.detach().copy_(numbers)        # shares the memory and counts the write
+    return tensor
+
+
+def constant_(tensor, val):
+    """Every element val."""
+    return _fill(tensor, val)
+
+
+def zeros_(tensor):
+    """Every element 0.  (In a network, all units of a layer then learn the same.)"""
+    return _fill(tensor, 0.0)
+
+
+def ones_(tensor):
+    """Every element 1."""
+    return _fill(tensor, 1.0)
+
+
+def uniform_(tensor, a=0.0, b=1.0, generator=None):
+    """Uniform in [a, b)."""
+    return _fill(tensor, (generator or default_generator()).uniform(a, b, tensor.shape))
+
+
+def normal_(tensor, mean=0.0, std=1.0, generator=None):
+    """Normal with this mean and standard deviation."""
+    return _fill(tensor, (generator or default_generator()).normal(mean, std, tensor.shape))
+
+
+def _scaled(tensor, fan, gain, uniform, generator):
+    """Mean 0 and variance gain^2 / fan."""
+    if tensor.size == 0:
+        return tensor
+    std = gain / math.sqrt(fan)
+    if uniform:
+        return uniform_(tensor, -math.sqrt(3) * std, math.sqrt(3) * std, generator)
+    return normal_(tensor, 0.0, std, generator)
+
+
+def xavier_uniform_(tensor, gain=1.0, generator=None, mode="fan_avg"):
+    """Uniform with variance gain^2 2 / (n_in + n_out); mode 'fan_in' or 'fan_out': gain^2 / n_in or / n_out.
+
+    Source: Glorot and Bengio, 2010.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> w = fastad.nn.init.xavier_uniform_(fastad.tensor([[0.0] * 3] * 3))
+    >>> bool((abs(w.numpy()) <= 1).all())
+    True
+    """
+    return _scaled(tensor, _fan(tensor, mode), gain, True, generator)
+
+
+def xavier_normal_(tensor, gain=1.0, generator=None, mode="fan_avg"):
+    """Normal with the variance of `xavier_uniform_`."""
+    return _scaled(tensor, _fan(tensor, mode), gain, False, generator)
+
+
+def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Uniform with variance calculate_gain(nonlinearity, a)^2 / fan: 2 / n_in for ReLU.
+
+    Source: He, Zhang, Ren and Sun, 2015."""
+    return _scaled(tensor, _fan(tensor, mode), calculate_gain(nonlinearity, a), True, generator)
+
+
+def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Normal with the variance of `kaiming_uniform_`."""
+    return _scaled(tensor, _fan(tensor, mode), calculate_gain(nonlinearity, a), False, generator)

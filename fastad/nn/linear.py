@@ -1,0 +1,80 @@
+"""Linear and Identity.  Next: activation.py."""
+import math
+
+import numpy as np
+
+from .._core.tensor import FUNCTIONS, from_numpy
+from . import init
+from .module import Module, Parameter
+
+linear = FUNCTIONS["linear"]
+
+
+def uninitialised(shape, dtype):
+    """A float32 (or `dtype`) parameter whose numbers an initialiser sets next."""
+    dtype = np.dtype(np.float32 if dtype is None else dtype)
+    if dtype.kind not in "fc":
+        raise TypeError(f"dtype: parameters are float or complex, got {dtype}")
+    return Parameter(from_numpy(np.zeros(shape, dtype)))
+
+
+class Identity(Module):
+    """The input itself; any arguments are accepted and ignored."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+
+    def forward(self, input):
+        return input
+
+
+class Linear(Module):
+    """y = x W^T + b.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+    dtype : float dtype, default float32
+    generator : numpy.random.Generator, optional
+        The source of the initial values.
+
+    Attributes
+    ----------
+    weight : (out_features, in_features), uniform in +-1/sqrt(in_features)
+    bias : (out_features,), the same; or None
+
+    Raises
+    ------
+    TypeError
+        If the input is of another float dtype than the weight.
+    ValueError
+        If the last axis of the input is not in_features.
+
+    Examples
+    --------
+    >>> import numpy, fastad
+    >>> layer = fastad.nn.Linear(4, 3)
+    >>> layer(fastad.tensor(numpy.ones((2, 4)), dtype="float32")).shape
+    (2, 3)
+    """
+
+    def __init__(self, in_features, out_features, bias=True, dtype=None, generator=None):
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = uninitialised((out_features, in_features), dtype)
+        self.register_parameter("bias", uninitialised((out_features,), dtype) if bias else None)
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator=None):
+        """Draw new initial values."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5), generator=generator)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
+            init.uniform_(self.bias, -bound, bound, generator=generator)
+
+    def forward(self, input):
+        return linear(input, self.weight, self.bias)
+
+    def extra_repr(self):
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -1,0 +1,300 @@
+"""Parameter and Module: what every layer is made of.
+
+A module's parameters, buffers and submodules are plain attributes of the instance, so that reading one costs what
+reading any attribute costs; beside them the module keeps their names, in order.  Calling a module calls its
+`forward` without a frame in between.  Imports fastad._core only.  Next: linear.py, the simplest layer.
+"""
+from collections import namedtuple
+
+import numpy as np
+
+from .._core.primitives.optimizer import zero_grad
+from .._core.tensor import Tensor, rebind, subclass, tensor
+
+Keys = namedtuple("Keys", "missing_keys unexpected_keys")
+
+
+class Parameter(Tensor):
+    """A tensor that a module registers when it becomes its attribute; it requires a gradient unless told not to.
+
+    It shares the memory of a Tensor and copies anything else.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.Parameter(fastad.tensor([1.0])).requires_grad
+    True
+    """
+
+    def __new__(cls, data, requires_grad=True):
+        return subclass(cls, data if isinstance(data, Tensor) else tensor(data), requires_grad)
+
+    def __repr__(self):
+        return f"Parameter({super().__repr__()})"
+
+
+class Module:
+    """Base class of layers and networks: set parameters and submodules as attributes, define `forward`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> from fastad import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden = nn.Linear(2, 3)
+    ...     def forward(self, x):
+    ...         return self.hidden(x).tanh()
+    >>> [name for name, p in Net().named_parameters()]
+    ['hidden.weight', 'hidden.bias']
+    """
+
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        # names in order; the objects are attributes of the instance
+        self.__dict__.update(_parameters={}, _buffers={}, _transient=set(), _modules={}, training=True)
+        return self
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        inherited = {vars(base).get("forward") for base in cls.__mro__}
+        if "__call__" not in vars(cls) and cls.__call__ in inherited:
+            cls.__call__ = cls.forward
+
+    def forward(self, *args, **kwargs):
+        """Compute the module's result; a subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward method")
+
+    __call__ = forward
+
+    # -- registration
+    def __setattr__(self, name, value):
+        if isinstance(value, Parameter):
+            self._forget(name)
+            self._parameters[name] = None
+        elif isinstance(value, Module):
+            self._forget(name)
+            self._modules[name] = None
+        elif name == "forward":
+            raise AttributeError("forward is called through the class: define it there, not on the instance")
+        elif name in self._parameters and value is not None:
+            raise TypeError(f"{type(self).__name__}.{name} is a parameter and can become a Parameter or None, not "
+                            f"{type(value).__name__}; wrap it as nn.Parameter(value), or delete the attribute first")
+        elif name in self._buffers and value is not None and not isinstance(value, Tensor):
+            raise TypeError(f"{type(self).__name__}.{name} is a buffer and can become a Tensor or None, not "
+                            f"{type(value).__name__}")
+        elif name in self._modules and value is not None:
+            self._forget(name)
+        self.__dict__[name] = value
+
+    def __delattr__(self, name):
+        super().__delattr__(name)
+        self._forget(name)
+
+    def _forget(self, name):
+        for names in (self._parameters, self._buffers, self._modules):
+            names.pop(name, None)
+        self._transient.discard(name)
+
+    def _fresh(self, name, registry):
+        if not isinstance(name, str) or not name or "." in name:
+            raise ValueError(f"{type(self).__name__}: {name!r} is no name for a member: it must be a string without dots")
+        if hasattr(self, name) and name not in registry:
+            raise ValueError(f"{type(self).__name__} already has an attribute {name!r}")
+
+    def register_parameter(self, name, param):
+        """Set a Parameter, or None as the placeholder of one."""
+        self._fresh(name, self._parameters)
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"register_parameter: {name!r} must be a Parameter or None, got {type(param).__name__}")
+        self._parameters[name] = None
+        setattr(self, name, param)
+
+    def register_buffer(self, name, tensor, persistent=True):
+        """Set a tensor that is part of the state but not trained; `persistent` ones stand in the state_dict."""
+        self._fresh(name, self._buffers)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"register_buffer: {name!r} must be a Tensor or None, got {type(tensor).__name__}")
+        self._buffers[name] = None
+        if not persistent:
+            self._transient.add(name)
+        setattr(self, name, tensor)
+
+    def add_module(self, name, module):
+        """Set a submodule under a name that need not be an identifier."""
+        self._fresh(name, self._modules)
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"add_module: {name!r} must be a Module or None, got {type(module).__name__}")
+        self._modules[name] = None
+        setattr(self, name, module)
+
+    # -- members
+    def _members(self, registry, prefix, recurse):
+        """(name, object) of every member once, in the order of registration, depth first."""
+        seen = set()
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name in getattr(module, registry):
+                member = getattr(module, name)
+                if member is not None and id(member) not in seen:
+                    seen.add(id(member))
+                    yield (f"{path}.{name}" if path else name), member
+
+    def named_parameters(self, prefix="", recurse=True):
+        """(name, Parameter) pairs; a parameter that is shared appears once."""
+        return self._members("_parameters", prefix, recurse)
+
+    def parameters(self, recurse=True):
+        """The parameters, of submodules too unless told otherwise."""
+        return (p for _, p in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix="", recurse=True):
+        """(name, Tensor) pairs of the buffers."""
+        return self._members("_buffers", prefix, recurse)
+
+    def buffers(self, recurse=True):
+        """The buffers, of submodules too unless told otherwise."""
+        return (b for _, b in self.named_buffers(recurse=recurse))
+
+    def named_children(self):
+        """(name, Module) pairs of the direct submodules."""
+        return self._members("_modules", "", False)
+
+    def children(self):
+        """The direct submodules."""
+        return (m for _, m in self.named_children())
+
+    def named_modules(self, prefix="", _seen=None):
+        """(name, Module) pairs of this module and all below it, each once."""
+        seen = set() if _seen is None else _seen
+        if id(self) in seen:
+            return
+        seen.add(id(self))
+        yield prefix, self
+        for name in self._modules:
+            child = getattr(self, name)
+            if child is not None:
+                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+
+    def modules(self):
+        """This module and all below it, each once."""
+        return (m for _, m in self.named_modules())
+
+    # -- changes to all of them
+    def apply(self, function):
+        """Call function(module) on every submodule, children first, and on this one; returns self."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    def train(self, mode=True):
+        """Set the `training` flag here and below; returns self."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self):
+        """`train(False)`."""
+        return self.train(False)
+
+    def zero_grad(self):
+        """Forget every parameter's gradient."""
+        zero_grad(list(self.parameters()))
+
+    def requires_grad_(self, requires_grad=True):
+        """Train the parameters, or freeze them; returns self."""
+        for p in self.parameters():
+            p.requires_grad = requires_grad
+        return self
+
+    def astype(self, dtype):
+        """Convert float parameters and buffers in place (the objects stay, so optimizers still hold them)."""
+        for _, member in (*self.named_parameters(), *self.named_buffers()):
+            if member.dtype.kind == "f":
+                rebind(member, dtype)
+        return self
+
+    def float(self):
+        """`astype(float32)`."""
+        return self.astype(np.float32)
+
+    def double(self):
+        """`astype(float64)`."""
+        return self.astype(np.float64)
+
+    # -- state
+    def _state(self):
+        """(name, Tensor) of what the state_dict holds; a shared member has every one of its names."""
+        for path, module in self.named_modules():
+            for name in (*module._parameters, *module._buffers):
+                member = getattr(module, name)
+                if member is not None and name not in module._transient:
+                    yield (f"{path}.{name}" if path else name), member
+
+    def state_dict(self):
+        """A dict from name to Tensor: the parameters and persistent buffers, sharing their memory.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> list(fastad.nn.Linear(2, 3).state_dict())
+        ['weight', 'bias']
+        """
+        return {name: member.detach() for name, member in self._state()}
+
+    def load_state_dict(self, state_dict, strict=True):
+        """Copy values into the parameters and buffers of the same names.
+
+        Parameters
+        ----------
+        state_dict : dict from name to Tensor, ndarray, or what numpy.asarray reads (PyTorch's tensors are)
+        strict : bool
+            Names must match exactly.
+
+        Returns
+        -------
+        The names that were missing and unexpected, as a named tuple.
+
+        Raises
+        ------
+        RuntimeError
+            If names do not match (`strict`) or a shape differs; it lists every one, and nothing has been changed.
+        """
+        own = dict(self._state())
+        missing = [name for name in own if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in own]
+        faults = []
+        if strict and missing:
+            faults.append(f"missing: {', '.join(missing)}")
+        if strict and unexpected:
+            faults.append(f"unexpected: {', '.join(unexpected)}")
+        values = {}
+        for name, member in own.items():
+            if name not in state_dict:
+                continue
+            value = state_dict[name]
+            value = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
+            if value.shape != member.shape:
+                faults.append(f"{name}: shape {value.shape} given, {member.shape} expected")
+            elif not np.can_cast(value.dtype, member.dtype, "same_kind"):
+                faults.append(f"{name}: dtype {value.dtype} given, {member.dtype} expected")
+            values[name] = value
+        if faults:
+            raise RuntimeError(f"load_state_dict for {type(self).__name__}: " + "; ".join(faults))
+        for name, value in values.items():
+            own[name].detach().copy_(value)
+        return Keys(missing, unexpected)
+
+    # -- appearance
+    def extra_repr(self):
+        """What stands in the brackets of the repr of a module without submodules."""
+        return ""
+
+    def __repr__(self):
+        lines = self.extra_repr().splitlines()
+        for name in self._modules:
+            lines += f"({name}): {getattr(self, name)!r}".splitlines()
+        if not self._modules and len(lines) <= 1:
+            return f"{type(self).__name__}({''.join(lines)})"
+        return "\n  ".join([f"{type(self).__name__}(", *lines]) + "\n)"

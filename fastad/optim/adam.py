@@ -1,0 +1,59 @@
+"""Adam and AdamW: one step function, which differs in how the weights decay."""
+from .._core.primitives.optimizer import adam_step
+from .optimizer import Optimizer
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2014): steps scaled by running means of the gradient and of its square.
+
+    Parameters
+    ----------
+    params : iterable of Tensors, or of dicts (see `Optimizer`)
+    lr : float
+    betas : (float, float)
+        How much of the two running means is kept in a step, in [0, 1).
+    eps : float
+    weight_decay : float
+        L2 regularisation: weight_decay * p is added to the gradient.
+    amsgrad : bool
+        Divide by the largest mean square so far (Reddi, Kale and Kumar, 2018).
+    maximize : bool
+        Climb instead.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> p = fastad.tensor([1.0], requires_grad=True)
+    >>> optimizer = fastad.optim.Adam([p], lr=0.5)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 6)
+    0.5
+    """
+
+    STATE = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    DECOUPLED = False
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, maximize=False):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+                                  "maximize": maximize})
+
+    def check(self, group):
+        super().check(group)
+        if len(group["betas"]) != 2 or not all(0 <= b < 1 for b in group["betas"]):
+            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {group['betas']}")
+
+    def update(self, group, state):
+        beta1, beta2 = group["betas"]
+        adam_step(group["params"], state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"], state["step"],
+                  group["lr"], beta1, beta2, group["eps"], group["weight_decay"], self.DECOUPLED, group["amsgrad"],
+                  group["maximize"])
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017): p := p (1 - lr * weight_decay) in each step."""
+
+    DECOUPLED = True
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *, maximize=False):
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

@@ -1,0 +1,47 @@
+"""SGD.  Next: adam.py."""
+from .._core.primitives.optimizer import sgd_step
+from .optimizer import Optimizer
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum as PyTorch has it::
+
+        g := grad + weight_decay * p
+        b := momentum * b + (1 - dampening) * g         (the first time: g)
+        p := p - lr * b                                 (nesterov: p - lr * (g + momentum * b))
+
+    Parameters
+    ----------
+    params : iterable of Tensors, or of dicts (see `Optimizer`)
+    lr, momentum, dampening, weight_decay : float
+    nesterov : bool
+        Needs a momentum and no dampening.
+    maximize : bool
+        Climb instead.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> p = fastad.tensor([1.0], requires_grad=True)
+    >>> optimizer = fastad.optim.SGD([p], lr=0.1)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> p.detach()
+    tensor([0.8])
+    """
+
+    STATE = ("momentum_buffer",)
+
+    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+                                  "nesterov": nesterov, "maximize": maximize})
+
+    def check(self, group):
+        super().check(group)
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise ValueError(f"SGD: nesterov needs a momentum above 0 and no dampening, got momentum={group['momentum']} and "
+                             f"dampening={group['dampening']}")
+
+    def update(self, group, state):
+        sgd_step(group["params"], state["momentum_buffer"], group["lr"], group["momentum"], group["dampening"],
+                 group["weight_decay"], group["nesterov"], group["maximize"])

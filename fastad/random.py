@@ -1,0 +1,31 @@
+"""The random state that initialisers, shuffling and dropout share when they are given no generator of their own.
+
+Imports NumPy only.  Next: nn/init.py, which draws from it.
+"""
+import numpy as np
+
+_default = None
+
+
+def default_generator():
+    """The numpy.random.Generator used where none is given; seeded by the system until `manual_seed`."""
+    global _default
+    if _default is None:
+        _default = np.random.default_rng()
+    return _default
+
+
+def manual_seed(seed):
+    """Restart the default generator from a seed, and return it.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> a = fastad.manual_seed(0).random()
+    >>> a == fastad.manual_seed(0).random()
+    True
+    """
+    generator = default_generator()
+    # the state is replaced and not the generator, so that whoever holds it is restarted too
+    generator.bit_generator.state = type(generator.bit_generator)(seed).state
+    return generator
