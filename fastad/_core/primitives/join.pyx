@@ -1,0 +1,507 @@
+"""Level 4: functions that move numbers into new memory: concatenate, stack, astype, copy, and what is composed of
+them and of views (roll, tile, repeat, pad, tril, triu), which needs no rule of its own.
+
+Imports shape.pyx for the views.  Next: reduction.pyx.
+"""
+cimport cython
+
+import numpy as np
+
+from ..arrays cimport assign, broadcast, cast
+from ..arrays cimport copy as copy_array
+from ..storage cimport Array, Layout, code_of, dense_dtype, empty, shape_of, strided, view
+from ..tape cimport Node, Primitive, Walk, deliver, wants
+from ..tensor cimport Tensor, any_records, as_tensor, ndarray, produced, record1, record_n, records, result_from, wrap
+from ..tensor import FUNCTIONS, register
+from ..types cimport F64, MAX_NDIM
+from .shape cimport axes_of, axis_of, cut_rule, place, reshape_to, select
+
+PRIMITIVES = {}                           # name -> primitive, for the tests and the docs
+
+
+# ---- concatenate and stack ---------------------------------------------------------------------------
+cdef Array slab(Array a, int axis, Py_ssize_t start, Py_ssize_t count, bint drop):
+    """The view of `count` indices of an axis from `start`; without that axis (of one) if `drop` is set."""
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef int i, k = 0
+    for i in range(a.layout.ndim):
+        if i == axis and drop:
+            continue
+        shape[k] = count if i == axis else a.layout.shape[i]
+        steps[k] = a.layout.strides[i]
+        k += 1
+    return view(a, strided(a.layout, k, shape, steps), a.data + (start * a.layout.strides[axis] if a.layout.size else 0))
+
+
+@cython.final
+cdef class Join(Primitive):
+    """y = the inputs one after another along an axis (stack: along a new one); each dx is its slab of g"""
+    cdef bint new_axis
+
+    def __cinit__(self, str name, bint new_axis):
+        self.name = name
+        self.new_axis = new_axis
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, list inputs, int axis):
+        """Inputs of one dtype, checked; `axis` of the result, from the front.  The axis is kept from the end."""
+        cdef Py_ssize_t shape[MAX_NDIM]
+        cdef Layout first = (<Tensor> inputs[0]).arr.layout, layout
+        cdef int i, k = 0, ndim = first.ndim + self.new_axis
+        cdef Py_ssize_t start = 0, n
+        cdef Array out
+        cdef Tensor x
+        for i in range(ndim):
+            if i == axis:
+                shape[i] = 0
+                if self.new_axis:
+                    continue
+            else:
+                shape[i] = first.shape[k]
+            k += 1
+        for x in inputs:
+            shape[axis] += 1 if self.new_axis else x.arr.layout.shape[axis]
+        out = empty(dense_dtype(first.dtype, ndim, shape))
+        for x in inputs:
+            n = 1 if self.new_axis else x.arr.layout.shape[axis]
+            assign(slab(out, axis, start, n, self.new_axis), x.arr)
+            start += n
+        if not any_records(inputs):
+            return wrap(out)
+        lengths = None if self.new_axis else tuple([x.arr.layout.shape[axis] for x in inputs])
+        return produced(out, record_n(self, inputs, (axis - ndim, lengths)))
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef int i, axis = <int> (<tuple> node.args)[0] + g.layout.ndim
+        cdef tuple lengths = (<tuple> node.args)[1]
+        cdef Py_ssize_t start = 0, n = 1
+        for i in range(node.n_in):
+            if lengths is not None:
+                n = lengths[i]
+            if wants(walk, node, i):
+                deliver(walk, node, i, slab(g, axis, start, n, self.new_axis))
+            start += n
+        return 0
+
+    def vjp(self, node, saved, g):
+        cdef int axis = node.args[0] + g.ndim
+        cdef Py_ssize_t start = 0, n = 1
+        lengths = node.args[1]
+        shape = g.shape
+        results = []
+        for i in range(len(node.inputs)):
+            if lengths is not None:
+                n = lengths[i]
+            kept = () if self.new_axis else (n,)
+            results.append(select(g, shape[:axis] + kept + shape[axis + 1:], cut_rule(shape, axis, start, 0 if self.new_axis else 1))
+                           if node.needs(i) else None)
+            start += n
+        return tuple(results)
+
+
+cdef Join CONCATENATE = Join("concatenate", False), STACK = Join("stack", True)
+
+
+cdef list of_one_dtype(str name, object arrays, object dtype, object casting):
+    cdef list inputs = [as_tensor(x) for x in arrays]
+    cdef Tensor x
+    cdef bint mixed = dtype is not None
+    if not inputs:
+        raise ValueError(f"{name}: give at least one array")
+    first = (<Tensor> inputs[0]).arr.layout.dtype
+    for x in inputs:
+        mixed |= x.arr.layout.dtype is not first
+    if mixed:
+        if dtype is None:
+            dtype = np.result_type(*[x.dtype for x in inputs])
+        dtype = np.dtype(dtype)
+        for x in inputs:
+            if not np.can_cast(x.dtype, dtype, casting):
+                raise TypeError(f"{name}: cannot cast {x.dtype} to {dtype} under casting={casting!r}; use astype")
+        inputs = [astype(x, dtype, copy=False) for x in inputs]
+    return inputs
+
+
+def no_out(name, out):
+    if out is not None:
+        raise TypeError(f"{name}: out= is not supported, for a recorded value cannot be overwritten; assign the result")
+
+
+def concatenate(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    """Arrays one after another along an axis; ``axis=None`` flattens them first.
+
+    Each input receives its part of the cotangent.
+
+    Parameters
+    ----------
+    arrays : sequence of Tensor or array_like
+        Of equal shape but for `axis`; dtypes are promoted as NumPy's are.
+    axis : int or None
+    dtype : dtype, optional
+        Of the result.
+
+    Raises
+    ------
+    ValueError
+        If there are no arrays, or their shapes do not fit.
+    numpy.exceptions.AxisError
+        If there is no such axis.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.concatenate([fastad.tensor([1, 2]), fastad.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    cdef list inputs = of_one_dtype("concatenate", arrays, dtype, casting)
+    cdef Tensor x, first
+    cdef int i, k, ndim
+    no_out("concatenate", out)
+    if axis is None:
+        inputs = [FUNCTIONS["ravel"](x) for x in inputs]
+        axis = 0
+    first = inputs[0]
+    ndim = first.arr.layout.ndim
+    if ndim == 0:
+        raise ValueError("concatenate: 0-d arrays have no axis to join along; use stack")
+    k = axis_of("concatenate", axis, ndim)
+    for x in inputs:
+        if x.arr.layout.ndim != ndim:
+            raise ValueError(f"concatenate: shapes {first.shape} and {x.shape} differ in their number of axes")
+        for i in range(ndim):
+            if i != k and x.arr.layout.shape[i] != first.arr.layout.shape[i]:
+                raise ValueError(f"concatenate: shapes {first.shape} and {x.shape} differ on axis {i}; only axis {k} may differ")
+    return CONCATENATE.apply(inputs, k)
+
+
+def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    """Arrays of one shape joined along a new axis.
+
+    Each input receives its part of the cotangent.
+
+    Raises
+    ------
+    ValueError
+        If there are no arrays, or their shapes differ.
+    numpy.exceptions.AxisError
+        If the result has no such axis.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.stack([fastad.tensor([1, 2]), fastad.tensor([3, 4])], axis=1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    cdef list inputs = of_one_dtype("stack", arrays, dtype, casting)
+    cdef Tensor x, first = inputs[0]
+    cdef int ndim = first.arr.layout.ndim
+    no_out("stack", out)
+    for x in inputs:
+        if x.shape != first.shape:
+            raise ValueError(f"stack: shapes {first.shape} and {x.shape} differ; concatenate joins arrays of different lengths")
+    if ndim == MAX_NDIM:
+        raise ValueError(f"stack: {ndim + 1} dimensions; NumPy and fastad allow at most {MAX_NDIM}")
+    return STACK.apply(inputs, axis_of("stack", axis, ndim + 1))
+
+
+# ---- astype and copy ---------------------------------------------------------------------------------
+@cython.final
+cdef class AsType(Primitive):
+    """y = x in another dtype; dx = g in that of x (the real part, for a real x), which the walk casts"""
+    def __cinit__(self):
+        self.name = "astype"
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, Tensor x, object dtype):
+        cdef Array out = cast(x.arr, dtype)
+        return produced(out, record1(self, x, None)) if records(x) and dtype.kind in "fc" else wrap(out)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        return deliver(walk, node, 0, g) if wants(walk, node, 0) else 0
+
+    def vjp(self, node, saved, g):
+        return (g,)
+
+
+@cython.final
+cdef class Copy(Primitive):
+    """y = x in memory of its own; dx = g"""
+    def __cinit__(self):
+        self.name = "copy"
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, Tensor x):
+        cdef Array out = copy_array(x.arr)
+        return produced(out, record1(self, x, None)) if records(x) else wrap(out)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        return deliver(walk, node, 0, g) if wants(walk, node, 0) else 0
+
+    def vjp(self, node, saved, g):
+        return (g,)
+
+
+cdef AsType ASTYPE = AsType()
+cdef Copy COPY = Copy()
+
+
+def astype(x, dtype, order="K", casting="unsafe", subok=True, copy=True, *, device=None):
+    """x in another dtype.
+
+    Between float and complex dtypes the gradient is cast back; to an integer or boolean the result has none.
+    From complex to real the real part is kept.
+
+    Parameters
+    ----------
+    dtype : dtype
+    casting : str
+        As for ``numpy.can_cast``.
+    copy : bool
+        False returns x itself if it has that dtype.  The other arguments are NumPy's and change nothing.
+
+    Raises
+    ------
+    TypeError
+        If `casting` forbids it, or the dtype holds no numbers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.astype(fastad.tensor([1.5, 2.5]), int)
+    tensor([1, 2])
+    """
+    cdef Tensor t = as_tensor(x)
+    dtype = np.dtype(dtype)
+    code_of(dtype)                        # refuses what holds no numbers
+    if not np.can_cast(t.arr.layout.dtype, dtype, casting):
+        raise TypeError(f"astype: cannot cast {t.dtype} to {dtype} under casting={casting!r}")
+    if t.arr.layout.dtype == dtype:
+        return COPY.apply(t) if copy else t
+    return ASTYPE.apply(t, dtype)
+
+
+def copy(x, order="K", subok=False):
+    """x in memory of its own; the gradient passes through.  Also as the methods ``copy`` and ``clone``.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> x = fastad.tensor([1.0, 2.0])
+    >>> y = fastad.copy(x)
+    >>> y.fill_(0); x
+    tensor([0., 0.])
+    tensor([1., 2.])
+    """
+    return COPY.apply(as_tensor(x))
+
+
+# ---- compositions ------------------------------------------------------------------------------------
+def roll(x, shift, axis=None):
+    """x with its elements moved on by `shift`, those that leave the end entering at the front.
+
+    Parameters
+    ----------
+    shift : int or tuple of int
+    axis : int, tuple of int, or None
+        None rolls the flattened array.  A single shift serves several axes.
+
+    Raises
+    ------
+    ValueError
+        If there are as many shifts as axes in neither of the two ways.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.roll(fastad.tensor([1, 2, 3]), 1)
+    tensor([3, 1, 2])
+    """
+    cdef Tensor t = as_tensor(x)
+    cdef Py_ssize_t n
+    cdef int k
+    if axis is None:
+        return FUNCTIONS["reshape"](roll(FUNCTIONS["ravel"](t), shift, 0), t.shape)
+    moves = np.broadcast(np.asarray(shift), np.asarray(axis))
+    if moves.ndim > 1:
+        raise ValueError(f"roll: shift {shift} and axis {axis} must be integers or tuples of them")
+    y = COPY.apply(t)
+    for s, a in moves:
+        k = axis_of("roll", int(a), t.arr.layout.ndim)
+        n = t.arr.layout.shape[k]
+        if n and s % n:
+            head, tail = FUNCTIONS["split"](y, [n - int(s) % n], k)
+            y = CONCATENATE.apply([tail, head], k)
+    return y
+
+
+def tile(x, reps):
+    """x repeated as a whole: ``reps[i]`` times along axis i.
+
+    The gradient is the sum over the repetitions.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.tile(fastad.tensor([1, 2]), 2)
+    tensor([1, 2, 1, 2])
+    """
+    cdef Tensor t = as_tensor(x)
+    reps = tuple(reps) if isinstance(reps, (tuple, list, np.ndarray)) else (reps,)
+    ndim = max(len(reps), t.arr.layout.ndim)
+    reps = (1,) * (ndim - len(reps)) + tuple([int(r) for r in reps])
+    if min(reps, default=0) < 0:
+        raise ValueError(f"tile: repetitions must not be negative, got {reps}")
+    shape = (1,) * (ndim - t.arr.layout.ndim) + t.shape
+    spaced = FUNCTIONS["reshape"](t, sum([(1, n) for n in shape], ()))
+    wide = FUNCTIONS["broadcast_to"](spaced, sum([(r, n) for r, n in zip(reps, shape)], ()))
+    return FUNCTIONS["reshape"](wide, tuple([r * n for r, n in zip(reps, shape)]), copy=True)
+
+
+def repeat(x, repeats, axis=None):
+    """Every element repeated, along an axis or (None) of the flattened array.
+
+    The gradient of an element is the sum over its copies.
+
+    Parameters
+    ----------
+    repeats : int or array of int
+        One number for all, or one for each index of the axis.
+
+    Raises
+    ------
+    ValueError
+        If the number of repeats is not 1 or the length of the axis, or one is negative.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.repeat(fastad.tensor([1, 2]), [1, 3])
+    tensor([1, 2, 2, 2])
+    """
+    cdef Tensor t = as_tensor(x)
+    cdef int k
+    if axis is None:
+        t = FUNCTIONS["ravel"](t)
+        axis = 0
+    k = axis_of("repeat", axis, t.arr.layout.ndim)
+    counts = np.asarray(repeats)
+    shape = t.shape
+    if counts.dtype.kind not in "iub":
+        raise TypeError(f"repeat: repeats must be integers, got {counts.dtype}")
+    if counts.ndim > 1 or counts.size not in (1, shape[k]):
+        raise ValueError(f"repeat: repeats has shape {counts.shape}; axis {k} of shape {shape} needs one number or {shape[k]}")
+    if counts.size and counts.min() < 0:
+        raise ValueError(f"repeat: repeats must not be negative, got {counts.min()}")
+    if counts.size == 1:
+        r = int(counts.reshape(()))
+        wide = FUNCTIONS["broadcast_to"](FUNCTIONS["expand_dims"](t, k + 1), shape[:k + 1] + (r,) + shape[k + 1:])
+        return FUNCTIONS["reshape"](wide, shape[:k] + (shape[k] * r,) + shape[k + 1:], copy=True)
+    return picked(t, k, np.repeat(np.arange(shape[k]), counts))
+
+
+cdef object picked(Tensor x, int axis, object index):
+    """x[..., index, ...] along one axis."""
+    return x[(slice(None),) * axis + (index,)]
+
+
+INDEX_MODES = ("edge", "reflect", "symmetric", "wrap")
+
+
+def pad(x, pad_width, mode="constant", *, constant_values=0):
+    """x with borders added to its axes.
+
+    Parameters
+    ----------
+    pad_width : int, (before, after), or one such pair an axis; or a dict from axis to width
+    mode : {'constant', 'edge', 'reflect', 'symmetric', 'wrap'}
+        As in NumPy.  A border of constants has no gradient; the others add to the elements they repeat.
+    constant_values : number, or as `pad_width`
+
+    Raises
+    ------
+    ValueError
+        If a width is negative, or the mode is another.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.pad(fastad.tensor([1, 2]), (1, 2))
+    tensor([0, 1, 2, 0, 0])
+    """
+    cdef Tensor t = as_tensor(x)
+    cdef Array background = None
+    cdef int i, ndim = t.arr.layout.ndim
+    if isinstance(pad_width, dict):
+        by_axis = {axis_of("pad", a, ndim): w for a, w in pad_width.items()}
+        pad_width = [np.broadcast_to(by_axis.get(i, 0), 2) for i in range(ndim)]
+    widths = np.asarray(pad_width)
+    if widths.dtype.kind not in "iu":
+        raise TypeError(f"pad: pad_width must be integers, got {widths.dtype}")
+    try:
+        widths = np.broadcast_to(widths, (ndim, 2)).tolist()
+    except ValueError:
+        raise ValueError(f"pad: pad_width of shape {widths.shape} does not broadcast to (ndim, 2) = ({ndim}, 2)") from None
+    if any(w < 0 for pair in widths for w in pair):
+        raise ValueError(f"pad: widths must not be negative, got {widths}")
+    shape = t.shape
+    if mode == "constant":
+        if np.any(np.asarray(constant_values)):
+            background = result_from(np.pad(np.zeros(shape, t.dtype), widths, constant_values=constant_values)).arr
+        rule = tuple([(widths[i][0], 1, i) for i in range(ndim)])
+        return place(t, tuple([n + a + b for n, (a, b) in zip(shape, widths)]), rule, background)
+    if mode not in INDEX_MODES:
+        raise ValueError(f"pad: mode must be 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', got {mode!r}")
+    y = t
+    for i in range(ndim):
+        if any(widths[i]):
+            y = picked(y, i, np.pad(np.arange(shape[i]), widths[i], mode=mode))
+    return copy(y) if y is t else y
+
+
+def tril(x, k=0):
+    """x with the elements above diagonal k of its last two axes replaced by 0; they receive no gradient.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.tril(fastad.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 0],
+            [3, 4]])
+    """
+    return triangle(as_tensor(x), k, True)
+
+
+def triu(x, k=0):
+    """x with the elements below diagonal k of its last two axes replaced by 0; they receive no gradient.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.triu(fastad.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 2],
+            [0, 4]])
+    """
+    return triangle(as_tensor(x), k - 1, False)
+
+
+cdef object triangle(Tensor x, k, bint lower):
+    """x on and below diagonal k, or above it; 0 elsewhere."""
+    zero = wrap(empty(dense_dtype(x.arr.layout.dtype, 0, NULL))).zero_()
+    if x.arr.layout.ndim == 0:
+        raise ValueError("tril, triu: x must have at least one axis")
+    shape = x.shape[x.arr.layout.ndim - 2:] if x.arr.layout.ndim > 1 else x.shape * 2
+    mask = np.tri(*shape, k=k, dtype=bool)
+    return FUNCTIONS["where"](mask, x, zero) if lower else FUNCTIONS["where"](mask, zero, x)
+
+
+# ---- registration ------------------------------------------------------------------------------------
+for _p in (CONCATENATE, STACK, ASTYPE, COPY):
+    PRIMITIVES[_p.name] = _p
+for _f in (concatenate, stack, roll, tile, pad, tril, triu):
+    register(_f.__name__, _f)
+for _f in (astype, copy, repeat):
+    register(_f.__name__, _f, method=True)
+register("concat", concatenate)
+register("clone", copy, method=True)

@@ -1,0 +1,236 @@
+"""Level 4: reductions over axes: sum, mean, prod, max, min, logsumexp, cumsum; and var, std, norm, which are
+composed of operations that have rules.
+
+Imports elementwise.pyx and shape.pyx beside the levels below.  Next: plain.pyx, what has no derivative.
+"""
+cimport cython
+from cython cimport floating
+
+import numpy as np
+
+from ..arrays cimport contiguous, fill, reduce_axes, reduced_last
+from ..kernels cimport K, fad_reduce_fn
+from ..storage cimport Array, Layout, dense, dense_as, empty, shape_of, strided, view
+from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
+from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
+from ..tensor import FUNCTIONS, register
+from ..types cimport F32, MAX_NDIM, compiled
+from .elementwise cimport divide, elementwise1, multiply, subtract
+from .shape cimport axes_of, axis_of, in_layout, reshape_to, select
+
+PRIMITIVES = {}                           # name -> primitive, for the tests and the docs
+
+
+# ---- which axes --------------------------------------------------------------------------------------
+# A node keeps None if all axes were reduced and dropped, else (axes from the end, whether they were kept).
+cdef object arguments(const char* reduced, int count, int ndim, bint keepdims):
+    cdef int i
+    if count == ndim and not keepdims:
+        return None
+    return tuple([i - ndim for i in range(ndim) if reduced[i]]), keepdims
+
+
+cdef int mark(object args, int ndim, char* reduced) except -1:
+    """The axes that a node's arguments name, as marks."""
+    cdef int i, axis
+    for i in range(ndim):
+        reduced[i] = args is None
+    if args is not None:
+        for axis in (<tuple> args)[0]:
+            reduced[ndim + axis] = 1
+    return 0
+
+
+cdef Array stretched(Array g, object args, Layout like):
+    """The cotangent of a reduction as a view with the shape of its input: reduced axes have stride 0."""
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef char reduced[MAX_NDIM]
+    cdef int i, k = 0
+    cdef bint kept = args is not None and (<tuple> args)[1]
+    mark(args, like.ndim, reduced)
+    for i in range(like.ndim):
+        steps[i] = 0 if reduced[i] else g.layout.strides[k]
+        k += kept or not reduced[i]
+    cdef Array v = view(g, strided(g.layout, like.ndim, like.shape, steps), g.data)
+    v.readonly = True
+    return v
+
+
+cdef tuple kept_shape(object args, tuple shape):
+    """`shape` with the reduced axes of length 1."""
+    cdef int i, ndim = <int> len(shape)
+    cdef char reduced[MAX_NDIM]
+    mark(args, ndim, reduced)
+    return tuple([1 if reduced[i] else shape[i] for i in range(ndim)])
+
+
+cdef Tensor kept(object node, Tensor y, tuple in_shape):
+    """A tensor of the output's shape, or with extra leading axes, with the reduced axes put in as length 1."""
+    if node.args is not None and node.args[1]:
+        return y
+    return FUNCTIONS["reshape"](y, lead_of(node, y) + kept_shape(node.args, in_shape))
+
+
+cdef inline tuple lead_of(object node, Tensor g):
+    """The shape of the extra leading axes of a cotangent."""
+    return g.shape[:g.arr.layout.ndim - len(node.out_shape)]
+
+
+cdef tuple axes_tuple(const char* reduced, int ndim):
+    cdef int i
+    return tuple([i for i in range(ndim) if reduced[i]])
+
+
+cdef int check_real(str name, Tensor x) except -1:
+    if x.arr.layout.dtype.kind == "c" and records(x):
+        raise TypeError(f"{name}: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
+    return 0
+
+
+cdef int unsupported(str name, object out, object initial, object where) except -1:
+    """NumPy's arguments that have no meaning on a tape, or no rule."""
+    if out is not None:
+        raise TypeError(f"{name}: out= is not supported, for a recorded value cannot be overwritten; assign the result")
+    if initial is not None:
+        raise TypeError(f"{name}: initial= is not supported; apply it to the result")
+    if where is not True:
+        raise TypeError(f"{name}: where= is not supported; use fastad.where(mask, x, neutral element) before {name}")
+    return 0
+
+
+# ---- sum and mean ------------------------------------------------------------------------------------
+@cython.final
+cdef class Sum(Primitive):
+    """y = sum x over axes, or (mean) that divided by their size; dx = g, or g / size, broadcast"""
+    cdef bint mean
+
+    def __cinit__(self, str name, bint mean):
+        self.name = name
+        self.mean = mean
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+        cdef char reduced[MAX_NDIM]
+        cdef Layout layout = x.arr.layout
+        cdef int count = axes_of(self.name, axis, layout.ndim, reduced)
+        cdef Array out
+        cdef Node node
+        if not compiled(layout.code) or (self.mean and layout.size == 0):
+            out = result_from((np.mean if self.mean else np.sum)(
+                ndarray(x), axis=axes_tuple(reduced, layout.ndim), keepdims=keepdims)).arr
+        else:
+            out = reduce_axes(<fad_reduce_fn*> K.sum, x.arr, reduced, keepdims)
+            if self.mean:
+                scale(out, layout.size // (out.layout.size if out.layout.size else 1))
+        if not records(x):
+            return wrap(out)
+        node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
+        return produced(out, node)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Layout like
+        cdef Array share = g
+        if not wants(walk, node, 0):
+            return 0
+        like = in_layout(node, 0)
+        if self.mean and like.size:
+            share = scaled(g, like.size // g.layout.size)
+        return deliver(walk, node, 0, stretched(share, node.args, like))
+
+    def vjp(self, node, saved, g):
+        cdef tuple shape = node.in_shape(0)
+        y = FUNCTIONS["broadcast_to"](kept(node, g, shape), lead_of(node, g) + shape)
+        if self.mean:
+            size = 1
+            for n, m in zip(shape, kept_shape(node.args, shape)):
+                size *= n if m == 1 else 1
+            y = y / size
+        return (y,)
+
+
+cdef int scale(Array a, Py_ssize_t n) noexcept:
+    """a /= n, dense"""
+    cdef Py_ssize_t i
+    if a.layout.code == F32:
+        for i in range(a.layout.size):
+            (<float*> a.data)[i] /= <float> n
+    else:
+        for i in range(a.layout.size):
+            (<double*> a.data)[i] /= <double> n
+    return 0
+
+
+cdef Array scaled(Array g, Py_ssize_t n):
+    """g / n, in new memory"""
+    cdef Array src = contiguous(g), out = empty(src.layout)
+    cdef Py_ssize_t i
+    if out.layout.code == F32:
+        for i in range(out.layout.size):
+            (<float*> out.data)[i] = (<float*> src.data)[i] / <float> n
+    else:
+        for i in range(out.layout.size):
+            (<double*> out.data)[i] = (<double*> src.data)[i] / <double> n
+    return out
+
+
+cdef Sum SUM = Sum("sum", False), MEAN = Sum("mean", True)
+
+
+def sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
+    """The sum over all axes, or those named.
+
+    Every element receives the cotangent of the sum it is in.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : None, int or tuple of int
+    dtype : dtype, optional
+        x is cast to it first.
+    keepdims : bool
+        Keep the reduced axes, with length 1.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError, ValueError
+        If an axis does not exist, or is named twice.
+    TypeError
+        For `out`, `initial` and `where`, which are not supported.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.sum(fastad.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    tensor([4., 6.])
+    """
+    if out is not None or initial is not None or where is not True:
+        unsupported("sum", out, initial, where)
+    if dtype is not None:
+        x = FUNCTIONS["astype"](x, dtype, copy=False)
+    return SUM.apply(<Tensor> x if isinstance(x, Tensor) else as_tensor(x), axis, keepdims)
+
+
+def mean(x, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
+    """The mean over all axes, or those named; of integers in float64.
+
+    Every element receives the cotangent of its mean divided by the number of elements in it.  Arguments and errors
+    are those of `sum`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.mean(fastad.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    tensor([2., 3.])
+    """
+    if out is not None or where is not True:
+        unsupported("mean", out, None, where)
+    if dtype is not None:
+        x = FUNCTIONS["astype"](x, dtype, copy=False)
+    return MEAN.apply(<Tensor> x if isinstance(x, Tensor) else as_tensor(x), axis, keepdims)
+
+
+# ---- registration ------------------------------------------------------------------------------------
+for _p in (SUM, MEAN):
+    PRIMITIVES[_p.name] = _p
+for _f in (sum, mean):
+    register(_f.__name__, _f, method=True)
