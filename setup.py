@@ -48,7 +48,12 @@ def extension(path):
         sources += ["csrc/map.c", "csrc/dispatch.c"]
         if X86:
             macros.append(("FAD_X86_LEVELS", "1"))
+    libraries = []
+    if path.stem == "blas":
+        sources.append("csrc/blas.c")
+        libraries = ["dl"] if sys.platform == "linux" else []
     return Extension(name, sources, include_dirs=["csrc", numpy.get_include()], define_macros=macros,
+                     libraries=libraries,
                      extra_compile_args=OPT + WARN + SANITIZERS, extra_link_args=SANITIZERS)
 
 

@@ -1,0 +1,352 @@
+"""Level 1: matrix products.  Finds the BLAS that NumPy has already loaded, and calls it without NumPy.
+
+One BLAS and one thread pool in the process: nothing is bundled and the thread count is NumPy's.  Where NumPy's
+BLAS hides its names, SciPy's serves if it is installed, else a plain loop of csrc/.  ``FASTAD_BLAS`` (numpy,
+scipy or plain) forces one.  `gemm` is one product; `multiply` one over batches of any strides.
+
+Imports storage and kernels.  Next: primitives/matmul.pyx.
+"""
+from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
+from libc.string cimport memset
+
+import os
+
+import numpy as np
+
+from .kernels cimport K, fad_operand
+from .storage cimport dense, empty
+
+cdef extern from "blas.h" nogil:
+    enum:
+        FAD_CBLAS, FAD_FORTRAN
+    ctypedef struct fad_blas:
+        int form, wide
+        void* gemm[2]
+        void* gemv[2]
+    void* fad_library(const char* path)
+    void* fad_symbol(void* library, const char* name)
+    int fad_blas_is_wide(int form, void* ddot)
+    int fad_blas_gemm(const fad_blas* blas, int code, int trans_a, int trans_b, long long m, long long n, long long k,
+                      double alpha, const void* a, long long lda, const void* b, long long ldb,
+                      double beta, void* c, long long ldc)
+
+# How builds of BLAS name their functions; {} is sgemm, ddot, ...
+NAMES = ("scipy_cblas_{}64_", "cblas_{}64_", "cblas_{}_64", "scipy_cblas_{}", "cblas_{}$NEWLAPACK$ILP64",
+         "cblas_{}$NEWLAPACK", "cblas_{}")
+THREADS = tuple((f"{prefix}openblas_get_num_threads{suffix}", f"{prefix}openblas_set_num_threads{suffix}",
+                 f"{prefix}openblas_get_config{suffix}")
+                for prefix, suffix in (("scipy_", "64_"), ("", "64_"), ("scipy_", ""), ("", ""))
+                ) + (("MKL_Get_Max_Threads", "MKL_Set_Num_Threads", ""),)
+
+cdef fad_blas blas                        # the functions in use
+cdef bint found = False                   # else the plain loop
+cdef int (*get_threads)() noexcept
+cdef void (*set_threads)(int n) noexcept
+cdef const char* (*get_config)() noexcept
+cdef dict chosen = {"library": "plain loop", "symbol": "", "integers": 0}
+
+
+# ---- choosing ----------------------------------------------------------------------------------------
+cdef bint works() except -1:
+    """A product of 2 x 3 by 3 x 2 with every function, so that a wrong guess is found here."""
+    global found
+    found = True
+    for code, dtype in enumerate((np.float32, np.float64)):
+        a = np.arange(1.0, 7.0).astype(dtype).reshape(2, 3)
+        for columns in (2, 1):
+            b = (a.T - 2)[:, :columns].copy()
+            c = np.full((2, columns), np.nan, dtype)
+            gemm(code, False, False, 2, columns, 3, 1, <void*> <size_t> a.ctypes.data, 3,
+                 <void*> <size_t> b.ctypes.data, columns, 0, <void*> <size_t> c.ctypes.data, columns)
+            if not np.array_equal(c, (a[:, :, None] * b).sum(1)):
+                found = False
+    return found
+
+
+cdef void* find(void* library, str name) except? NULL:
+    cdef bytes raw = name.encode()
+    return fad_symbol(library, raw)
+
+
+cdef void* loaded(str path) except? NULL:
+    cdef bytes raw = os.fsencode(path)
+    return fad_library(raw)
+
+
+cdef bint use_numpy() except -1:
+    """The BLAS of NumPy: the library is linked to one of NumPy's modules."""
+    from numpy._core import _multiarray_umath
+    cdef void* library = loaded(_multiarray_umath.__file__)
+    cdef void* ddot
+    if library is NULL:
+        return False
+    for pattern in NAMES:
+        ddot = find(library, pattern.format("ddot"))
+        blas.gemm[0], blas.gemm[1] = find(library, pattern.format("sgemm")), find(library, pattern.format("dgemm"))
+        blas.gemv[0], blas.gemv[1] = find(library, pattern.format("sgemv")), find(library, pattern.format("dgemv"))
+        if ddot is NULL or NULL in (blas.gemm[0], blas.gemm[1], blas.gemv[0], blas.gemv[1]):
+            continue
+        blas.form = FAD_CBLAS
+        blas.wide = fad_blas_is_wide(FAD_CBLAS, ddot)
+        if works():
+            chosen.update(library="numpy", symbol=pattern.format("sgemm"), integers=64 if blas.wide else 32)
+            use_threads(library)
+            return True
+    return False
+
+
+cdef void* capsule(object api, str name) except NULL:
+    cdef object c = api[name]
+    return PyCapsule_GetPointer(c, PyCapsule_GetName(c))
+
+
+cdef bint use_scipy() except -1:
+    """SciPy's, through the capsules that it exports for Cython."""
+    cdef void* library
+    try:
+        from scipy.linalg import cython_blas
+    except ImportError:
+        return False
+    api = cython_blas.__pyx_capi__
+    blas.gemm[0], blas.gemm[1] = capsule(api, "sgemm"), capsule(api, "dgemm")
+    blas.gemv[0], blas.gemv[1] = capsule(api, "sgemv"), capsule(api, "dgemv")
+    blas.form = FAD_FORTRAN
+    blas.wide = fad_blas_is_wide(FAD_FORTRAN, capsule(api, "ddot"))
+    if not works():
+        return False
+    chosen.update(library="scipy", symbol="scipy.linalg.cython_blas.sgemm", integers=64 if blas.wide else 32)
+    library = loaded(cython_blas.__file__)
+    if library is not NULL:
+        use_threads(library)
+    return True
+
+
+cdef int use_threads(void* library) except -1:
+    """The functions that tell and set how many threads it uses, if it has them."""
+    global get_threads, set_threads, get_config
+    for get_name, set_name, config_name in THREADS:
+        if find(library, get_name) is not NULL and find(library, set_name) is not NULL:
+            get_threads = <int (*)() noexcept> find(library, get_name)
+            set_threads = <void (*)(int) noexcept> find(library, set_name)
+            if config_name:
+                get_config = <const char* (*)() noexcept> find(library, config_name)
+            return 0
+    return 0
+
+
+cdef int choose() except -1:
+    wanted = os.environ.get("FASTAD_BLAS", "")
+    if wanted not in ("", "numpy", "scipy", "plain"):
+        raise ImportError(f"FASTAD_BLAS={wanted!r}: choose one of numpy, scipy or plain")
+    if wanted == "plain" or (wanted in ("", "numpy") and use_numpy()) or (wanted in ("", "scipy") and use_scipy()):
+        return 0
+    if wanted:
+        raise ImportError(f"FASTAD_BLAS={wanted}: " + (
+            "the BLAS of this NumPy does not show its functions" if wanted == "numpy" else
+            "SciPy is not installed, or its scipy.linalg.cython_blas cannot be used") + "; unset FASTAD_BLAS")
+    return 0
+
+
+choose()
+
+
+def config():
+    """The library in use ("numpy", "scipy" or "plain loop"), its symbol, width of integers, own description and
+    threads, as a dict."""
+    return dict(chosen, config=get_config().decode() if get_config is not NULL else "",
+                threads=get_threads() if get_threads is not NULL else 1 if not found else None)
+
+
+def set_blas_threads(int n):
+    """Tell the BLAS to use n threads; False if it has no such function."""
+    if set_threads is NULL:
+        return False
+    set_threads(n)
+    return True
+
+
+# ---- one product -------------------------------------------------------------------------------------
+cdef void scale(int code, Py_ssize_t m, Py_ssize_t n, double beta, void* c, Py_ssize_t ldc) noexcept nogil:
+    """c := beta c"""
+    cdef Py_ssize_t i, j
+    if beta == 1:
+        return
+    for i in range(m):
+        for j in range(i * ldc, i * ldc + n):
+            if code == 0:
+                (<float*> c)[j] = 0 if beta == 0 else <float> beta * (<float*> c)[j]
+            else:
+                (<double*> c)[j] = 0 if beta == 0 else beta * (<double*> c)[j]
+
+
+cdef void gemm(int code, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+               double alpha, const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
+               double beta, void* c, Py_ssize_t ldc) noexcept nogil:
+    """c := alpha op(a) op(b) + beta c, row-major; op(a) is (m, k), op(b) (k, n).
+
+    Leading dimensions are in elements and at least the stored number of columns, and 1.  Any size may be 0.
+    What stands in c does not count if beta is 0."""
+    if m == 0 or n == 0:
+        return
+    if k == 0 or alpha == 0:
+        scale(code, m, n, beta, c, ldc)
+        return
+    if found and fad_blas_gemm(&blas, code, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+        return
+    scale(code, m, n, beta / alpha, c, ldc)
+    K.gemm[code](m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b, 1 if trans_b else ldb,
+                 ldb if trans_b else 1, c, ldc, 1)
+    scale(code, m, n, alpha, c, ldc)
+
+
+# ---- products of strided operands, in batches --------------------------------------------------------
+cdef void place(Matrix* x, Layout layout, char* data, bint has_rows, bint has_cols, Product* p) noexcept:
+    """An operand as `p` sees it: its last axes are rows and columns (or one of them), the others broadcast to
+    the batch."""
+    cdef int tail = has_rows + has_cols, lead = p.nbatch - (layout.ndim - tail), i
+    x.data = data
+    x.rows = layout.strides[layout.ndim - tail] if has_rows else layout.itemsize
+    x.cols = layout.strides[layout.ndim - 1] if has_cols else layout.itemsize
+    for i in range(p.nbatch):
+        x.batch[i] = 0 if i < lead or (layout.shape[i - lead] == 1 and p.shape[i] != 1) else layout.strides[i - lead]
+
+
+cdef void transpose(Matrix* x) noexcept:
+    x.rows, x.cols = x.cols, x.rows
+
+
+cdef inline bint joins(Py_ssize_t length, Py_ssize_t step, Py_ssize_t batch) noexcept:
+    """Whether a batch axis continues the axis of that length and step."""
+    return length == 1 or batch == length * step
+
+
+cdef void merge(Product* p, Py_ssize_t itemsize) noexcept:
+    """Make the last batch axes part of the matrices, where one product then does the work of many: an axis that
+    b lacks becomes rows, one that c lacks is summed, one that a lacks becomes columns."""
+    cdef int i
+    cdef Py_ssize_t count
+    while p.nbatch:
+        i = p.nbatch - 1
+        count = p.shape[i]
+        if count == 1:
+            pass
+        elif p.b.batch[i] == 0 and joins(p.m, p.a.rows, p.a.batch[i]) and joins(p.m, p.c.rows, p.c.batch[i]):
+            if p.m == 1:
+                p.a.rows, p.c.rows = p.a.batch[i], p.c.batch[i]
+            p.m *= count
+        elif p.c.batch[i] == 0 and joins(p.k, p.a.cols, p.a.batch[i]) and joins(p.k, p.b.rows, p.b.batch[i]):
+            if p.k == 1:
+                p.a.cols, p.b.rows = p.a.batch[i], p.b.batch[i]
+            p.k *= count
+        elif p.a.batch[i] == 0 and joins(p.n, p.b.cols, p.b.batch[i]) and p.c.batch[i] == p.n * itemsize:
+            if p.n == 1:
+                p.b.cols = p.b.batch[i]
+            p.n *= count
+        else:
+            return
+        p.nbatch -= 1
+
+
+cdef inline bint fits(Matrix* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t itemsize, bint* trans,
+                      Py_ssize_t* ld) noexcept:
+    """How BLAS can read a matrix: one of its strides is the element, the other long enough."""
+    if x.cols == itemsize or cols == 1:
+        trans[0] = False
+        ld[0] = cols if rows == 1 else x.rows // itemsize
+        if rows == 1 or (ld[0] >= cols and x.rows % itemsize == 0):
+            return True
+    if x.rows == itemsize or rows == 1:
+        trans[0] = True
+        ld[0] = rows if cols == 1 else x.cols // itemsize
+        return cols == 1 or (ld[0] >= rows and x.cols % itemsize == 0)
+    return False
+
+
+cdef Array packed(Matrix* x, Py_ssize_t rows, Py_ssize_t cols, int code, Product* p):
+    """A dense copy of an operand that BLAS cannot read, with `x` changed to describe it."""
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef fad_operand src, dst
+    cdef Array out
+    cdef int i, n = 0
+    if p.nbatch + 2 > MAX_NDIM:
+        raise ValueError(f"matmul: {p.nbatch} batch axes are too many")
+    for i in range(p.nbatch):
+        if x.batch[i]:
+            shape[n], steps[n] = p.shape[i], x.batch[i]
+            n += 1
+    shape[n], steps[n] = rows, x.rows
+    shape[n + 1], steps[n + 1] = cols, x.cols
+    out = empty(dense(code, n + 2, shape))
+    src.data, src.strides, src.itemsize = x.data, steps, out.layout.itemsize
+    dst.data, dst.strides, dst.itemsize = out.data, out.layout.strides, out.layout.itemsize
+    K.copy(n + 2, shape, &src, &dst)
+    x.data, x.rows, x.cols = out.data, out.layout.strides[n], out.layout.strides[n + 1]
+    n = 0
+    for i in range(p.nbatch):
+        if x.batch[i]:
+            x.batch[i] = out.layout.strides[n]
+            n += 1
+    return out
+
+
+cdef void run(int code, Product* p, bint trans_a, Py_ssize_t lda, bint trans_b, Py_ssize_t ldb,
+              Py_ssize_t ldc, double beta) noexcept nogil:
+    """Every product of the batch."""
+    cdef Py_ssize_t at[MAX_NDIM]
+    cdef int i
+    for i in range(p.nbatch):
+        at[i] = 0
+    while True:
+        gemm(code, trans_a, trans_b, p.m, p.n, p.k, 1, p.a.data, lda, p.b.data, ldb, beta, p.c.data, ldc)
+        i = p.nbatch - 1
+        while i >= 0:
+            p.a.data += p.a.batch[i]
+            p.b.data += p.b.batch[i]
+            p.c.data += p.c.batch[i]
+            at[i] += 1
+            if at[i] < p.shape[i]:
+                break
+            p.a.data -= p.a.batch[i] * at[i]
+            p.b.data -= p.b.batch[i] * at[i]
+            p.c.data -= p.c.batch[i] * at[i]
+            at[i] = 0
+            i -= 1
+        if i < 0:
+            return
+
+
+cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
+    """c[i] (+)= a[i] b[i] over the batch, into the dense array `c`; where c is stretched, the products are summed.
+    `p` is used up.  The GIL is released for more than 2**16 multiplications."""
+    cdef Py_ssize_t itemsize = c.layout.itemsize, lda, ldb, ldc, work = p.m * p.n * p.k
+    cdef bint trans_a = False, trans_b = False
+    cdef Array pack_a = None, pack_b = None
+    cdef int i
+    if c.layout.size == 0:
+        return 0
+    for i in range(p.nbatch):
+        work *= p.shape[i]
+    if work == 0:
+        if not adds:
+            memset(c.data, 0, c.layout.size * itemsize)
+        return 0
+    while True:
+        merge(p, itemsize)
+        if not fits(&p.a, p.m, p.k, itemsize, &trans_a, &lda):
+            pack_a = packed(&p.a, p.m, p.k, code, p)
+        elif not fits(&p.b, p.k, p.n, itemsize, &trans_b, &ldb):
+            pack_b = packed(&p.b, p.k, p.n, code, p)
+        else:
+            break
+    for i in range(p.nbatch):
+        if p.c.batch[i] == 0 and not adds:
+            memset(c.data, 0, c.layout.size * itemsize)
+            adds = True
+    ldc = p.c.rows // itemsize if p.m > 1 else p.n
+    if work > 1 << 16:
+        with nogil:
+            run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
+    else:
+        run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
+    return 0
