@@ -5,6 +5,8 @@ from ._core.tensor import Tensor, from_numpy, tensor
 from .random import default_generator, manual_seed
 
 _load()
+from . import creation as _creation  # noqa: E402  (registers its functions, after the core has its own)
+
 globals().update(_FUNCTIONS)
 
 _LAZY = ("data", "nn", "optim")            # imported when first asked for

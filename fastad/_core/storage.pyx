@@ -307,18 +307,17 @@ cdef tuple shape_of(Layout layout):
 
 cdef int parse_shape(object shape, Py_ssize_t* out) except -1:
     """A shape as NumPy's functions take it: an integer or a sequence of them; returns the dimensions."""
-    import operator
     cdef int n = 0
     if not isinstance(shape, (tuple, list)):
         try:
-            out[0] = operator.index(shape)
+            out[0] = shape
             return 1
         except TypeError:
             shape = tuple(shape)
     if len(shape) > MAX_NDIM:
         raise ValueError(f"fastad: {len(shape)} dimensions; NumPy and fastad allow at most {MAX_NDIM}")
     for item in shape:
-        out[n] = operator.index(item)
+        out[n] = item
         n += 1
     return n
 

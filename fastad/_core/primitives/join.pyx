@@ -1,22 +1,20 @@
-"""Level 4: functions that move numbers into new memory: concatenate, stack, astype, copy, and what is composed of
-them and of views (roll, tile, repeat, pad, tril, triu), which needs no rule of its own.
+"""Level 4: numbers moved into new memory: concatenate, stack, astype, copy.
 
-Imports shape.pyx for the views.  Next: reduction.pyx.
+Imports shape.pyx and part.pyx for views.  Next: arrange.py, what is composed of these; reduction.pyx.
 """
 cimport cython
 
 import numpy as np
 
-from ..arrays cimport assign, broadcast, cast
+from ..arrays cimport assign, cast
 from ..arrays cimport copy as copy_array
-from ..storage cimport Array, Layout, code_of, dense_dtype, empty, shape_of, strided, view
+from ..storage cimport Array, Layout, code_of, dense_dtype, empty, strided, view
 from ..tape cimport Node, Primitive, Walk, deliver, wants
-from ..tensor cimport Tensor, any_records, as_tensor, ndarray, produced, record1, record_n, records, result_from, wrap
+from ..tensor cimport Tensor, any_records, as_tensor, produced, record1, record_n, records, wrap
 from ..tensor import FUNCTIONS, register
-from ..types cimport F64, MAX_NDIM
-from .shape cimport axes_of, axis_of, cut_rule, place, reshape_to, select
-
-PRIMITIVES = {}                           # name -> primitive, for the tests and the docs
+from ..types cimport MAX_NDIM
+from .part cimport cut_rule, select
+from .shape cimport axis_of
 
 
 # ---- concatenate and stack ---------------------------------------------------------------------------
@@ -282,8 +280,8 @@ def astype(x, dtype, order="K", casting="unsafe", subok=True, copy=True, *, devi
     return ASTYPE.apply(t, dtype)
 
 
-def copy(x, order="K", subok=False):
-    """x in memory of its own; the gradient passes through.  Also as the methods ``copy`` and ``clone``.
+def copy(a, order="K", subok=False):
+    """`a` in memory of its own; the gradient passes through.  Also as the methods ``copy`` and ``clone``.
 
     Examples
     --------
@@ -294,214 +292,14 @@ def copy(x, order="K", subok=False):
     tensor([0., 0.])
     tensor([1., 2.])
     """
-    return COPY.apply(as_tensor(x))
-
-
-# ---- compositions ------------------------------------------------------------------------------------
-def roll(x, shift, axis=None):
-    """x with its elements moved on by `shift`, those that leave the end entering at the front.
-
-    Parameters
-    ----------
-    shift : int or tuple of int
-    axis : int, tuple of int, or None
-        None rolls the flattened array.  A single shift serves several axes.
-
-    Raises
-    ------
-    ValueError
-        If there are as many shifts as axes in neither of the two ways.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.roll(fastad.tensor([1, 2, 3]), 1)
-    tensor([3, 1, 2])
-    """
-    cdef Tensor t = as_tensor(x)
-    cdef Py_ssize_t n
-    cdef int k
-    if axis is None:
-        return FUNCTIONS["reshape"](roll(FUNCTIONS["ravel"](t), shift, 0), t.shape)
-    moves = np.broadcast(np.asarray(shift), np.asarray(axis))
-    if moves.ndim > 1:
-        raise ValueError(f"roll: shift {shift} and axis {axis} must be integers or tuples of them")
-    y = COPY.apply(t)
-    for s, a in moves:
-        k = axis_of("roll", int(a), t.arr.layout.ndim)
-        n = t.arr.layout.shape[k]
-        if n and s % n:
-            head, tail = FUNCTIONS["split"](y, [n - int(s) % n], k)
-            y = CONCATENATE.apply([tail, head], k)
-    return y
-
-
-def tile(x, reps):
-    """x repeated as a whole: ``reps[i]`` times along axis i.
-
-    The gradient is the sum over the repetitions.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.tile(fastad.tensor([1, 2]), 2)
-    tensor([1, 2, 1, 2])
-    """
-    cdef Tensor t = as_tensor(x)
-    reps = tuple(reps) if isinstance(reps, (tuple, list, np.ndarray)) else (reps,)
-    ndim = max(len(reps), t.arr.layout.ndim)
-    reps = (1,) * (ndim - len(reps)) + tuple([int(r) for r in reps])
-    if min(reps, default=0) < 0:
-        raise ValueError(f"tile: repetitions must not be negative, got {reps}")
-    shape = (1,) * (ndim - t.arr.layout.ndim) + t.shape
-    spaced = FUNCTIONS["reshape"](t, sum([(1, n) for n in shape], ()))
-    wide = FUNCTIONS["broadcast_to"](spaced, sum([(r, n) for r, n in zip(reps, shape)], ()))
-    return FUNCTIONS["reshape"](wide, tuple([r * n for r, n in zip(reps, shape)]), copy=True)
-
-
-def repeat(x, repeats, axis=None):
-    """Every element repeated, along an axis or (None) of the flattened array.
-
-    The gradient of an element is the sum over its copies.
-
-    Parameters
-    ----------
-    repeats : int or array of int
-        One number for all, or one for each index of the axis.
-
-    Raises
-    ------
-    ValueError
-        If the number of repeats is not 1 or the length of the axis, or one is negative.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.repeat(fastad.tensor([1, 2]), [1, 3])
-    tensor([1, 2, 2, 2])
-    """
-    cdef Tensor t = as_tensor(x)
-    cdef int k
-    if axis is None:
-        t = FUNCTIONS["ravel"](t)
-        axis = 0
-    k = axis_of("repeat", axis, t.arr.layout.ndim)
-    counts = np.asarray(repeats)
-    shape = t.shape
-    if counts.dtype.kind not in "iub":
-        raise TypeError(f"repeat: repeats must be integers, got {counts.dtype}")
-    if counts.ndim > 1 or counts.size not in (1, shape[k]):
-        raise ValueError(f"repeat: repeats has shape {counts.shape}; axis {k} of shape {shape} needs one number or {shape[k]}")
-    if counts.size and counts.min() < 0:
-        raise ValueError(f"repeat: repeats must not be negative, got {counts.min()}")
-    if counts.size == 1:
-        r = int(counts.reshape(()))
-        wide = FUNCTIONS["broadcast_to"](FUNCTIONS["expand_dims"](t, k + 1), shape[:k + 1] + (r,) + shape[k + 1:])
-        return FUNCTIONS["reshape"](wide, shape[:k] + (shape[k] * r,) + shape[k + 1:], copy=True)
-    return picked(t, k, np.repeat(np.arange(shape[k]), counts))
-
-
-cdef object picked(Tensor x, int axis, object index):
-    """x[..., index, ...] along one axis."""
-    return x[(slice(None),) * axis + (index,)]
-
-
-INDEX_MODES = ("edge", "reflect", "symmetric", "wrap")
-
-
-def pad(x, pad_width, mode="constant", *, constant_values=0):
-    """x with borders added to its axes.
-
-    Parameters
-    ----------
-    pad_width : int, (before, after), or one such pair an axis; or a dict from axis to width
-    mode : {'constant', 'edge', 'reflect', 'symmetric', 'wrap'}
-        As in NumPy.  A border of constants has no gradient; the others add to the elements they repeat.
-    constant_values : number, or as `pad_width`
-
-    Raises
-    ------
-    ValueError
-        If a width is negative, or the mode is another.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.pad(fastad.tensor([1, 2]), (1, 2))
-    tensor([0, 1, 2, 0, 0])
-    """
-    cdef Tensor t = as_tensor(x)
-    cdef Array background = None
-    cdef int i, ndim = t.arr.layout.ndim
-    if isinstance(pad_width, dict):
-        by_axis = {axis_of("pad", a, ndim): w for a, w in pad_width.items()}
-        pad_width = [np.broadcast_to(by_axis.get(i, 0), 2) for i in range(ndim)]
-    widths = np.asarray(pad_width)
-    if widths.dtype.kind not in "iu":
-        raise TypeError(f"pad: pad_width must be integers, got {widths.dtype}")
-    try:
-        widths = np.broadcast_to(widths, (ndim, 2)).tolist()
-    except ValueError:
-        raise ValueError(f"pad: pad_width of shape {widths.shape} does not broadcast to (ndim, 2) = ({ndim}, 2)") from None
-    if any(w < 0 for pair in widths for w in pair):
-        raise ValueError(f"pad: widths must not be negative, got {widths}")
-    shape = t.shape
-    if mode == "constant":
-        if np.any(np.asarray(constant_values)):
-            background = result_from(np.pad(np.zeros(shape, t.dtype), widths, constant_values=constant_values)).arr
-        rule = tuple([(widths[i][0], 1, i) for i in range(ndim)])
-        return place(t, tuple([n + a + b for n, (a, b) in zip(shape, widths)]), rule, background)
-    if mode not in INDEX_MODES:
-        raise ValueError(f"pad: mode must be 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', got {mode!r}")
-    y = t
-    for i in range(ndim):
-        if any(widths[i]):
-            y = picked(y, i, np.pad(np.arange(shape[i]), widths[i], mode=mode))
-    return copy(y) if y is t else y
-
-
-def tril(x, k=0):
-    """x with the elements above diagonal k of its last two axes replaced by 0; they receive no gradient.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.tril(fastad.tensor([[1, 2], [3, 4]]))
-    tensor([[1, 0],
-            [3, 4]])
-    """
-    return triangle(as_tensor(x), k, True)
-
-
-def triu(x, k=0):
-    """x with the elements below diagonal k of its last two axes replaced by 0; they receive no gradient.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.triu(fastad.tensor([[1, 2], [3, 4]]))
-    tensor([[1, 2],
-            [0, 4]])
-    """
-    return triangle(as_tensor(x), k - 1, False)
-
-
-cdef object triangle(Tensor x, k, bint lower):
-    """x on and below diagonal k, or above it; 0 elsewhere."""
-    zero = wrap(empty(dense_dtype(x.arr.layout.dtype, 0, NULL))).zero_()
-    if x.arr.layout.ndim == 0:
-        raise ValueError("tril, triu: x must have at least one axis")
-    shape = x.shape[x.arr.layout.ndim - 2:] if x.arr.layout.ndim > 1 else x.shape * 2
-    mask = np.tri(*shape, k=k, dtype=bool)
-    return FUNCTIONS["where"](mask, x, zero) if lower else FUNCTIONS["where"](mask, zero, x)
+    return COPY.apply(as_tensor(a))
 
 
 # ---- registration ------------------------------------------------------------------------------------
-for _p in (CONCATENATE, STACK, ASTYPE, COPY):
-    PRIMITIVES[_p.name] = _p
-for _f in (concatenate, stack, roll, tile, pad, tril, triu):
+PRIMITIVES = {p.name: p for p in (CONCATENATE, STACK, ASTYPE, COPY)}
+for _f in (concatenate, stack):
     register(_f.__name__, _f)
-for _f in (astype, copy, repeat):
+for _f in (astype, copy):
     register(_f.__name__, _f, method=True)
 register("concat", concatenate)
 register("clone", copy, method=True)

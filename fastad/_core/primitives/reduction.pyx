@@ -1,24 +1,20 @@
-"""Level 4: reductions over axes: sum, mean, prod, max, min, logsumexp, cumsum; and var, std, norm, which are
-composed of operations that have rules.
+"""Level 4: reductions over axes: sum, mean, logsumexp, cumsum; and how a reduction remembers its axes.
 
-Imports elementwise.pyx and shape.pyx beside the levels below.  Next: plain.pyx, what has no derivative.
+Imports elementwise.pyx and shape.pyx beside the levels below.  Next: extreme.pyx (prod, max, min), norms.py.
 """
 cimport cython
-from cython cimport floating
 
 import numpy as np
 
 from ..arrays cimport contiguous, fill, reduce_axes, reduced_last
 from ..kernels cimport K, fad_reduce_fn
-from ..storage cimport Array, Layout, dense, dense_as, empty, shape_of, strided, view
+from ..storage cimport Array, Layout, dense, empty, strided, view
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
 from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
 from ..tensor import FUNCTIONS, register
-from ..types cimport F32, MAX_NDIM, compiled
-from .elementwise cimport divide, elementwise1, multiply, subtract
-from .shape cimport axes_of, axis_of, in_layout, reshape_to, select
-
-PRIMITIVES = {}                           # name -> primitive, for the tests and the docs
+from ..types cimport F32, F64, MAX_NDIM, compiled
+from .elementwise cimport elementwise1, multiply, subtract
+from .shape cimport axes_of, axis_of, in_layout, lead_of, reshape_to
 
 
 # ---- which axes --------------------------------------------------------------------------------------
@@ -69,11 +65,6 @@ cdef Tensor kept(object node, Tensor y, tuple in_shape):
     if node.args is not None and node.args[1]:
         return y
     return FUNCTIONS["reshape"](y, lead_of(node, y) + kept_shape(node.args, in_shape))
-
-
-cdef inline tuple lead_of(object node, Tensor g):
-    """The shape of the extra leading axes of a cotangent."""
-    return g.shape[:g.arr.layout.ndim - len(node.out_shape)]
 
 
 cdef tuple axes_tuple(const char* reduced, int ndim):
@@ -176,17 +167,17 @@ cdef Array scaled(Array g, Py_ssize_t n):
 cdef Sum SUM = Sum("sum", False), MEAN = Sum("mean", True)
 
 
-def sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
+def sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
     """The sum over all axes, or those named.
 
     Every element receives the cotangent of the sum it is in.
 
     Parameters
     ----------
-    x : Tensor or array_like
+    a : Tensor or array_like
     axis : None, int or tuple of int
     dtype : dtype, optional
-        x is cast to it first.
+        `a` is cast to it first.
     keepdims : bool
         Keep the reduced axes, with length 1.
 
@@ -206,11 +197,11 @@ def sum(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=
     if out is not None or initial is not None or where is not True:
         unsupported("sum", out, initial, where)
     if dtype is not None:
-        x = FUNCTIONS["astype"](x, dtype, copy=False)
-    return SUM.apply(<Tensor> x if isinstance(x, Tensor) else as_tensor(x), axis, keepdims)
+        a = FUNCTIONS["astype"](a, dtype, copy=False)
+    return SUM.apply(as_tensor(a), axis, keepdims)
 
 
-def mean(x, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
+def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
     """The mean over all axes, or those named; of integers in float64.
 
     Every element receives the cotangent of its mean divided by the number of elements in it.  Arguments and errors
@@ -225,12 +216,175 @@ def mean(x, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
     if out is not None or where is not True:
         unsupported("mean", out, None, where)
     if dtype is not None:
-        x = FUNCTIONS["astype"](x, dtype, copy=False)
-    return MEAN.apply(<Tensor> x if isinstance(x, Tensor) else as_tensor(x), axis, keepdims)
+        a = FUNCTIONS["astype"](a, dtype, copy=False)
+    return MEAN.apply(as_tensor(a), axis, keepdims)
+
+
+# ---- logsumexp ---------------------------------------------------------------------------------------
+def numpy_logsumexp(x, axes):
+    """log sum exp in NumPy, for the dtypes without kernels; the reduced axes are kept."""
+    with np.errstate(all="ignore"):
+        top = np.max(x, axis=axes, keepdims=True)
+        top = np.where(np.isfinite(top), top, top.dtype.type(0))
+        return top + np.log(np.sum(np.exp(x - top), axis=axes, keepdims=True, dtype=np.exp(top).dtype))
+
+
+@cython.final
+cdef class LogSumExp(Primitive):
+    """y = log sum exp x; dx = g * exp(x - y), where y is infinite: shared by the elements that are +inf"""
+    def __cinit__(self):
+        self.name = "logsumexp"
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+        cdef char reduced[MAX_NDIM]
+        cdef Py_ssize_t outer, r, inner
+        cdef Py_ssize_t shape[MAX_NDIM]
+        cdef Layout layout = x.arr.layout
+        cdef int i, k = 0, count = axes_of("logsumexp", axis, layout.ndim, reduced)
+        cdef Array out, src
+        cdef Node node
+        for i in range(layout.ndim):
+            if keepdims or not reduced[i]:
+                shape[k] = 1 if reduced[i] else layout.shape[i]
+                k += 1
+        if not compiled(layout.code) and layout.size:
+            y = result_from(numpy_logsumexp(ndarray(x), axes_tuple(reduced, layout.ndim)))
+            out = reshape_to(y, k, shape).arr
+        else:
+            out = empty(dense(layout.code if compiled(layout.code) else F64, k, shape))
+            src = reduced_last(x.arr, reduced, &outer, &r, &inner, False)
+            if r == 0 or layout.size == 0:
+                fill(out, -np.inf)        # the logarithm of an empty sum
+            else:
+                with nogil:
+                    K.lse[layout.code](outer, r, 1, src.data, out.data, 0)
+        if not records(x):
+            return wrap(out)
+        check_real("logsumexp", x)
+        node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
+        save(node, x.arr, 0)
+        save(node, out, FROM_OUTPUT)
+        return produced(out, node)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Tensor weights
+        cdef Layout like
+        if not wants(walk, node, 0):
+            return 0
+        like = in_layout(node, 0)
+        if np.isinf(ndarray(wrap(node.s1))).any():
+            weights = self.vjp(node, (wrap(node.s0), wrap(node.s1)), wrap(g))[0]
+        else:
+            weights = elementwise1("exp", subtract(wrap(node.s0), wrap(stretched(node.s1, node.args, like))))
+            weights = multiply(weights, wrap(stretched(g, node.args, like)))
+        return deliver(walk, node, 0, weights.arr)
+
+    def vjp(self, node, saved, g):
+        cdef tuple shape = node.in_shape(0)
+        x = saved[0]
+        y = kept(node, saved[1], shape)
+        infinite = np.isinf(ndarray(y))
+        difference = x - y
+        if not infinite.any():
+            return (kept(node, g, shape) * FUNCTIONS["exp"](difference),)
+        # inf - inf is kept out of exp; the limit of the weights there is that of the maximum
+        minus = np.asarray(-np.inf, dtype=x.dtype)
+        weights = FUNCTIONS["exp"](FUNCTIONS["where"](infinite, minus, difference))
+        tops = ndarray(x) == np.inf
+        axes = tuple(range(len(shape))) if node.args is None else node.args[0]
+        count = np.maximum(tops.sum(axis=axes, keepdims=True), 1)
+        weights = FUNCTIONS["where"](tops & infinite, (tops / count).astype(x.dtype), weights)
+        return (kept(node, g, shape) * weights,)
+
+
+cdef LogSumExp LOGSUMEXP = LogSumExp()
+
+
+def logsumexp(a, axis=None, keepdims=False):
+    """log(sum(exp(a))) over all axes, or those named, without overflow.
+
+    The gradient is the cotangent times softmax of `a`; in a row that holds +inf those elements share it, and a row of
+    -inf receives 0.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError, ValueError
+        If an axis does not exist, or is named twice.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.logsumexp(fastad.tensor([1000.0, 1000.0])).item()
+    1000.6931471805599
+    """
+    cdef Tensor t = as_tensor(a)
+    if t.arr.layout.dtype.kind not in "fc":
+        t = FUNCTIONS["astype"](t, np.float64)
+    return LOGSUMEXP.apply(t, axis, keepdims)
+
+
+# ---- cumsum ------------------------------------------------------------------------------------------
+@cython.final
+cdef class CumSum(Primitive):
+    """y_i = x_0 + ... + x_i along an axis; dx_i = g_i + ... + g_n, the same sum from the other end"""
+    def __cinit__(self):
+        self.name = "cumsum"
+        self.leads = True
+
+    cdef Tensor apply(self, Tensor x, int axis):
+        """`axis` from the front; it is kept from the end."""
+        cdef Layout layout = x.arr.layout
+        cdef Py_ssize_t outer = 1, inner = 1
+        cdef Array src, out
+        cdef int i
+        if compiled(layout.code):
+            for i in range(axis):
+                outer *= layout.shape[i]
+            for i in range(axis + 1, layout.ndim):
+                inner *= layout.shape[i]
+            src = contiguous(x.arr)
+            out = empty(src.layout)
+            if layout.size:
+                with nogil:
+                    K.cumsum[layout.code](outer, layout.shape[axis], inner, src.data, out.data, 0)
+        else:
+            out = result_from(np.cumsum(ndarray(x), axis=axis)).arr
+        return produced(out, record1(self, x, axis - layout.ndim)) if records(x) else wrap(out)
+
+    def vjp(self, node, saved, g):
+        flip = FUNCTIONS["flip"]
+        return (flip(self.apply(flip(g, node.args), node.args + (<Tensor> g).arr.layout.ndim), node.args),)
+
+
+cdef CumSum CUMSUM = CumSum()
+
+
+def cumsum(a, axis=None, dtype=None, out=None):
+    """The sums of the elements up to each one, along an axis or (None) of the flattened array.
+
+    The gradient is the sum of the cotangents from each element on.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        If there is no such axis.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.cumsum(fastad.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 3., 6.])
+    """
+    unsupported("cumsum", out, None, True)
+    cdef Tensor t = as_tensor(a) if dtype is None else FUNCTIONS["astype"](a, dtype, copy=False)
+    if axis is None or (t.arr.layout.ndim == 0 and axis in (0, -1)):
+        t, axis = FUNCTIONS["ravel"](t), 0
+    return CUMSUM.apply(t, axis_of("cumsum", axis, t.arr.layout.ndim))
 
 
 # ---- registration ------------------------------------------------------------------------------------
-for _p in (SUM, MEAN):
-    PRIMITIVES[_p.name] = _p
-for _f in (sum, mean):
+PRIMITIVES = {p.name: p for p in (SUM, MEAN, LOGSUMEXP, CUMSUM)}
+for _f in (sum, mean, cumsum):
     register(_f.__name__, _f, method=True)
+register("logsumexp", logsumexp)

@@ -1,0 +1,229 @@
+"""Level 4: rearrangements composed of views, joins and indexing, so they need no rules: roll, tile, repeat, pad,
+tril, triu.
+
+Imports the families below through the table of functions.  Next: reduction.pyx.
+"""
+import numpy as np
+
+from ..tensor import FUNCTIONS, Tensor, from_numpy, register
+from ..tensor import as_tensors as _as_tensors
+from .part import placed
+
+
+def as_tensor(x):
+    return x if isinstance(x, Tensor) else _as_tensors(x)[0]
+
+
+def axis_of(name, axis, ndim):
+    return np.lib.array_utils.normalize_axis_index(axis, ndim, name)
+
+
+def roll(a, shift, axis=None):
+    """`a` with its elements moved on by `shift`, those that leave the end entering at the front.
+
+    Parameters
+    ----------
+    shift : int or tuple of int
+    axis : int, tuple of int, or None
+        None rolls the flattened array.  A single shift serves several axes.
+
+    Raises
+    ------
+    ValueError
+        If shifts and axes differ in number.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.roll(fastad.tensor([1, 2, 3]), 1)
+    tensor([3, 1, 2])
+    """
+    a = as_tensor(a)
+    if axis is None:
+        return roll(a.ravel(), shift, 0).reshape(a.shape)
+    moves = np.broadcast(np.asarray(shift), np.asarray(axis))
+    if moves.ndim > 1:
+        raise ValueError(f"roll: shift {shift} and axis {axis} must be integers or tuples of them")
+    y = a.copy()
+    for s, k in moves:
+        k = axis_of("roll", k, a.ndim)
+        n = a.shape[k]
+        if n and s % n:
+            head, tail = FUNCTIONS["split"](y, [n - int(s) % n], k)
+            y = FUNCTIONS["concatenate"]([tail, head], k)
+    return y
+
+
+def tile(A, reps):
+    """`A` repeated as a whole: ``reps[i]`` times along axis i.
+
+    The gradient is the sum over the repetitions.
+
+    Raises
+    ------
+    ValueError
+        If a number of repetitions is negative.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.tile(fastad.tensor([1, 2]), 2)
+    tensor([1, 2, 1, 2])
+    """
+    A = as_tensor(A)
+    reps = tuple(int(r) for r in np.atleast_1d(reps))
+    if any(r < 0 for r in reps):
+        raise ValueError(f"tile: repetitions must not be negative, got {reps}")
+    ndim = max(len(reps), A.ndim)
+    reps = (1,) * (ndim - len(reps)) + reps
+    shape = (1,) * (ndim - A.ndim) + A.shape
+    spaced = A.reshape([m for n in shape for m in (1, n)])
+    wide = FUNCTIONS["broadcast_to"](spaced, [m for r, n in zip(reps, shape) for m in (r, n)])
+    return wide.reshape([r * n for r, n in zip(reps, shape)], copy=True)
+
+
+def repeat(a, repeats, axis=None):
+    """Every element repeated, along an axis or (None) of the flattened array.
+
+    The gradient of an element is the sum over its copies.
+
+    Parameters
+    ----------
+    repeats : int or array of int
+        One number for all, or one for each index of the axis.
+
+    Raises
+    ------
+    ValueError
+        If the number of repeats is not 1 or the length of the axis, or one is negative.
+    TypeError
+        If they are not integers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.repeat(fastad.tensor([1, 2]), [1, 3])
+    tensor([1, 2, 2, 2])
+    """
+    a = as_tensor(a)
+    if axis is None:
+        a, axis = a.ravel(), 0
+    k = axis_of("repeat", axis, a.ndim)
+    shape, counts = a.shape, np.asarray(repeats)
+    if counts.dtype.kind not in "iub":
+        raise TypeError(f"repeat: repeats must be integers, got {counts.dtype}")
+    if counts.ndim > 1 or counts.size not in (1, shape[k]):
+        raise ValueError(f"repeat: repeats has shape {counts.shape}; axis {k} of shape {shape} needs one number or {shape[k]}")
+    if counts.size and counts.min() < 0:
+        raise ValueError(f"repeat: repeats must not be negative, got {counts.min()}")
+    if counts.size == 1:
+        r = int(counts.reshape(()))
+        wide = FUNCTIONS["broadcast_to"](FUNCTIONS["expand_dims"](a, k + 1), shape[:k + 1] + (r,) + shape[k + 1:])
+        return wide.reshape(shape[:k] + (shape[k] * r,) + shape[k + 1:], copy=True)
+    return picked(a, k, np.repeat(np.arange(shape[k]), counts))
+
+
+def picked(a, axis, index):
+    """a[..., index, ...] along one axis."""
+    return a[(slice(None),) * axis + (index,)]
+
+
+def pad(array, pad_width, mode="constant", *, constant_values=0):
+    """`array` with borders added to its axes.
+
+    Parameters
+    ----------
+    pad_width : int, (before, after), or one such pair an axis; or a dict from axis to width
+    mode : {'constant', 'edge', 'reflect', 'symmetric', 'wrap'}
+        As in NumPy.  A border of constants has no gradient; the others add to the elements they repeat.
+    constant_values : number, or as `pad_width`
+
+    Raises
+    ------
+    ValueError
+        If a width is negative, or the mode is another.
+    TypeError
+        If the widths are not integers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.pad(fastad.tensor([1, 2]), (1, 2))
+    tensor([0, 1, 2, 0, 0])
+    """
+    array = as_tensor(array)
+    shape, ndim = array.shape, array.ndim
+    widths = pair_for_each_axis(pad_width, ndim)
+    if mode == "constant":
+        background = None
+        if np.any(np.asarray(constant_values)):
+            background = from_numpy(np.pad(np.zeros(shape, array.dtype), widths, constant_values=constant_values))
+        return placed(array, tuple(n + before + after for n, (before, after) in zip(shape, widths)),
+                      tuple(before for before, _ in widths), background)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise ValueError(f"pad: mode must be 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', got {mode!r}")
+    y = array.copy()
+    for k in range(ndim):
+        if any(widths[k]):
+            y = picked(y, k, np.pad(np.arange(shape[k]), widths[k], mode=mode))
+    return y
+
+
+def pair_for_each_axis(pad_width, ndim):
+    if isinstance(pad_width, dict):
+        given = {axis_of("pad", k, ndim): np.broadcast_to(w, 2) for k, w in pad_width.items()}
+        pad_width = [given.get(k, (0, 0)) for k in range(ndim)]
+    widths = np.asarray(pad_width)
+    if widths.dtype.kind not in "iu" and widths.size:
+        raise TypeError(f"pad: pad_width must be integers, got {widths.dtype}")
+    try:
+        widths = np.broadcast_to(widths, (ndim, 2)).tolist()
+    except ValueError:
+        raise ValueError(f"pad: pad_width of shape {widths.shape} does not broadcast to (ndim, 2) = ({ndim}, 2)") from None
+    if any(w < 0 for pair in widths for w in pair):
+        raise ValueError(f"pad: widths must not be negative, got {widths}")
+    return widths
+
+
+def tril(m, k=0):
+    """`m` with the elements above diagonal k of its last two axes replaced by 0; they receive no gradient.
+
+    Raises ValueError for a 0-d array.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.tril(fastad.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 0],
+            [3, 4]])
+    """
+    m = as_tensor(m)
+    return FUNCTIONS["where"](on_or_below("tril", m, k), m, np.zeros((), m.dtype))
+
+
+def triu(m, k=0):
+    """`m` with the elements below diagonal k of its last two axes replaced by 0; they receive no gradient.
+
+    Raises ValueError for a 0-d array.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.triu(fastad.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 2],
+            [0, 4]])
+    """
+    m = as_tensor(m)
+    return FUNCTIONS["where"](on_or_below("triu", m, k - 1), np.zeros((), m.dtype), m)
+
+
+def on_or_below(name, m, k):
+    """True on and below diagonal k."""
+    if m.ndim == 0:
+        raise ValueError(f"{name}: the array must have at least one axis, got shape ()")
+    return np.tri(*(m.shape[-2:] if m.ndim > 1 else m.shape * 2), k=k, dtype=bool)
+
+
+for _f in (roll, tile, pad, tril, triu):
+    register(_f.__name__, _f)
+register("repeat", repeat, method=True)

@@ -1,0 +1,260 @@
+"""Level 4: prod, max and min over axes: the reductions whose rules look at every element again.
+
+Imports reduction.pyx for axes and part.pyx for slices.  Next: norms.py, plain.py.
+"""
+cimport cython
+from cython cimport floating
+
+import numpy as np
+
+from ..arrays cimport contiguous, reduce_axes, reduced_last
+from ..kernels cimport K, fad_reduce_fn
+from ..storage cimport Array, Layout, empty, shape_of, strided, view
+from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
+from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
+from ..tensor import FUNCTIONS, register
+from ..types cimport MAX_NDIM, compiled
+from .part cimport cut_rule, select
+from .reduction cimport arguments, axes_tuple, check_real, kept, mark, unsupported
+from .shape cimport axes_of
+
+
+ctypedef void (*back_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const void* x, const void* y,
+                         const void* g, void* out) noexcept nogil
+
+
+cdef void max_back(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const floating* x, const floating* y,
+                   const floating* g, floating* out) noexcept nogil:
+    """out = g / (number of ties) where x is the extreme y, else 0; a NaN is the extreme of its row."""
+    cdef Py_ssize_t i, k, o
+    for o in range(outer):
+        for i in range(inner):            # row 0 of the output holds the numbers of ties until its turn
+            out[i] = 0
+        for k in range(r):
+            for i in range(inner):
+                out[i] += (x[k * inner + i] == y[i]) | (x[k * inner + i] != x[k * inner + i])
+        for k in range(r - 1, -1, -1):
+            for i in range(inner):
+                if (x[k * inner + i] == y[i]) | (x[k * inner + i] != x[k * inner + i]):
+                    out[k * inner + i] = g[i] / out[i]
+                else:
+                    out[k * inner + i] = 0
+        x += r * inner
+        out += r * inner
+        y += inner
+        g += inner
+
+
+cdef void prod_back(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const floating* x, const floating* y,
+                    const floating* g, floating* out) noexcept nogil:
+    """out = g * (product of the others), from the products before and after: zeros need no division."""
+    cdef Py_ssize_t i, k, o
+    cdef floating run
+    for o in range(outer):
+        for i in range(inner):
+            run = g[i]
+            for k in range(r):
+                out[k * inner + i] = run
+                run *= x[k * inner + i]
+            run = 1
+            for k in range(r - 1, -1, -1):
+                out[k * inner + i] *= run
+                run *= x[k * inner + i]
+        x += r * inner
+        out += r * inner
+        g += inner
+
+
+@cython.final
+cdef class Fold(Primitive):
+    """y = prod x: dx = g * product of the others.  y = max x, min x: the extremes share g equally"""
+    cdef fad_reduce_fn* kernel
+    cdef back_fn back[2]
+    cdef object numpy
+    cdef bint extreme
+
+    def __cinit__(self, str name, bint extreme):
+        self.name = name
+        self.extreme = extreme
+        self.raw = self.leads = True
+        self.numpy = getattr(np, name)
+        self.kernel = <fad_reduce_fn*> K.prod
+        if extreme:
+            self.kernel = <fad_reduce_fn*> K.max if name == "max" else <fad_reduce_fn*> K.min
+        if extreme:
+            self.back[0], self.back[1] = <back_fn> max_back[float], <back_fn> max_back[double]
+        else:
+            self.back[0], self.back[1] = <back_fn> prod_back[float], <back_fn> prod_back[double]
+
+    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+        cdef char reduced[MAX_NDIM]
+        cdef Layout layout = x.arr.layout
+        cdef int count = axes_of(self.name, axis, layout.ndim, reduced)
+        cdef Array out
+        cdef Node node
+        if layout.size == 0 or not compiled(layout.code):
+            out = result_from(self.numpy(ndarray(x), axis=axes_tuple(reduced, layout.ndim), keepdims=keepdims)).arr
+        else:
+            out = reduce_axes(self.kernel, x.arr, reduced, keepdims)
+        if not records(x):
+            return wrap(out)
+        if self.extreme:
+            check_real(self.name, x)
+        node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
+        save(node, x.arr, 0)
+        if self.extreme:
+            save(node, out, FROM_OUTPUT)
+        return produced(out, node)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef char reduced[MAX_NDIM]
+        cdef Py_ssize_t outer, r, inner
+        cdef Array x, src, out, y = None
+        if not wants(walk, node, 0):
+            return 0
+        x = contiguous(node.s0)
+        g = contiguous(g)
+        if self.extreme:
+            y = contiguous(node.s1)
+        mark(node.args, x.layout.ndim, reduced)
+        src = reduced_last(x, reduced, &outer, &r, &inner, True)
+        out = empty(src.layout)
+        if src.layout.size:
+            with nogil:
+                self.back[src.layout.code](outer, r, inner, src.data, NULL if y is None else y.data, g.data, out.data)
+        if src is not x:
+            out = put_back(out, x.layout, reduced)
+        return deliver(walk, node, 0, out)
+
+    def vjp(self, node, saved, g):
+        cdef tuple shape = node.in_shape(0)
+        g = kept(node, g, shape)
+        if not self.extreme:
+            return (g * others(saved[0], node.args),)
+        x, y = ndarray(saved[0]), ndarray(kept(node, saved[1].detach(), shape))
+        ties = (x == y) | (x != x)
+        axes = tuple(range(len(shape))) if node.args is None else node.args[0]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            weights = ties / ties.sum(axis=axes, keepdims=True).astype(g.dtype)
+        return (g * result_from(weights.astype(g.dtype, copy=False)),)
+
+
+cdef Array put_back(Array a, Layout like, const char* reduced):
+    """The view in the order of `like` of an array whose reduced axes stand last."""
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef int i, k = 0
+    for i in range(like.ndim):
+        if not reduced[i]:
+            steps[i] = a.layout.strides[k]
+            k += 1
+    for i in range(like.ndim):
+        if reduced[i]:
+            steps[i] = a.layout.strides[k]
+            k += 1
+    return view(a, strided(like, like.ndim, like.shape, steps), a.data)
+
+
+cdef Tensor between(Tensor x, Py_ssize_t start, Py_ssize_t stop):
+    """x[..., start:stop]"""
+    cdef int last = x.arr.layout.ndim - 1
+    shape = shape_of(x.arr.layout)
+    return select(x, shape[:last] + (stop - start,), cut_rule(shape, last, start, 1))
+
+
+cdef Tensor others(Tensor x, object args):
+    """For every element, the product of the others that `args` reduces with it, in recorded operations.
+
+    A tree of pairs: on the way up halves are multiplied with each other, on the way down each half takes the
+    product outside of its pair times its partner."""
+    cdef int ndim = x.arr.layout.ndim
+    cdef Py_ssize_t n, h
+    cdef char reduced[MAX_NDIM]
+    mark(args, ndim, reduced)
+    order = tuple([i for i in range(ndim) if not reduced[i]]) + axes_tuple(reduced, ndim)
+    moved = FUNCTIONS["transpose"](x, order)
+    lengths = tuple([x.arr.layout.shape[i] for i in range(ndim) if not reduced[i]])
+    n = 1
+    for i in range(ndim):
+        n *= x.arr.layout.shape[i] if reduced[i] else 1
+    top = FUNCTIONS["reshape"](moved, lengths + (n,))
+    join = FUNCTIONS["concatenate"]
+    pairs = []
+    while n > 1:
+        h = n // 2
+        a, b = between(top, 0, h), between(top, h, 2 * h)
+        pairs.append((a, b))
+        top = join([a * b, between(top, 2 * h, n)], axis=-1)
+        n -= h
+    out = as_tensor(np.ones(lengths + (n,), x.dtype))
+    for a, b in reversed(pairs):
+        h = a.shape[len(lengths)]
+        outside = between(out, 0, h)
+        out = join([outside * b, outside * a, between(out, h, out.shape[len(lengths)])], axis=-1)
+    back = [0] * ndim
+    for i in range(ndim):
+        back[order[i]] = i
+    return FUNCTIONS["transpose"](FUNCTIONS["reshape"](out, moved.shape), back)
+
+
+cdef Fold PROD = Fold("prod", False), MAX = Fold("max", True), MIN = Fold("min", True)
+
+
+def prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):
+    """The product over all axes, or those named.
+
+    The gradient of an element is the product of the others, right also where elements are 0.  Arguments and errors
+    are those of `sum`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.prod(fastad.tensor([2.0, 3.0, 4.0]))
+    tensor(24.)
+    """
+    unsupported("prod", out, initial, where)
+    if dtype is not None:
+        a = FUNCTIONS["astype"](a, dtype, copy=False)
+    return PROD.apply(as_tensor(a), axis, keepdims)
+
+
+def max(a, axis=None, out=None, keepdims=False, initial=None, where=True):
+    """The largest element, over all axes or those named; a NaN counts as the largest.  Also `amax`.
+
+    Elements that tie share the gradient equally.  Arguments and errors are those of `sum`.
+
+    Raises
+    ------
+    ValueError
+        If there is no element to choose.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.max(fastad.tensor([[1.0, 4.0], [3.0, 2.0]]), axis=1)
+    tensor([4., 3.])
+    """
+    unsupported("max", out, initial, where)
+    return MAX.apply(as_tensor(a), axis, keepdims)
+
+
+def min(a, axis=None, out=None, keepdims=False, initial=None, where=True):
+    """The smallest element, over all axes or those named; a NaN counts as the smallest.  Also `amin`.
+
+    Elements that tie share the gradient equally.  Arguments and errors are those of `max`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.min(fastad.tensor([[1.0, 4.0], [3.0, 2.0]]), axis=1)
+    tensor([1., 2.])
+    """
+    unsupported("min", out, initial, where)
+    return MIN.apply(as_tensor(a), axis, keepdims)
+
+
+# ---- registration ------------------------------------------------------------------------------------
+PRIMITIVES = {p.name: p for p in (PROD, MAX, MIN)}
+for _f in (prod, max, min):
+    register(_f.__name__, _f, method=True)
+register("amax", max)
+register("amin", min)

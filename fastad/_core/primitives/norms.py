@@ -1,0 +1,187 @@
+"""Level 4: var, std and norm, composed of operations that have rules.
+
+Imports the families below through the table of functions.  Next: plain.py.
+"""
+import numpy as np
+
+from ..tensor import FUNCTIONS, register
+from .arrange import as_tensor, axis_of
+
+
+def axes_tuple(name, axis, ndim):
+    """The axes named by None (all), an integer or a tuple, from the front."""
+    if axis is None:
+        return tuple(range(ndim))
+    return np.lib.array_utils.normalize_axis_tuple(axis, ndim, name)
+
+
+def deviations(name, a, axis, dtype, out, ddof, correction, where):
+    """x - mean x, and the number to divide the sum of squares by."""
+    if out is not None or where is not True:
+        raise TypeError(f"{name}: out= and where= are not supported; assign the result, or select the elements first")
+    if correction is not None:
+        if ddof:
+            raise ValueError(f"{name}: ddof and correction are two names of one number; give one")
+        ddof = correction
+    a = as_tensor(a)
+    if a.dtype.kind == "c" and a.requires_grad:
+        raise TypeError(f"{name}: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
+    dtype = np.dtype(dtype) if dtype is not None else a.dtype if a.dtype.kind in "fc" else np.dtype(np.float64)
+    # float16 is summed in float32, as NumPy does
+    a = a.astype(np.float32 if dtype == np.float16 else dtype, copy=False)
+    axes = axes_tuple(name, axis, a.ndim)
+    n = int(np.prod([a.shape[k] for k in axes], dtype=np.int64))
+    return a - a.mean(axes, keepdims=True), axes, max(n - ddof, 0), dtype
+
+
+def sum_of_squares(d, axes, keepdims):
+    if d.dtype.kind == "c":
+        d = d.numpy()
+        return as_tensor(np.asarray((d.real ** 2 + d.imag ** 2).sum(axis=axes, keepdims=keepdims)))
+    return FUNCTIONS["square"](d).sum(axes, keepdims=keepdims)
+
+
+def real_dtype(dtype):
+    return np.zeros((), dtype).real.dtype
+
+
+def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
+    """The variance over all axes, or those named: sum (x - mean x)^2 / (n - ddof).
+
+    Parameters
+    ----------
+    axis : None, int or tuple of int
+    dtype : dtype, optional
+        `a` is cast to it first; integers become float64.
+    ddof, correction : number
+        Two names for what is subtracted from n.
+    keepdims : bool
+
+    Raises
+    ------
+    numpy.exceptions.AxisError, ValueError
+        If an axis does not exist, or is named twice; if both `ddof` and `correction` are given.
+    TypeError
+        For `out` and `where`, and for a complex tensor that requires a gradient.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.var(fastad.tensor([1.0, 2.0, 3.0, 4.0])).item()
+    1.25
+    """
+    d, axes, n, dtype = deviations("var", a, axis, dtype, out, ddof, correction, where)
+    return (sum_of_squares(d, axes, keepdims) / n).astype(real_dtype(dtype), copy=False)
+
+
+def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
+    """The standard deviation: the square root of `var`, with the same arguments and errors.
+
+    Where all elements are equal its gradient is 0, as that of `norm`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.std(fastad.tensor([1.0, 3.0])).item()
+    1.0
+    """
+    d, axes, n, dtype = deviations("std", a, axis, dtype, out, ddof, correction, where)
+    return root(sum_of_squares(d, axes, keepdims) / n, 2).astype(real_dtype(dtype), copy=False)
+
+
+def root(s, p):
+    """s ** (1 / p) for s >= 0, with derivatives 0 at s = 0."""
+    zero = np.asarray(s.detach().numpy() == 0)
+    if not zero.any():
+        return FUNCTIONS["sqrt"](s) if p == 2 else s ** (1 / p)
+    safe = FUNCTIONS["where"](zero, 1.0, s)
+    return FUNCTIONS["where"](zero, 0.0, FUNCTIONS["sqrt"](safe) if p == 2 else safe ** (1 / p))
+
+
+def power(x, p):
+    """abs(x) ** p, with derivatives 0 at x = 0."""
+    x = FUNCTIONS["abs"](x)
+    zero = np.asarray(x.detach().numpy() == 0)
+    if not zero.any():
+        return x ** p
+    return FUNCTIONS["where"](zero, 0.0, FUNCTIONS["where"](zero, 1.0, x) ** p)
+
+
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The norm of vectors or matrices, as ``numpy.linalg.norm``.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    ord : None, number, inf, -inf or 'fro'
+        None: the square root of the sum of squares.  Of vectors: p > 0 gives ``sum(abs(x)**p)**(1/p)``, inf and -inf
+        the largest and smallest ``abs(x)``, 0 the number of elements that are not 0 (without derivative).  Of
+        matrices: 'fro' as None; 1, -1, inf, -inf the largest or smallest sum of a column or row.
+    axis : None, int or pair of int
+        An integer: vectors along it.  A pair: matrices.  None: the whole array, flattened if `ord` is None, else a
+        vector or matrix.
+    keepdims : bool
+
+    The gradient of the 2-norm is x / norm(x), and 0 at the zero vector.
+
+    Raises
+    ------
+    ValueError
+        If `ord` does not go with the number of axes; for the norms that need singular values.
+    TypeError
+        For a complex tensor that requires a gradient.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.norm(fastad.tensor([3.0, 4.0])).item()
+    5.0
+    """
+    x = as_tensor(x)
+    if x.dtype.kind == "c":
+        if x.requires_grad:
+            raise TypeError("norm: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
+        return as_tensor(np.linalg.norm(x.numpy(), ord, axis, keepdims))
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    if axis is None and (ord is None or (x.ndim == 1 and ord == 2) or (x.ndim == 2 and ord == "fro")):
+        return root(sum_of_squares(x, tuple(range(x.ndim)), keepdims), 2)
+    axes = axes_tuple("norm", axis, x.ndim)
+    if len(axes) == 1:
+        return vector_norm(x, ord, axes[0], keepdims)
+    if len(axes) == 2:
+        return matrix_norm(x, ord, axes, keepdims)
+    raise ValueError(f"norm: ord={ord!r} needs one axis or two, got shape {x.shape} and axis {axis}; flatten first")
+
+
+def vector_norm(x, ord, axis, keepdims):
+    if ord is None or ord == 2:
+        return root(sum_of_squares(x, (axis,), keepdims), 2)
+    if ord == 1:
+        return FUNCTIONS["abs"](x).sum(axis, keepdims=keepdims)
+    if ord == np.inf:
+        return FUNCTIONS["abs"](x).max(axis, keepdims=keepdims)
+    if ord == -np.inf:
+        return FUNCTIONS["abs"](x).min(axis, keepdims=keepdims)
+    if ord == 0:
+        return (x.detach() != 0).astype(x.dtype).sum(axis, keepdims=keepdims)
+    if isinstance(ord, str) or not ord > 0:
+        raise ValueError(f"norm: ord of a vector must be None, a number >= 0, inf or -inf, got {ord!r}")
+    return root(power(x, ord).sum(axis, keepdims=keepdims), ord)
+
+
+def matrix_norm(x, ord, axes, keepdims):
+    if ord is None or ord == "fro":
+        return root(sum_of_squares(x, axes, keepdims), 2)
+    if ord not in (1, -1, np.inf, -np.inf):
+        raise ValueError(f"norm: ord of a matrix must be None, 'fro', 1, -1, inf or -inf, got {ord!r}; fastad has no "
+                         f"singular values. Give axis=int for vectors, or flatten")
+    added, compared = axes if abs(ord) == 1 else axes[::-1]
+    sums = FUNCTIONS["abs"](x).sum(added, keepdims=True)
+    y = FUNCTIONS["max" if ord > 0 else "min"](sums, compared, keepdims=True)
+    return y if keepdims else FUNCTIONS["squeeze"](y, axes)
+
+
+for _f in (var, std):
+    register(_f.__name__, _f, method=True)
+register("norm", norm, numpy="linalg.norm")

@@ -1,0 +1,158 @@
+"""Level 4: the same numbers with the axes in another order, always a view: transpose, permute_dims, swapaxes,
+moveaxis, matrix_transpose, .T, .mT.  One primitive carries them all.
+
+Imports shape.pyx for axis arguments.  Next: part.pyx.
+"""
+cimport cython
+
+from ..storage cimport Array, strided, view
+from ..tape cimport Node, Primitive, Walk, deliver, wants
+from ..tensor cimport Tensor, as_tensor, produced, record1, records, wrap
+from ..tensor import install, register
+from ..types cimport MAX_NDIM
+from .shape cimport axis_of, lead_of
+
+
+cdef Array transposed(Array a, tuple order, bint inverse):
+    """Axis j of the view is axis order[j] of `a` (inverse: axis order[j] of the view is axis j)."""
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef int j, i, to
+    for j in range(a.layout.ndim):
+        i = order[j]
+        to = j
+        if inverse:
+            to, i = i, j
+        shape[to] = a.layout.shape[i]
+        steps[to] = a.layout.strides[i]
+    return view(a, strided(a.layout, a.layout.ndim, shape, steps), a.data)
+
+
+@cython.final
+cdef class Transpose(Primitive):
+    """axis j of y is axis order[j] of x; dx = g with its axes put back"""
+    def __cinit__(self):
+        self.name = "transpose"
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, Tensor x, tuple order):
+        cdef Array out = transposed(x.arr, order, False)
+        return produced(out, record1(self, x, order)) if records(x) else wrap(out)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        return deliver(walk, node, 0, transposed(g, node.args, True)) if wants(walk, node, 0) else 0
+
+    def vjp(self, node, saved, g):
+        cdef int lead = len(lead_of(node, g))
+        back = sorted(range(len(node.args)), key=node.args.__getitem__)
+        return (self.apply(g, tuple(range(lead)) + tuple([lead + j for j in back])),)
+
+
+cdef Transpose TRANSPOSE = Transpose()
+
+
+def transpose(a, axes=None):
+    """`a` with its axes reversed, or in the order given: axis j of the result is axis ``axes[j]`` of `a`.  A view.
+
+    The gradient is the cotangent with its axes put back.
+
+    Raises
+    ------
+    ValueError
+        If `axes` does not name every axis once.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.transpose(fastad.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    cdef Tensor t = as_tensor(a)
+    cdef char seen[MAX_NDIM]
+    cdef int i, ndim = t.arr.layout.ndim
+    if axes is None:
+        return TRANSPOSE.apply(t, tuple(range(ndim - 1, -1, -1)))
+    axes = tuple(axes) if isinstance(axes, (tuple, list, range)) else (axes,)
+    order = tuple([axis_of("transpose", axis, ndim) for axis in axes])
+    if len(order) != ndim or len(set(order)) != ndim:
+        raise ValueError(f"transpose: axes {axes} must name each of the {ndim} axes of shape {t.shape} once")
+    return TRANSPOSE.apply(t, order)
+
+
+def transpose_method(x, /, *axes):
+    if not axes or axes == (None,):
+        return transpose(x)
+    return transpose(x, axes[0] if len(axes) == 1 else axes)
+
+
+def swapaxes(a, axis1, axis2):
+    """`a` with two axes exchanged.  A view.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.swapaxes(fastad.ones((2, 3, 4)), 0, -1).shape
+    (4, 3, 2)
+    """
+    cdef Tensor t = as_tensor(a)
+    cdef int i = axis_of("swapaxes", axis1, t.arr.layout.ndim), j = axis_of("swapaxes", axis2, t.arr.layout.ndim)
+    order = list(range(t.arr.layout.ndim))
+    order[i], order[j] = j, i
+    return TRANSPOSE.apply(t, tuple(order))
+
+
+def moveaxis(a, source, destination):
+    """`a` with the axes `source` moved to the positions `destination`; the others keep their order.  A view.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in number, or an axis is named twice.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.moveaxis(fastad.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    cdef Tensor t = as_tensor(a)
+    cdef int ndim = t.arr.layout.ndim
+    source = [axis_of("moveaxis", i, ndim) for i in (source if isinstance(source, (tuple, list)) else (source,))]
+    destination = [axis_of("moveaxis", i, ndim)
+                   for i in (destination if isinstance(destination, (tuple, list)) else (destination,))]
+    if len(source) != len(destination):
+        raise ValueError(f"moveaxis: {len(source)} source axes and {len(destination)} destinations; give as many of both")
+    if len(set(source)) != len(source) or len(set(destination)) != len(destination):
+        raise ValueError(f"moveaxis: an axis is named twice in source {source} or destination {destination}")
+    order = [i for i in range(ndim) if i not in source]
+    for j, i in sorted(zip(destination, source)):
+        order.insert(j, i)
+    return TRANSPOSE.apply(t, tuple(order))
+
+
+def matrix_transpose(x):
+    """x with its last two axes exchanged.  A view.
+
+    Raises ValueError if x has fewer than two axes.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.matrix_transpose(fastad.ones((5, 2, 3))).shape
+    (5, 3, 2)
+    """
+    if as_tensor(x).ndim < 2:
+        raise ValueError(f"matrix_transpose: x must have at least two axes, got shape {as_tensor(x).shape}")
+    return swapaxes(x, -1, -2)
+
+
+# ---- registration ------------------------------------------------------------------------------------
+PRIMITIVES = {"transpose": TRANSPOSE}
+for _f in (transpose, moveaxis, matrix_transpose):
+    register(_f.__name__, _f)
+register("permute_dims", transpose)
+register("swapaxes", swapaxes, method=True)
+install("transpose", transpose_method)
+install("T", property(transpose, doc="The tensor with its axes reversed."))
+install("mT", property(matrix_transpose, doc="The tensor with its last two axes exchanged."))
