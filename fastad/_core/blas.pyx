@@ -230,7 +230,8 @@ cdef void merge(Product* p, Py_ssize_t itemsize) noexcept:
         count = p.shape[i]
         if count == 1:
             pass
-        elif p.b.batch[i] == 0 and joins(p.m, p.a.rows, p.a.batch[i]) and joins(p.m, p.c.rows, p.c.batch[i]):
+        elif p.b.batch[i] == 0 and p.c.batch[i] and joins(p.m, p.a.rows, p.a.batch[i]) and \
+                joins(p.m, p.c.rows, p.c.batch[i]):
             if p.m == 1:
                 p.a.rows, p.c.rows = p.a.batch[i], p.c.batch[i]
             p.m *= count

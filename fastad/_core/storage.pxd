@@ -33,7 +33,6 @@ cdef class Array:
     cdef bint is_view
     cdef bint ours                      # fresh pooled memory: nobody else has it
     cdef bint readonly
-    cdef bint receives                  # a walk has lent it to a kernel that adds to it
     cdef double inside[8]
 
 cdef inline Array root(Array a):

@@ -52,6 +52,7 @@ cdef class Walk:
     cdef readonly int lead
     cdef unsigned long long stamp
     cdef unsigned long thread
+    cdef PyObject* adding               # the buffer that `receive` has lent to an adding kernel; borrowed
     cdef dict captured
 
 # recording
@@ -103,6 +104,7 @@ cdef inline bint wants(Walk walk, Node node, int i) noexcept:
     return edge(node, i) is not None and (walk.needed is NULL or walk.needed[edge(node, i).slot])
 
 cdef Array grad_of(Walk walk, Node node, unsigned int k)
+# (each `receive` is followed by its own `deliver`)
 cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds)
 cdef int deliver(Walk walk, Node node, int i, Array g) except -1
 

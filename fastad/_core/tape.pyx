@@ -418,7 +418,7 @@ cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
     if p is not NULL and (<Array> p).layout is produced and produced is out_layout(producer, k) \
             and produced.contiguous and exclusive(p):
         adds[0] = True
-        (<Array> p).receives = True
+        walk.adding = p
         return <Array> p
     return empty(produced)
 
@@ -429,8 +429,8 @@ cdef int deliver(Walk walk, Node node, int i, Array g) except -1:
     cdef unsigned int k = edge_out(node, i)
     cdef PyObject** slot = &walk.grads[producer.slot + k]
     cdef Layout want
-    if g.receives:                        # a kernel has added to it in place
-        g.receives = False                # (the same array may also come twice, as in x + x: then it counts twice)
+    if walk.adding is not NULL:           # a kernel has added to the receiving buffer itself
+        walk.adding = NULL
         return 0
     want = out_layout(producer, k)
     if g.layout is not want:
@@ -641,6 +641,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     cdef Node node
     cdef unsigned int k
     cdef PyObject** slot
+    cdef object g = None
     walk.recording = recording
     walk.keep = keep
     walk.lead = lead
@@ -661,7 +662,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
                 Py_DECREF(<object> slot[0])
             Py_INCREF(g)
             slot[0] = <PyObject*> g
-        del g
+        g = None
         cotangents.clear()
         run(walk)
     finally:

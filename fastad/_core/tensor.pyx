@@ -756,7 +756,7 @@ def as_tensors(*values):
 
 def subclass(type cls, data, bint requires_grad):
     """An instance of a Tensor subclass that shares the memory of `data` (a Tensor) or copies it."""
-    cdef Tensor t = cls.__new__(cls)
+    cdef Tensor t = Tensor.__new__(cls)
     t.arr = (<Tensor> data).arr if isinstance(data, Tensor) else array_of(data, None, True)
     if requires_grad:
         make_leaf(t)

@@ -77,12 +77,11 @@ class Optimizer:
     def step(self, closure=None):
         """Change the parameters by their gradients; returns closure(), which computes the loss anew, if given."""
         loss = None if closure is None else closure()
-        for group, state in zip(self.param_groups, self._state):
-            self.update(group, state)
+        self.update(self.param_groups, self._state)
         return loss
 
-    def update(self, group, state):
-        """One step of one group."""
+    def update(self, groups, states):
+        """One step of every group, each with its state; a subclass defines it, or sets it to a compiled step."""
         raise NotImplementedError(f"{type(self).__name__} has no update method")
 
     # -- state
