@@ -102,7 +102,7 @@ cdef Join CONCATENATE = Join("concatenate", False), STACK = Join("stack", True)
 
 
 cdef list of_one_dtype(str name, object arrays, object dtype, object casting):
-    cdef list inputs = [as_tensor(x) for x in arrays]
+    cdef list inputs = [as_tensor(item) for item in arrays]
     cdef Tensor x
     cdef bint mixed = dtype is not None
     if not inputs:

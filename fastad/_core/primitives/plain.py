@@ -46,7 +46,8 @@ def through_numpy(name):
 
     def function(*args, **kwargs):
         for unsupported in ("out", "where"):
-            if kwargs.pop(unsupported, None) not in (None, True):
+            given = kwargs.pop(unsupported, None)
+            if given is not None and given is not True:
                 raise TypeError(f"{name}: {unsupported}= is not supported")
         result = numpy_function(*[plain(x) for x in args], **{k: plain(v) for k, v in kwargs.items()})
         if isinstance(result, tuple):
