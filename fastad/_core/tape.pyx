@@ -18,7 +18,6 @@ from .storage cimport dense_as, empty, root, same, same_shape, shape_of, version
 from .types cimport compiled
 
 cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject* o)
     unsigned long PyThread_get_thread_ident()
     PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
 
@@ -92,7 +91,7 @@ cdef class LeafRef:
 
 @cython.final
 @cython.trashcan(True)                    # the last reference to a chain of nodes frees it without recursing
-@cython.freelist(512)
+@cython.freelist(16384)                   # a node from here does not count as an allocation that wakes the collector
 cdef class Node:
     @property
     def name(self):
@@ -399,29 +398,9 @@ cdef int order(Walk walk, list roots) except -1:
 
 
 # ---- what a raw rule calls ---------------------------------------------------------------------------
-cdef inline bint exclusive(PyObject* p) noexcept:
-    """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
-    return Py_REFCNT(p) == 1 and (<Array> p).ours
-
-
 cdef Array grad_of(Walk walk, Node node, unsigned int k):
     cdef PyObject* p = walk.grads[node.slot + k]
     return None if p is NULL else <Array> p
-
-
-cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
-    """Where a kernel may write the gradient of input i, of layout `produced`: straight into the receiving
-    buffer where that fits (adding, if `adds` is set), else into a new one.  Then call `deliver`."""
-    cdef Node producer = edge(node, i)
-    cdef unsigned int k = edge_out(node, i)
-    cdef PyObject* p = walk.grads[producer.slot + k]
-    adds[0] = False
-    if p is not NULL and (<Array> p).layout is produced and produced is out_layout(producer, k) \
-            and produced.contiguous and exclusive(p):
-        adds[0] = True
-        walk.adding = p
-        return <Array> p
-    return empty(produced)
 
 
 cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except -1:
