@@ -163,16 +163,16 @@ class Module:
         """The direct submodules."""
         return (m for _, m in self.named_children())
 
-    def named_modules(self, prefix="", _seen=None):
-        """(name, Module) pairs of this module and all below it, each once."""
+    def named_modules(self, prefix="", remove_duplicate=True, _seen=None):
+        """(name, Module) pairs of this module and all below it, each once unless told otherwise."""
         seen = set() if _seen is None else _seen
-        if id(self) in seen:
+        if remove_duplicate and id(self) in seen:
             return
         seen.add(id(self))
         yield prefix, self
         for name, child in self._modules.items():
             if child is not None:
-                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, remove_duplicate, seen)
 
     def modules(self):
         """This module and all below it, each once."""
@@ -224,7 +224,7 @@ class Module:
     # -- state
     def _state(self):
         """(name, Tensor) of what the state_dict holds; a shared member has every one of its names."""
-        for path, module in self.named_modules():
+        for path, module in self.named_modules(remove_duplicate=False):
             for name, member in (*module._parameters.items(), *module._buffers.items()):
                 if member is not None and name not in module._transient:
                     yield (f"{path}.{name}" if path else name), member
