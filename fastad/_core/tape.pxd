@@ -1,5 +1,6 @@
 # tape.pxd (level 2): Primitive (the rules), Node (one recorded operation), Walk (a pass over the tape).
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 
 from .storage cimport Array, Layout, version_of
 
@@ -106,7 +107,22 @@ cdef inline bint wants(Walk walk, Node node, int i) noexcept:
 cdef Array grad_of(Walk walk, Node node, unsigned int k)
 # (each `receive` is followed by its own `deliver`)
 cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds)
-cdef int deliver(Walk walk, Node node, int i, Array g) except -1
+cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except -1
+
+cdef inline int deliver(Walk walk, Node node, int i, Array g) except -1:
+    """Add `g` to the gradient of input i; broadcasting and casting are undone on the way."""
+    cdef Node producer = edge(node, i)
+    cdef unsigned int k = edge_out(node, i)
+    cdef PyObject** slot
+    if walk.adding is not NULL:           # a kernel has added to the receiving buffer itself
+        walk.adding = NULL
+        return 0
+    slot = &walk.grads[producer.slot + k]
+    if slot[0] is NULL and k == 0 and g.layout is producer.layout and walk.lead == 0:
+        Py_INCREF(g)
+        slot[0] = <PyObject*> g
+        return 0
+    return deliver_slow(walk, producer, k, g)
 
 # walks
 cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets)

@@ -218,14 +218,15 @@ cdef object stale(Node node, Array a, unsigned int version):
         f"instead, or compute the result again after the change")
 
 
-cdef int release(Node node) except -1:
+cdef inline int release(Node node) except -1:
     if node.prim is ACCUMULATE:
         return 0
-    node.s0 = node.s1 = None
-    node.n_saved = 0
-    if node.more is not None:
-        node.more.saved = None
     node.freed = True
+    if node.n_saved:
+        node.s0 = node.s1 = None
+        node.n_saved = 0
+        if node.more is not None:
+            node.more.saved = None
     return 0
 
 
@@ -423,15 +424,10 @@ cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
     return empty(produced)
 
 
-cdef int deliver(Walk walk, Node node, int i, Array g) except -1:
-    """Add `g` to the gradient of input i, undoing broadcasting and casting: the one place that does."""
-    cdef Node producer = edge(node, i)
-    cdef unsigned int k = edge_out(node, i)
+cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except -1:
+    """What is not a first gradient of the right layout: the one place that undoes broadcasting and casting."""
     cdef PyObject** slot = &walk.grads[producer.slot + k]
     cdef Layout want
-    if walk.adding is not NULL:           # a kernel has added to the receiving buffer itself
-        walk.adding = NULL
-        return 0
     want = out_layout(producer, k)
     if g.layout is not want:
         if walk.lead or not same_shape(g.layout, want):
@@ -579,7 +575,8 @@ cdef int run(Walk walk) except -1:
             continue
         if walk.python_ran:
             check_saved(node)
-        arrived = walk.grads[node.slot] is not NULL
+        g = walk.grads[node.slot]
+        arrived = g is not NULL
         for k in range(1, node.n_out):
             arrived |= walk.grads[node.slot + k] is not NULL
         if arrived:
@@ -592,8 +589,8 @@ cdef int run(Walk walk) except -1:
             if node.prim is ACCUMULATE:
                 run_leaf(walk, node)
             elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
-                node.prim.backward(node, <Array> walk.grads[node.slot] if walk.grads[node.slot] is not NULL else None,
-                                   walk)
+                g = walk.grads[node.slot]
+                node.prim.backward(node, <Array> g if g is not NULL else None, walk)
             else:
                 run_vjp(walk, node)
             for k in range(node.n_out):

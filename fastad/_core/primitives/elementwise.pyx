@@ -224,17 +224,20 @@ cdef class Binary(Row):
         return produced(out, node)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
-        cdef int i, reads = self.reads(node), k = 0
-        cdef Array a = None, b = None, y = None, out
+        cdef int i, reads
+        cdef Array out, a = None, b = None, y = None
         cdef bint adds
-        if reads & FAD_A:
-            a = node.s0
-            k = 1
-        if reads & FAD_B:
-            b = node.s0 if k == 0 else node.s1
-            k += 1
-        if reads & FAD_Y:
-            y = saved(node, k)
+        if node.n_saved:
+            reads = self.reads(node)
+            i = 0
+            if reads & FAD_A:
+                a = node.s0
+                i = 1
+            if reads & FAD_B:
+                b = node.s0 if i == 0 else node.s1
+                i += 1
+            if reads & FAD_Y:
+                y = saved(node, i)
         for i in range(2):
             if not wants(walk, node, i):
                 continue
@@ -333,6 +336,22 @@ cdef Tensor elementwise2(str name, Tensor a, Tensor b):
     return (<Binary> PRIMITIVES[name]).apply(a, b)
 
 
+cdef extern from *:
+    """
+    /* the interpreter's way to + - * / goes straight here, without a detour over the table of operators */
+    static void fad_take_slots(PyObject *type, binaryfunc add, binaryfunc subtract, binaryfunc multiply,
+                               binaryfunc divide)
+    {
+        PyNumberMethods *n = ((PyTypeObject *)type)->tp_as_number;
+        n->nb_add = add; n->nb_subtract = subtract; n->nb_multiply = multiply; n->nb_true_divide = divide;
+        PyType_Modified((PyTypeObject *)type);
+    }
+    """
+    ctypedef object (*binaryfunc)(object, object)
+    void fad_take_slots(object type, binaryfunc add, binaryfunc subtract, binaryfunc multiply, binaryfunc divide)
+
+
+fad_take_slots(Tensor, add, subtract, multiply, divide)
 operators.add = add
 operators.subtract = subtract
 operators.multiply = multiply
