@@ -1,4 +1,5 @@
 """Modules and layers: registration, states, the texts' worked networks, and PyTorch's numbers."""
+import itertools
 from collections import OrderedDict
 
 import numpy as np
@@ -25,13 +26,15 @@ def test_the_worked_network():
     h = 1 / (1 + np.exp(-(W @ x + b)))
     error = (w @ h + c - y)[0]
     hidden = error * w[0] * h * (1 - h)
-    for p, want in zip(net.parameters(), (np.outer(hidden, x), hidden, error * h[None], np.array([error]))):
+    for p, want in zip(
+        net.parameters(), (np.outer(hidden, x), hidden, error * h[None], np.array([error])), strict=True
+    ):
         close(p.grad, want)
 
 
 def test_identity_layers_collapse_to_one_affine_map():
     widths = (3, 5, 4, 2)
-    layers = [nn.Linear(i, o, dtype="float64") for i, o in zip(widths, widths[1:])]
+    layers = [nn.Linear(i, o, dtype="float64") for i, o in itertools.pairwise(widths)]
     W, b = np.eye(3), np.zeros(3)
     for layer in layers:
         V, c = layer.weight.detach().numpy(), layer.bias.detach().numpy()
@@ -43,8 +46,8 @@ def test_identity_layers_collapse_to_one_affine_map():
 @pytest.mark.parametrize("depth", (1, 2, 5))
 def test_the_four_equations_of_backpropagation(depth):
     widths = [3] + [4] * (depth - 1) + [2]
-    layers = [nn.Linear(i, o, dtype="float64") for i, o in zip(widths, widths[1:])]
-    errors, activations, deltas = {}, [RNG.normal(size=3)], []
+    layers = [nn.Linear(i, o, dtype="float64") for i, o in itertools.pairwise(widths)]
+    errors, activations, _deltas = {}, [RNG.normal(size=3)], []
     a = fa.tensor(activations[0])
     for k, layer in enumerate(layers):
         z = layer(a)
@@ -55,13 +58,13 @@ def test_the_four_equations_of_backpropagation(depth):
     (0.5 * (a - y) ** 2).sum().backward()
 
     slope = [h * (1 - h) for h in activations[1:]]
-    delta = (activations[-1] - y) * slope[-1]                                 # the error of the output
+    delta = (activations[-1] - y) * slope[-1]  # the error of the output
     for k in range(depth - 1, -1, -1):
         close(errors[k], delta)
-        close(layers[k].bias.grad, delta)                                     # of the biases
-        close(layers[k].weight.grad, np.outer(delta, activations[k]))         # of the weights
+        close(layers[k].bias.grad, delta)  # of the biases
+        close(layers[k].weight.grad, np.outer(delta, activations[k]))  # of the weights
         if k:
-            delta = layers[k].weight.detach().numpy().T @ delta * slope[k - 1]    # carried back
+            delta = layers[k].weight.detach().numpy().T @ delta * slope[k - 1]  # carried back
 
 
 # ---- registration ------------------------------------------------------------------------------------
@@ -85,8 +88,18 @@ def test_members_in_order_and_once():
     assert len(list(net.parameters())) == 4 and len(list(net.parameters(recurse=False))) == 1
     assert [n for n, _ in net.named_buffers()] == ["count", "scratch"] and len(list(net.buffers())) == 2
     assert [n for n, _ in net.named_children()] == ["a", "tail"] and len(list(net.children())) == 2
-    assert [n for n, _ in net.named_modules()] == ["", "a", "tail", "tail.0", "tail.1"] and len(list(net.modules())) == 5
-    assert list(net.state_dict()) == ["scale", "count", "a.weight", "a.bias", "tail.1.weight", "shared.weight", "shared.bias"]
+    assert [n for n, _ in net.named_modules()] == ["", "a", "tail", "tail.0", "tail.1"] and len(
+        list(net.modules())
+    ) == 5
+    assert list(net.state_dict()) == [
+        "scale",
+        "count",
+        "a.weight",
+        "a.bias",
+        "tail.1.weight",
+        "shared.weight",
+        "shared.bias",
+    ]
 
 
 def test_attributes_change_registration():
@@ -94,7 +107,7 @@ def test_attributes_change_registration():
     net.scale = None
     assert "scale" not in dict(net.named_parameters())
     net.scale = nn.Parameter(fa.tensor([1.0]))
-    assert [n for n, _ in net.named_parameters()][0] == "scale"
+    assert next(n for n, _ in net.named_parameters()) == "scale"
     with pytest.raises(TypeError, match="scale is a parameter"):
         net.scale = fa.tensor([1.0])
     with pytest.raises(TypeError, match="count is a buffer"):
@@ -115,7 +128,7 @@ def test_attributes_change_registration():
     with pytest.raises(AttributeError, match="class"):
         net.forward = lambda x: x
     with pytest.raises(AttributeError):
-        net.nothing
+        _ = net.nothing
 
 
 def test_a_subclass_is_called_through_its_own_forward():
@@ -137,6 +150,7 @@ def test_a_subclass_is_called_through_its_own_forward():
     class Below(Called):
         def forward(self, x):
             return "forward"
+
     layer = Doubled(2, 2, dtype="float64")
     x = fa.tensor([1.0, 2.0])
     close(layer(x), 2 * fa.linear(x, layer.weight, layer.bias).detach().numpy())
@@ -156,8 +170,10 @@ def test_train_eval_apply_freeze_convert():
     before = list(net.parameters())
     net(fa.tensor(np.ones((1, 2), "float32"))).sum().backward()
     net.double()
-    assert all(p.dtype == np.float64 == p.grad.dtype for p in net.parameters()) and net.count.dtype == np.int64
-    assert all(p is q for p, q in zip(before, net.parameters()))
+    assert (
+        all(p.dtype == np.float64 == p.grad.dtype for p in net.parameters()) and net.count.dtype == np.int64
+    )
+    assert all(p is q for p, q in zip(before, net.parameters(), strict=True))
     net.float()
     net.zero_grad()
     assert all(p.grad is None and p.dtype == np.float32 for p in net.parameters())
@@ -169,7 +185,9 @@ def test_train_eval_apply_freeze_convert():
 
 
 def test_repr():
-    assert repr(Net()) == """Net(
+    assert (
+        repr(Net())
+        == """Net(
   (a): Linear(in_features=2, out_features=3, bias=True)
   (tail): Sequential(
     (0): ReLU()
@@ -177,15 +195,16 @@ def test_repr():
   )
   (shared): Linear(in_features=2, out_features=3, bias=True)
 )"""
+    )
     assert repr(nn.Parameter(fa.tensor([1.0]))) == "Parameter(tensor([1.], requires_grad=True))"
 
 
 def test_state_round_trip():
     a, b = Net(), Net()
     assert b.load_state_dict(a.state_dict()) == ([], [])
-    for (name, p), q in zip(a.state_dict().items(), b.state_dict().values()):
+    for (name, p), q in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
         assert (p.numpy() == q.numpy()).all(), name
-    a.state_dict()["scale"].fill_(9)                    # it shares the memory
+    a.state_dict()["scale"].fill_(9)  # it shares the memory
     assert a.scale.item() == 9
 
 
@@ -195,7 +214,10 @@ def test_a_state_that_does_not_fit_changes_nothing():
     state = {k: v + 1 for k, v in before.items()}
     state["extra"] = state.pop("scale")
     state["a.weight"] = np.zeros((3, 3))
-    with pytest.raises(RuntimeError, match=r"missing: scale; unexpected: extra; a.weight: shape \(3, 3\) given, \(3, 2\) expected"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"missing: scale; unexpected: extra; a.weight: shape \(3, 3\) given, \(3, 2\) expected",
+    ):
         net.load_state_dict(state)
     assert all((v.numpy() == before[k]).all() for k, v in net.state_dict().items())
     state["a.weight"] = before["a.weight"]
@@ -206,7 +228,11 @@ def test_sequential():
     a, b, c = nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)
     net = nn.Sequential(OrderedDict(first=a, act=b))
     assert net.append(c) is net and len(net) == 3 and list(net) == [a, b, c]
-    assert net[0] is net.first is a and net[-1] is c and [n for n, _ in net.named_children()] == ["first", "act", "2"]
+    assert (
+        net[0] is net.first is a
+        and net[-1] is c
+        and [n for n, _ in net.named_children()] == ["first", "act", "2"]
+    )
     assert list(net[1:]) == [b, c]
     net[1] = nn.ReLU()
     del net[2]
@@ -223,15 +249,30 @@ def test_sequential():
 def test_another_float_dtype_is_refused():
     layer = nn.Linear(2, 3)
     assert layer.weight.dtype == np.float32
-    with pytest.raises(TypeError, match="float64.*float32.*astype"):
+    with pytest.raises(TypeError, match=r"float64.*float32.*astype"):
         layer(fa.tensor([1.0, 2.0]))
     with pytest.raises(ValueError, match="last axis"):
         layer(fa.tensor([1.0], dtype="float32"))
 
 
-ACTIVATIONS = [("ReLU", ()), ("ReLU6", ()), ("LeakyReLU", (0.2,)), ("ELU", (1.3,)), ("SiLU", ()), ("Mish", ()), ("GELU", ()),
-               ("GELU", ("tanh",)), ("Sigmoid", ()), ("Tanh", ()), ("Softplus", ()), ("Softplus", (2.0,)), ("LogSigmoid", ()),
-               ("Softmax", (1,)), ("LogSoftmax", (0,)), ("Identity", ())]
+ACTIVATIONS = [
+    ("ReLU", ()),
+    ("ReLU6", ()),
+    ("LeakyReLU", (0.2,)),
+    ("ELU", (1.3,)),
+    ("SiLU", ()),
+    ("Mish", ()),
+    ("GELU", ()),
+    ("GELU", ("tanh",)),
+    ("Sigmoid", ()),
+    ("Tanh", ()),
+    ("Softplus", ()),
+    ("Softplus", (2.0,)),
+    ("LogSigmoid", ()),
+    ("Softmax", (1,)),
+    ("LogSoftmax", (0,)),
+    ("Identity", ()),
+]
 
 
 @pytest.mark.parametrize("name, args", ACTIVATIONS)
@@ -241,7 +282,7 @@ def test_activations(name, args):
     x, t = fa.tensor(a, requires_grad=True), torch.tensor(a, requires_grad=True)
     module = getattr(nn, name)(*args)
     y, z = module(x), getattr(torch.nn, name)(*args)(t)
-    close(y, z.detach().numpy(), 1e-9)                   # PyTorch's softplus is linear above 20
+    close(y, z.detach().numpy(), 1e-9)  # PyTorch's softplus is linear above 20
     (y * y).sum().backward()
     (z * z).sum().backward()
     close(x.grad, t.grad.numpy(), 1e-8)
@@ -260,8 +301,15 @@ def test_weights_go_to_pytorch_and_back():
     close(back(fa.tensor(x)), ours(fa.tensor(x)).detach().numpy(), 0)
 
 
-LOSSES = [("CrossEntropyLoss", {}), ("CrossEntropyLoss", {"label_smoothing": 0.1, "reduction": "sum"}), ("MSELoss", {}),
-          ("L1Loss", {}), ("BCEWithLogitsLoss", {}), ("NLLLoss", {}), ("BCELoss", {})]
+LOSSES = [
+    ("CrossEntropyLoss", {}),
+    ("CrossEntropyLoss", {"label_smoothing": 0.1, "reduction": "sum"}),
+    ("MSELoss", {}),
+    ("L1Loss", {}),
+    ("BCEWithLogitsLoss", {}),
+    ("NLLLoss", {}),
+    ("BCELoss", {}),
+]
 
 
 @pytest.mark.parametrize("name, options", LOSSES)
@@ -270,39 +318,48 @@ def test_a_net_trains_as_in_pytorch(name, options):
     last = {"BCELoss": "Sigmoid", "NLLLoss": "LogSoftmax"}.get(name, "Identity")
     args = (1,) if last == "LogSoftmax" else ()
     ours = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 3), getattr(nn, last)(*args)).double()
-    theirs = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3),
-                                 getattr(torch.nn, last)(*args)).double()
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(4, 16), torch.nn.Tanh(), torch.nn.Linear(16, 3), getattr(torch.nn, last)(*args)
+    ).double()
     theirs.load_state_dict({k: torch.tensor(v.numpy()) for k, v in ours.state_dict().items()})
     classes = name in ("CrossEntropyLoss", "NLLLoss")
     x, y = RNG.normal(size=(6, 4)), RNG.integers(0, 3, 6) if classes else RNG.uniform(0, 1, (6, 3))
     f, g = getattr(nn, name)(**options), getattr(torch.nn, name)(**options)
-    a, b = optim.SGD(ours.parameters(), lr=0.1, momentum=0.9), torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9)
+    a, b = (
+        optim.SGD(ours.parameters(), lr=0.1, momentum=0.9),
+        torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9),
+    )
     for _ in range(5):
         loss, want = f(ours(fa.tensor(x)), fa.tensor(y)), g(theirs(torch.tensor(x)), torch.tensor(y))
         assert abs(loss.item() - want.item()) < 1e-11
         for o, value in ((a, loss), (b, want)):
             o.zero_grad()
             value.backward()
-        for p, q in zip(ours.parameters(), theirs.parameters()):
+        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
             close(p.grad, q.grad.numpy(), 1e-11)
         a.step()
         b.step()
 
 
 # ---- initial values ----------------------------------------------------------------------------------
-@pytest.mark.parametrize("name, options, variance, uniform", [
-    ("xavier_uniform_", {}, 2 / (200 + 300), True),
-    ("xavier_normal_", {"gain": 2.0}, 4 * 2 / (200 + 300), False),
-    ("xavier_uniform_", {"mode": "fan_in"}, 1 / 300, True),
-    ("xavier_normal_", {"mode": "fan_out"}, 1 / 200, False),
-    ("kaiming_uniform_", {"nonlinearity": "relu"}, 2 / 300, True),
-    ("kaiming_normal_", {"nonlinearity": "relu", "mode": "fan_out"}, 2 / 200, False),
-    ("kaiming_uniform_", {"a": 5**0.5}, 1 / 3 / 300, True),
-    ("normal_", {"mean": 0.0, "std": 0.01}, 1e-4, False),
-    ("uniform_", {"a": -3.0, "b": 3.0}, 3.0, True),
-])
+@pytest.mark.parametrize(
+    "name, options, variance, uniform",
+    [
+        ("xavier_uniform_", {}, 2 / (200 + 300), True),
+        ("xavier_normal_", {"gain": 2.0}, 4 * 2 / (200 + 300), False),
+        ("xavier_uniform_", {"mode": "fan_in"}, 1 / 300, True),
+        ("xavier_normal_", {"mode": "fan_out"}, 1 / 200, False),
+        ("kaiming_uniform_", {"nonlinearity": "relu"}, 2 / 300, True),
+        ("kaiming_normal_", {"nonlinearity": "relu", "mode": "fan_out"}, 2 / 200, False),
+        ("kaiming_uniform_", {"a": 5**0.5}, 1 / 3 / 300, True),
+        ("normal_", {"mean": 0.0, "std": 0.01}, 1e-4, False),
+        ("uniform_", {"a": -3.0, "b": 3.0}, 3.0, True),
+    ],
+)
 def test_initial_variance(name, options, variance, uniform):
-    w = getattr(nn.init, name)(fa.tensor(np.zeros((200, 300))), generator=np.random.default_rng(0), **options).numpy()
+    w = getattr(nn.init, name)(
+        fa.tensor(np.zeros((200, 300))), generator=np.random.default_rng(0), **options
+    ).numpy()
     assert abs(w.mean()) < 0.02 * variance**0.5 and abs(w.var() / variance - 1) < 0.03
     assert (np.abs(w).max() <= (3 * variance) ** 0.5) == uniform
 
@@ -324,7 +381,9 @@ def test_gains_and_errors():
     torch = pytest.importorskip("torch")
     for name in ("linear", "sigmoid", "tanh", "relu", "selu", "leaky_relu", "conv2d"):
         assert nn.init.calculate_gain(name) == pytest.approx(torch.nn.init.calculate_gain(name))
-    assert nn.init.calculate_gain("leaky_relu", 0.2) == pytest.approx(torch.nn.init.calculate_gain("leaky_relu", 0.2))
+    assert nn.init.calculate_gain("leaky_relu", 0.2) == pytest.approx(
+        torch.nn.init.calculate_gain("leaky_relu", 0.2)
+    )
     with pytest.raises(ValueError, match="'swish'"):
         nn.init.calculate_gain("swish")
     with pytest.raises(ValueError, match="2 axes"):

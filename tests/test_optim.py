@@ -23,11 +23,13 @@ CASES = [
 
 def pairs(rng, dtype, shapes=((3, 4), (5,), ())):
     arrays = [rng.normal(size=s).astype(dtype) for s in shapes]
-    return [fa.tensor(a, requires_grad=True) for a in arrays], [torch.tensor(a, requires_grad=True) for a in arrays]
+    return [fa.tensor(a, requires_grad=True) for a in arrays], [
+        torch.tensor(a, requires_grad=True) for a in arrays
+    ]
 
 
 def give(rng, ours, theirs):
-    for p, q in zip(ours, theirs):
+    for p, q in zip(ours, theirs, strict=True):
         g = np.asarray(rng.normal(size=p.shape), p.dtype)
         p.grad, q.grad = fa.tensor(g), torch.tensor(g)
 
@@ -37,14 +39,17 @@ def give(rng, ours, theirs):
 def test_twenty_steps(name, options, dtype, tol):
     rng = np.random.default_rng(0)
     ours, theirs = pairs(rng, dtype)
-    a, b = getattr(optim, name)(ours, lr=0.05, **options), getattr(torch.optim, name)(theirs, lr=0.05, **options)
+    a, b = (
+        getattr(optim, name)(ours, lr=0.05, **options),
+        getattr(torch.optim, name)(theirs, lr=0.05, **options),
+    )
     for i in range(20):
         give(rng, ours, theirs)
-        if i in (0, 7):                                       # a parameter without a gradient is skipped
+        if i in (0, 7):  # a parameter without a gradient is skipped
             ours[1].grad = theirs[1].grad = None
         a.step()
         b.step()
-    for p, q in zip(ours, theirs):
+    for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=tol, atol=tol)
 
 
@@ -62,7 +67,7 @@ def test_other_dtypes_take_the_same_steps(name, options):
     np.testing.assert_allclose(q.detach().numpy().astype(float), p.detach().numpy(), rtol=1e-13)
 
 
-@pytest.mark.parametrize("size", (3, 40_000))                 # the larger one without the GIL
+@pytest.mark.parametrize("size", (3, 40_000))  # the larger one without the GIL
 def test_strided_parameters_and_gradients(size):
     a = np.zeros((size, 2))
     p = fa.from_numpy(a[:, 0]).requires_grad_()
@@ -79,7 +84,7 @@ def test_groups_have_their_options():
         x.grad = fa.tensor([1.0])
     optimizer.step()
     assert [round(x.item(), 12) for x in (p, q, r)] == [0.9, 0.5, 0.8]
-    optimizer.param_groups[0]["lr"] = 0.2                      # as a schedule does
+    optimizer.param_groups[0]["lr"] = 0.2  # as a schedule does
     optimizer.step()
     assert round(p.item(), 12) == 0.7
     optimizer.zero_grad()
@@ -95,6 +100,7 @@ def test_closure_and_versions():
         loss = (p * p).sum()
         loss.backward()
         return loss
+
     assert optimizer.step(closure).item() == 4.0 and p.item() == 1.6
     y = (p * p).sum()
     optimizer.step()
@@ -116,11 +122,11 @@ def test_state_goes_on_where_it_stopped(name, options):
     b.load_state_dict(state)
     for _ in range(3):
         give(rng, ours, theirs)
-        for p, q in zip(copies, ours):
+        for p, q in zip(copies, ours, strict=True):
             p.grad = fa.tensor(q.grad)
         a.step()
         b.step()
-    assert all((p.detach().numpy() == q.detach().numpy()).all() for p, q in zip(ours, copies))
+    assert all((p.detach().numpy() == q.detach().numpy()).all() for p, q in zip(ours, copies, strict=True))
     assert [g["params"] for g in state["param_groups"]] == [[0], [1, 2]]
 
 
@@ -133,14 +139,14 @@ def test_state_of_pytorch(name, options):
     for _ in range(3):
         give(rng, ours, theirs)
         b.step()
-    for p, q in zip(ours, theirs):
+    for p, q in zip(ours, theirs, strict=True):
         p.detach().copy_(q.detach().numpy())
     a = getattr(optim, name)(ours, **options)
     a.load_state_dict(b.state_dict())
     give(rng, ours, theirs)
     a.step()
     b.step()
-    for p, q in zip(ours, theirs):
+    for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
@@ -191,7 +197,11 @@ BAD = {
     "read-only": (read_only, ValueError, "read-only"),
     "complex": (complex_parameter, TypeError, "complex"),
     "state": (state_of_another_shape, ValueError, r"momentum_buffer .*\(2,\)"),
-    "groups": (lambda: optim.SGD([leaf()]).load_state_dict(optim.SGD([leaf(), leaf()]).state_dict()), ValueError, "groups"),
+    "groups": (
+        lambda: optim.SGD([leaf()]).load_state_dict(optim.SGD([leaf(), leaf()]).state_dict()),
+        ValueError,
+        "groups",
+    ),
     "by hand": (params_appended_by_hand, ValueError, "add_param_group"),
 }
 
