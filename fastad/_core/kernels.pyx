@@ -13,7 +13,8 @@ cdef extern from "kernels.h":
 cdef const fad_kernels* _choose() except NULL:
     wanted = os.environ.get("FASTAD_CPU", "")
     cdef bytes name = wanted.encode()
-    cdef const fad_kernels* table = fad_select(NULL if not wanted else <const char*> name)
+    cdef const char* forced = name
+    cdef const fad_kernels* table = fad_select(forced if wanted else NULL)
     if table is NULL:
         raise ImportError(f"FASTAD_CPU={wanted!r}: this processor or this build has no such kernels; "
                           f"choose one of: {fad_isa_list().decode()}")

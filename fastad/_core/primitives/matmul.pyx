@@ -12,19 +12,16 @@ from ..arrays cimport cast, contiguous
 from ..blas cimport Matrix, Product, multiply, place, transpose
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense, empty, shape_of
-from ..tape cimport Node, Primitive, Walk, deliver, edge, edge_out, grad_enabled, out_layout, receive, save, saved, wants
+from ..tape cimport Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
 from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record2, record_n, result_from, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM, compiled
+from .shape cimport in_layout, lead_of
 
 
 cdef inline bint same_dtype(Tensor a, Tensor b):
     return a.arr.layout.code == b.arr.layout.code and (compiled(a.arr.layout.code)
                                                        or a.arr.layout.dtype == b.arr.layout.dtype)
-
-
-cdef inline Layout in_layout(Node node, int i):
-    return out_layout(edge(node, i), edge_out(node, i))
 
 
 # ---- matmul ------------------------------------------------------------------------------------------

@@ -1,0 +1,450 @@
+"""Level 4: x[...] in all of NumPy's forms, its adjoint `scatter`, take and take_along_axis.
+
+Basic indices (integers, slices, None, Ellipsis) give views; a loop that reads x[i] for every i costs O(1) each,
+forward and backward.  Advanced ones (integer and boolean arrays) give copies; one integer array on axis 0, an
+embedding, runs here, the rest in NumPy.  Imports shape.pxd for reshaping.  Next: matmul.pyx.
+"""
+cimport cython
+from cpython.long cimport PyLong_AsSsize_t
+from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+import operator
+
+import numpy as np
+
+from ..arrays cimport add_into, contiguous, fill
+from ..kernels cimport K
+from ..storage cimport (
+    Array, Layout, dense, dense_dtype, empty, from_ndarray, parse_shape, same_shape, shape_of, strided, to_ndarray, view,
+)
+from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
+from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, wrap
+from ..tensor import FUNCTIONS, register
+from ..types cimport F32, MAX_NDIM, OTHER, compiled
+from .shape cimport axis_of, in_layout, lead_of, reshaped
+
+cdef extern from "Python.h":
+    bint PyIndex_Check(object o)
+    bint PyLong_CheckExact(object o)
+    bint PyTuple_CheckExact(object o)
+    bint PySlice_Check(object o)
+    void* PyTuple_GET_ITEM(object t, Py_ssize_t i)
+
+VALID = ("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
+         "indices")
+
+
+# ---- basic indices -----------------------------------------------------------------------------------
+cdef struct Region:
+    int ndim
+    Py_ssize_t offset                     # bytes
+    Py_ssize_t shape[MAX_NDIM]
+    Py_ssize_t strides[MAX_NDIM]
+
+cdef enum Kind:
+    ADVANCED, BASIC, LOOSE                # LOOSE: basic, with integers that are no Python int
+
+
+cdef int too_many(Layout x, int n, tuple items) except -1:
+    n -= items.count(None) if items is not None else 0
+    raise IndexError(f"too many indices for array: array is {x.ndim}-dimensional, but {n} were indexed (shape {shape_of(x)})")
+
+
+cdef Kind region(Layout x, object index, Region* r) except *:
+    """Where a basic index leads in an array of layout `x`; ADVANCED, with `r` undefined, for another one."""
+    cdef Py_ssize_t i, n, start, stop, step, length
+    cdef int axis = 0, at, count = 1, rest, t
+    cdef bint is_tuple = PyTuple_CheckExact(index), ellipsis = False
+    cdef Kind kind = BASIC
+    cdef object item = index
+    r.ndim, r.offset = 0, 0
+    if is_tuple:
+        count = <int> len(<tuple> index)
+    for at in range(count):
+        if is_tuple:
+            item = <object> PyTuple_GET_ITEM(index, at)
+        if not PyLong_CheckExact(item) and not PySlice_Check(item) and item is not None and item is not Ellipsis:
+            item = loose_integer(item)
+            if item is None:
+                return ADVANCED
+            kind = LOOSE
+        if item is None:
+            if r.ndim == MAX_NDIM:
+                raise IndexError(f"number of dimensions must be within [0, {MAX_NDIM}], indexing result would have more")
+            r.shape[r.ndim], r.strides[r.ndim] = 1, 0
+            r.ndim += 1
+            continue
+        if item is Ellipsis:
+            if ellipsis:
+                raise IndexError("an index can only have a single ellipsis ('...')")
+            ellipsis = True
+            rest = 0
+            for t in range(at + 1, count):
+                rest += (<tuple> index)[t] is not None
+            while axis < x.ndim - rest:
+                keep(x, axis, r)
+                axis += 1
+            continue
+        if axis >= x.ndim:
+            if has_advanced(index):
+                return ADVANCED
+            too_many(x, count - ellipsis, <tuple> index if is_tuple else None)
+        n = x.shape[axis]
+        if PySlice_Check(item):
+            PySlice_Unpack(item, &start, &stop, &step)
+            length = PySlice_AdjustIndices(n, &start, &stop, step)
+            keep(x, axis, r)
+            if length:
+                r.offset += start * x.strides[axis]
+            r.shape[r.ndim - 1] = length
+            r.strides[r.ndim - 1] *= step
+        else:
+            i = position(item)
+            if i < -n or i >= n:
+                if has_advanced(index):
+                    return ADVANCED
+                raise IndexError(f"index {i} is out of bounds for axis {axis} with size {n} (shape {shape_of(x)})")
+            r.offset += (i + n if i < 0 else i) * x.strides[axis]
+        axis += 1
+    while axis < x.ndim:
+        keep(x, axis, r)
+        axis += 1
+    return kind
+
+
+cdef int keep(Layout x, int axis, Region* r) except -1:
+    if r.ndim == MAX_NDIM:
+        raise IndexError(f"number of dimensions must be within [0, {MAX_NDIM}], indexing result would have more")
+    r.shape[r.ndim], r.strides[r.ndim] = x.shape[axis], x.strides[axis]
+    r.ndim += 1
+    return 0
+
+
+cdef Py_ssize_t position(object item) except? -1:
+    try:
+        return PyLong_AsSsize_t(item)
+    except OverflowError:
+        raise IndexError(f"cannot fit {item} into an index-sized integer") from None
+
+
+cdef object loose_integer(object item):
+    """The integer that `item` is (a NumPy integer, a 0-d integer array or tensor), or None."""
+    if isinstance(item, (bool, np.bool_)):
+        return None
+    if isinstance(item, (np.ndarray, Tensor)):
+        return int(item) if item.ndim == 0 and item.dtype.kind in "iu" else None
+    return operator.index(item) if PyIndex_Check(item) else None
+
+
+cdef bint has_advanced(object index):
+    """Whether an index that does not fit as far as it was read is for NumPy to judge."""
+    return PyTuple_CheckExact(index) and any([
+        i is not None and i is not Ellipsis and not PySlice_Check(i) and loose_integer(i) is None for i in index])
+
+
+# ---- advanced indices --------------------------------------------------------------------------------
+cdef object frozen(object index):
+    """An index that is ours: Python integers, slices, None, Ellipsis and copies of arrays, in a tuple."""
+    return tuple([frozen_item(i) for i in (index if isinstance(index, tuple) else (index,))])
+
+
+cdef object frozen_item(object item):
+    if item is None or item is Ellipsis or PySlice_Check(item):
+        return item
+    integer = loose_integer(item)
+    if integer is not None:
+        return integer
+    if isinstance(item, (bool, np.bool_)):
+        return np.bool_(item)
+    if isinstance(item, Tensor):
+        item = to_ndarray((<Tensor> item).arr)
+    if not isinstance(item, (np.ndarray, list, tuple)):
+        raise IndexError(f"{VALID}; got {type(item).__name__}")
+    array = np.array(item)
+    if array.size == 0 and not isinstance(item, np.ndarray):
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "biu":
+        raise IndexError(f"{VALID}; got {'an array of dtype ' + str(array.dtype)}")
+    return array.astype(np.int64) if np.can_cast(array.dtype, np.int64) and array.dtype.kind != "b" else array
+
+
+cdef Array row_numbers(Layout x, object index):
+    """The one integer array of an index that picks rows of a dense array; None for any other index."""
+    if not x.contiguous or x.ndim == 0 or len(<tuple> index) != 1:
+        return None
+    item = (<tuple> index)[0]
+    return from_ndarray(item) if isinstance(item, np.ndarray) and item.dtype == np.int64 else None
+
+
+cdef Py_ssize_t row(int64_t i, Py_ssize_t n) except -1:
+    if i < -n or i >= n:
+        raise IndexError(f"index {i} is out of bounds for axis 0 with size {n}")
+    return i + n if i < 0 else i
+
+
+cdef Layout rows_layout(Layout x, Layout numbers):
+    """That of x[numbers]."""
+    cdef Py_ssize_t shape[2 * MAX_NDIM]
+    cdef int i
+    if numbers.ndim + x.ndim - 1 > MAX_NDIM:
+        raise IndexError(f"number of dimensions must be within [0, {MAX_NDIM}], indexing result would have "
+                         f"{numbers.ndim + x.ndim - 1}")
+    for i in range(numbers.ndim):
+        shape[i] = numbers.shape[i]
+    for i in range(1, x.ndim):
+        shape[numbers.ndim + i - 1] = x.shape[i]
+    return dense_dtype(x.dtype, numbers.ndim + x.ndim - 1, shape)
+
+
+cdef Array read(Array x, object index, Kind kind, Region* r):
+    """x[index]; a view for a basic index, whose region is `r`."""
+    cdef Array numbers, out
+    cdef const int64_t* at
+    cdef Py_ssize_t i, nbytes
+    if kind != ADVANCED:
+        return view(x, strided(x.layout, r.ndim, r.shape, r.strides), x.data + r.offset)
+    numbers = row_numbers(x.layout, index)
+    if numbers is None:
+        nd = np.asarray(to_ndarray(x)[index])
+        return from_ndarray(nd)
+    out = empty(rows_layout(x.layout, numbers.layout))
+    at = <const int64_t*> numbers.data
+    nbytes = x.layout.itemsize
+    for i in range(1, x.layout.ndim):
+        nbytes *= x.layout.shape[i]
+    for i in range(numbers.layout.size):
+        memcpy(out.data + i * nbytes, x.data + row(at[i], x.layout.shape[0]) * nbytes, nbytes)
+    return out
+
+
+cdef int add_at(Array out, object index, Array values) except -1:
+    """out[index] += values, where repeated places add up."""
+    cdef Region r
+    cdef Array numbers, src
+    cdef const int64_t* at
+    cdef Py_ssize_t i, n
+    if region(out.layout, index, &r) != ADVANCED:
+        if r.ndim == 0 and values.layout.ndim == 0 and compiled(out.layout.code):
+            if out.layout.code == F32:
+                (<float*> (out.data + r.offset))[0] += (<float*> values.data)[0]
+            else:
+                (<double*> (out.data + r.offset))[0] += (<double*> values.data)[0]
+            return 0
+        return add_into(view(out, strided(out.layout, r.ndim, r.shape, r.strides), out.data + r.offset), values)
+    numbers = row_numbers(out.layout, index) if compiled(out.layout.code) else None
+    if numbers is None or not same_shape(rows_layout(out.layout, numbers.layout), values.layout):
+        nd = to_ndarray(out)
+        if any([isinstance(i, np.ndarray) and i.dtype.kind != "b" for i in index]):
+            np.add.at(nd, index, to_ndarray(values))
+        else:
+            nd[index] += to_ndarray(values)           # a mask names no place twice
+        return 0
+    src = contiguous(values)
+    at = <const int64_t*> numbers.data
+    n = 1
+    for i in range(1, out.layout.ndim):
+        n *= out.layout.shape[i]
+    for i in range(numbers.layout.size):
+        K.sum[out.layout.code](1, 1, n, src.data + i * n * src.layout.itemsize,
+                               out.data + row(at[i], out.layout.shape[0]) * n * src.layout.itemsize, 1)
+    return 0
+
+
+cdef tuple led(object index, tuple lead, tuple shape):
+    """(shape', index') so that ``reshape(a, shape')[index']`` of an array of shape ``lead + shape`` is
+    ``a[i][index]`` for every i of the lead.
+
+    NumPy puts the axes of advanced indices first where something stands between them, also before the lead;
+    there the places are numbered instead."""
+    cdef tuple items = index if isinstance(index, tuple) else (index,)
+    arrays = [k for k, i in enumerate(items) if isinstance(i, (np.ndarray, np.bool_))]
+    marks = arrays and [k for k, i in enumerate(items) if isinstance(i, (np.ndarray, np.bool_, int))]
+    if not marks or marks[len(marks) - 1] - marks[0] + 1 == len(marks):
+        return lead + shape, (slice(None),) * len(lead) + items
+    places = np.arange(np.prod(shape, dtype=np.int64)).reshape(shape)[items]
+    return lead + (int(np.prod(shape)),), (Ellipsis, places)
+
+
+# ---- the primitives ----------------------------------------------------------------------------------
+@cython.final
+cdef class GetItem(Primitive):
+    """y = x[index]; dx = zeros with g added at [index]"""
+    def __cinit__(self):
+        self.name = "getitem"
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, Tensor x, object index):
+        cdef Region r
+        cdef Kind kind
+        cdef Array a = x.arr, out
+        cdef Py_ssize_t i
+        if PyLong_CheckExact(index) and 0 < a.layout.ndim and a.layout.contiguous and a.layout.code < OTHER:
+            i = position(index)
+            if i < 0:
+                i += a.layout.shape[0]
+            if 0 <= i < a.layout.shape[0]:
+                out = view(a, dense(a.layout.code, a.layout.ndim - 1, a.layout.shape + 1), a.data + i * a.layout.strides[0])
+                return produced(out, record1(self, x, index)) if records(x) else wrap(out)
+        kind = region(a.layout, index, &r)
+        if kind != BASIC:
+            index = frozen(index)
+        out = read(a, index, kind, &r)
+        return produced(out, record1(self, x, index)) if records(x) else wrap(out)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Layout like
+        cdef Array out
+        cdef bint adds
+        if not wants(walk, node, 0):
+            return 0
+        like = in_layout(node, 0)
+        out = receive(walk, node, 0, like, &adds)
+        if not adds:
+            memset(out.data, 0, like.size * like.itemsize)
+        add_at(out, node.args, g)
+        return deliver(walk, node, 0, out)
+
+    def vjp(self, node, saved, g):
+        shape, index = led(node.args, lead_of(node, g), node.in_shape(0))
+        dx = SCATTER.apply(g, index, shape)
+        return (FUNCTIONS["reshape"](dx, lead_of(node, g) + node.in_shape(0)),)
+
+
+@cython.final
+cdef class Scatter(Primitive):
+    """y = zeros with x added at [index]; dx = g[index]"""
+    def __cinit__(self):
+        self.name = "scatter"
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, Tensor x, object index, tuple shape):
+        cdef Py_ssize_t dims[MAX_NDIM]
+        cdef int ndim = parse_shape(shape, dims)
+        cdef Array out = empty(dense_dtype(x.arr.layout.dtype, ndim, dims))
+        fill(out, 0)
+        add_at(out, index, x.arr)
+        return produced(out, record1(self, x, index)) if records(x) else wrap(out)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Region r
+        cdef Kind kind
+        if not wants(walk, node, 0):
+            return 0
+        kind = region(g.layout, node.args, &r)
+        return deliver(walk, node, 0, read(g, node.args, kind, &r))
+
+    def vjp(self, node, saved, g):
+        shape, index = led(node.args, lead_of(node, g), node.out_shape)
+        return (GETITEM.apply(FUNCTIONS["reshape"](g, shape), index),)
+
+
+cdef GetItem GETITEM = GetItem()
+cdef Scatter SCATTER = Scatter()
+PRIMITIVES = {"getitem": GETITEM, "scatter": SCATTER}
+
+
+cdef object getitem(object x, object index):
+    return GETITEM.apply(<Tensor> x, index)
+
+
+operators.getitem = getitem
+
+
+# ---- functions ---------------------------------------------------------------------------------------
+def scatter(values, index, shape):
+    """Zeros of `shape` with `values` added at ``[index]``: the adjoint of ``x[index]``.  Places named twice add up.
+
+    Parameters
+    ----------
+    values : Tensor or array_like
+        Broadcasts to the shape of ``zeros(shape)[index]``.
+    index : int, slice, None, Ellipsis, integer or boolean array, or a tuple of them
+    shape : int or tuple of int
+
+    Raises
+    ------
+    IndexError
+        If the index does not fit the shape.
+    ValueError
+        If the values do not broadcast.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.scatter([1.0, 2.0, 3.0], [0, 2, 2], 4)
+    tensor([1., 0., 5., 0.])
+    """
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (operator.index(shape),)
+    return SCATTER.apply(as_tensor(values), frozen(index), shape)
+
+
+def take(a, indices, axis=None, out=None, mode="raise"):
+    """Elements by number along an axis (of the flattened array if None), as ``a[..., indices, ...]``.
+
+    mode="wrap" and "clip" bring numbers that are out of bounds inside.  Raises IndexError for those that are out of
+    bounds under mode="raise", TypeError for `out` and for numbers that are not integers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.take(fastad.tensor([1.0, 2.0, 3.0]), [2, 0])
+    tensor([3., 1.])
+    """
+    a = as_tensor(a)
+    if out is not None:
+        raise TypeError("take: out= is not supported")
+    if axis is None:
+        a, axis = FUNCTIONS["reshape"](a, (-1,)), 0
+    cdef int where = axis_of("take", axis, a.ndim)
+    indices = integers("take", indices)
+    if mode == "wrap":
+        indices = indices % a.shape[where]
+    elif mode == "clip":
+        indices = np.clip(indices, 0, a.shape[where] - 1)
+    elif mode != "raise":
+        raise ValueError(f"take: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
+    return a[(slice(None),) * where + (indices,)]
+
+
+def take_along_axis(arr, indices, axis=-1):
+    """Elements by number along an axis, with other numbers at every place of the other axes:
+    ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix.
+
+    `indices` has as many axes as `arr` and broadcasts with it but for `axis`; None is the flattened array.  Raises
+    IndexError for numbers out of bounds, ValueError if the number of axes differs, TypeError if they are no integers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.take_along_axis(fastad.tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1)
+    tensor([[2.],
+            [3.]])
+    """
+    arr = as_tensor(arr)
+    if axis is None:
+        arr, axis = FUNCTIONS["reshape"](arr, (-1,)), 0
+    cdef int where = axis_of("take_along_axis", axis, arr.ndim), i
+    indices = integers("take_along_axis", indices)
+    if indices.ndim != arr.ndim:
+        raise ValueError(f"take_along_axis: indices of shape {indices.shape} must have as many axes as the array of shape "
+                         f"{arr.shape}")
+    grid = [np.arange(n).reshape((-1,) + (1,) * (arr.ndim - 1 - i)) for i, n in enumerate(arr.shape)]
+    grid[where] = indices
+    return arr[tuple(grid)]
+
+
+def integers(name, indices):
+    """Index numbers as an integer array."""
+    array = np.asarray(indices)
+    if array.size == 0 and not isinstance(indices, (np.ndarray, Tensor)):
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: indices must be integers, got dtype {array.dtype}")
+    return array
+
+
+register("scatter", scatter)
+register("take", take, method=True)
+register("take_along_axis", take_along_axis)
