@@ -28,7 +28,8 @@ def test_every_sample_names_a_primitive():
 
 
 def drawn(sample, dtype, seed=0):
-    return sample.inputs(np.random.default_rng(seed), dtype)
+    return tuple(np.asarray(a) if isinstance(a, np.generic) else a
+                 for a in sample.inputs(np.random.default_rng(seed), dtype))
 
 
 def which(sample, arrays):
@@ -57,7 +58,7 @@ def leaves(args):
 
 def cotangents(ys, seed=1):
     rng = np.random.default_rng(seed)
-    return [rng.normal(size=y.shape).astype(y.dtype) for y in ys]
+    return [np.asarray(rng.normal(size=y.shape)).astype(y.dtype) for y in ys]
 
 
 def adjoints(ys, xs, gs, create_graph=False):
@@ -145,7 +146,7 @@ def test_gradient_by_central_differences(sample):
             h = 1e-6
             def f(step, k=k, v=v, h=h):
                 moved = list(arrays)
-                moved[k] = arrays[k] + step * h * v
+                moved[k] = np.asarray(arrays[k] + step * h * v)
                 values = run(sample, [fa.tensor(a) if isinstance(a, np.ndarray) else a for a in moved])
                 return sum(float((plain(y) * g_).sum()) for y, g_ in zip(values, gs, strict=True) if y.dtype.kind == "f")
             numeric = (f(1) - f(-1)) / (2 * h)
@@ -177,7 +178,7 @@ def test_second_derivative_by_central_differences(sample):
         v = rng.normal(size=arrays[k].shape)
         h = 1e-5
         up, down = list(arrays), list(arrays)
-        up[k], down[k] = arrays[k] + h * v, arrays[k] - h * v
+        up[k], down[k] = np.asarray(arrays[k] + h * v), np.asarray(arrays[k] - h * v)
         numeric = sum(float(((a - b) / (2 * h) * w).sum())
                       for a, b, w in zip(gradients_at(up), gradients_at(down), hs, strict=True))
         exact = float((second[j] * v).sum())
@@ -195,7 +196,7 @@ def test_against_torch(sample, dtype):
     args = tensors(sample, arrays)
     ys = run(sample, args)
     gs = cotangents(ys)
-    theirs = [torch.tensor(a, requires_grad=d) if isinstance(a, np.ndarray) else a
+    theirs = [torch.tensor(np.asarray(a), requires_grad=d) if isinstance(a, np.ndarray | np.bool_) else a
               for a, d in zip(arrays, which(sample, arrays), strict=True)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -271,7 +272,7 @@ def test_layouts(sample, dtype, layout):
     gs = cotangents(ys)
     for y, z in zip(ys, zs, strict=True):
         close(plain(z), plain(y), dtype, f"{sample}: value, {layout.__name__}")
-    gs = [np.asarray(layout(g)) if g.ndim and (layout is not broadcast or g.shape[0]) else g for g in gs]
+    gs = [layout(g) if g.ndim and (layout is not broadcast or g.shape[0]) else g for g in gs]
     for a, b in zip(adjoints(zs, leaves(shared), [fa.from_numpy(g) for g in gs]),
                     adjoints(ys, leaves(dense), [np.array(g, order="C") for g in gs]), strict=True):
         close(plain(a), plain(b), dtype, f"{sample}: gradient, {layout.__name__}", 4)

@@ -1,7 +1,8 @@
 # tape.pxd (level 2): Primitive (the rules), Node (one recorded operation), Walk (a pass over the tape).
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 
-from .storage cimport Array, Layout, version_of
+from .storage cimport Array, Layout, empty, version_of
 
 cdef class Primitive:
     """The rules of one operation.  A subclass states them in one block, beside its forward function."""
@@ -52,6 +53,7 @@ cdef class Walk:
     cdef readonly int lead
     cdef unsigned long long stamp
     cdef unsigned long thread
+    cdef PyObject* adding               # the buffer that `receive` has lent to an adding kernel; borrowed
     cdef dict captured
 
 # recording
@@ -103,8 +105,42 @@ cdef inline bint wants(Walk walk, Node node, int i) noexcept:
     return edge(node, i) is not None and (walk.needed is NULL or walk.needed[edge(node, i).slot])
 
 cdef Array grad_of(Walk walk, Node node, unsigned int k)
-cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds)
-cdef int deliver(Walk walk, Node node, int i, Array g) except -1
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject* o)
+
+cdef inline bint exclusive(PyObject* p) noexcept:
+    """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
+    return Py_REFCNT(p) == 1 and (<Array> p).ours
+
+cdef inline Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
+    """Where a kernel may write the gradient of input i, of layout `produced`: straight into the receiving
+    buffer where that fits (adding, if `adds` is set), else into a new one.  `deliver` must follow."""
+    cdef Node producer = edge(node, i)
+    cdef unsigned int k = edge_out(node, i)
+    cdef PyObject* p = walk.grads[producer.slot + k]
+    adds[0] = False
+    if p is not NULL and (<Array> p).layout is produced and produced.contiguous and exclusive(p):
+        adds[0] = True
+        walk.adding = p
+        return <Array> p
+    return empty(produced)
+
+cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except -1
+
+cdef inline int deliver(Walk walk, Node node, int i, Array g) except -1:
+    """Add `g` to the gradient of input i; broadcasting and casting are undone on the way."""
+    cdef Node producer = edge(node, i)
+    cdef unsigned int k = edge_out(node, i)
+    cdef PyObject** slot
+    if walk.adding is not NULL:           # a kernel has added to the receiving buffer itself
+        walk.adding = NULL
+        return 0
+    slot = &walk.grads[producer.slot + k]
+    if slot[0] is NULL and k == 0 and g.layout is producer.layout and walk.lead == 0:
+        Py_INCREF(g)
+        slot[0] = <PyObject*> g
+        return 0
+    return deliver_slow(walk, producer, k, g)
 
 # walks
 cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets)

@@ -18,7 +18,6 @@ from .storage cimport dense_as, empty, root, same, same_shape, shape_of, version
 from .types cimport compiled
 
 cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject* o)
     unsigned long PyThread_get_thread_ident()
     PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
 
@@ -92,7 +91,7 @@ cdef class LeafRef:
 
 @cython.final
 @cython.trashcan(True)                    # the last reference to a chain of nodes frees it without recursing
-@cython.freelist(512)
+@cython.freelist(16384)                   # a node from here does not count as an allocation that wakes the collector
 cdef class Node:
     @property
     def name(self):
@@ -218,14 +217,15 @@ cdef object stale(Node node, Array a, unsigned int version):
         f"instead, or compute the result again after the change")
 
 
-cdef int release(Node node) except -1:
+cdef inline int release(Node node) except -1:
     if node.prim is ACCUMULATE:
         return 0
-    node.s0 = node.s1 = None
-    node.n_saved = 0
-    if node.more is not None:
-        node.more.saved = None
     node.freed = True
+    if node.n_saved:
+        node.s0 = node.s1 = None
+        node.n_saved = 0
+        if node.more is not None:
+            node.more.saved = None
     return 0
 
 
@@ -398,38 +398,15 @@ cdef int order(Walk walk, list roots) except -1:
 
 
 # ---- what a raw rule calls ---------------------------------------------------------------------------
-cdef inline bint exclusive(PyObject* p) noexcept:
-    """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
-    return Py_REFCNT(p) == 1 and (<Array> p).ours
-
-
 cdef Array grad_of(Walk walk, Node node, unsigned int k):
     cdef PyObject* p = walk.grads[node.slot + k]
     return None if p is NULL else <Array> p
 
 
-cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
-    """Where a kernel may write the gradient of input i, of layout `produced`: straight into the receiving
-    buffer where that fits (adding, if `adds` is set), else into a new one.  Then call `deliver`."""
-    cdef Node producer = edge(node, i)
-    cdef unsigned int k = edge_out(node, i)
-    cdef PyObject* p = walk.grads[producer.slot + k]
-    adds[0] = False
-    if p is not NULL and (<Array> p).layout is produced and produced is out_layout(producer, k) \
-            and produced.contiguous and exclusive(p):
-        adds[0] = True
-        return <Array> p
-    return empty(produced)
-
-
-cdef int deliver(Walk walk, Node node, int i, Array g) except -1:
-    """Add `g` to the gradient of input i, undoing broadcasting and casting: the one place that does."""
-    cdef Node producer = edge(node, i)
-    cdef unsigned int k = edge_out(node, i)
+cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except -1:
+    """What is not a first gradient of the right layout: the one place that undoes broadcasting and casting."""
     cdef PyObject** slot = &walk.grads[producer.slot + k]
     cdef Layout want
-    if slot[0] == <PyObject*> g:
-        return 0                          # a kernel has added to it in place
     want = out_layout(producer, k)
     if g.layout is not want:
         if walk.lead or not same_shape(g.layout, want):
@@ -577,7 +554,8 @@ cdef int run(Walk walk) except -1:
             continue
         if walk.python_ran:
             check_saved(node)
-        arrived = walk.grads[node.slot] is not NULL
+        g = walk.grads[node.slot]
+        arrived = g is not NULL
         for k in range(1, node.n_out):
             arrived |= walk.grads[node.slot + k] is not NULL
         if arrived:
@@ -590,8 +568,8 @@ cdef int run(Walk walk) except -1:
             if node.prim is ACCUMULATE:
                 run_leaf(walk, node)
             elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
-                node.prim.backward(node, <Array> walk.grads[node.slot] if walk.grads[node.slot] is not NULL else None,
-                                   walk)
+                g = walk.grads[node.slot]
+                node.prim.backward(node, <Array> g if g is not NULL else None, walk)
             else:
                 run_vjp(walk, node)
             for k in range(node.n_out):
@@ -639,6 +617,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     cdef Node node
     cdef unsigned int k
     cdef PyObject** slot
+    cdef object g = None
     walk.recording = recording
     walk.keep = keep
     walk.lead = lead
@@ -659,7 +638,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
                 Py_DECREF(<object> slot[0])
             Py_INCREF(g)
             slot[0] = <PyObject*> g
-        del g
+        g = None
         cotangents.clear()
         run(walk)
     finally:

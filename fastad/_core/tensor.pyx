@@ -8,6 +8,8 @@ cimport numpy as cnp
 from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyTypeObject
 from cpython.buffer cimport PyObject_GetBuffer
 
+from libc.string cimport memcmp, memcpy
+
 import numpy as np
 
 from .arrays cimport add as add_arrays, add_into, assign, cast, contiguous, copy, fill
@@ -110,6 +112,30 @@ cdef Tensor as_tensor(object x):
     return wrap(array_of(x, None, True))
 
 
+cdef enum:
+    CONSTANTS = 256
+
+cdef list constants = [None] * (2 * CONSTANTS)      # 0-d tensors of the numbers used last; nobody writes to them
+
+
+cdef Tensor constant(int code, double value):
+    """A 0-d tensor; programs use the same few numbers again and again."""
+    cdef unsigned long long bits
+    cdef Tensor t
+    cdef Py_ssize_t at
+    memcpy(&bits, &value, sizeof(double))
+    at = code * CONSTANTS + <Py_ssize_t> (((bits >> 44) ^ (bits >> 52) ^ bits) % CONSTANTS)
+    held = constants[at]
+    if held is not None:
+        t = <Tensor> held
+        if memcmp(t.arr.inside, &value, sizeof(double)) == 0 if code == F64 else \
+                (<float*> t.arr.data)[0] == <float> value and value != 0:
+            return t
+    t = wrap(scalar(code, value))
+    constants[at] = t
+    return t
+
+
 cdef Tensor coerce(object x, Tensor other):
     """An operand beside a Tensor: Python numbers take its dtype where NumPy's promotion lets them."""
     cdef int code = other.arr.layout.code
@@ -117,7 +143,7 @@ cdef Tensor coerce(object x, Tensor other):
         return <Tensor> x
     if type(x) is float or type(x) is int or type(x) is bool:
         if compiled(code):
-            return wrap(scalar(code, x))
+            return constant(code, x)
         return wrap(copy_ndarray(np.asarray(x, dtype=np.result_type(other.arr.layout.dtype, x))))
     if type(x) is complex:
         return wrap(copy_ndarray(np.asarray(x, dtype=np.result_type(other.arr.layout.dtype, x))))
@@ -756,7 +782,7 @@ def as_tensors(*values):
 
 def subclass(type cls, data, bint requires_grad):
     """An instance of a Tensor subclass that shares the memory of `data` (a Tensor) or copies it."""
-    cdef Tensor t = cls.__new__(cls)
+    cdef Tensor t = Tensor.__new__(cls)
     t.arr = (<Tensor> data).arr if isinstance(data, Tensor) else array_of(data, None, True)
     if requires_grad:
         make_leaf(t)

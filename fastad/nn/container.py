@@ -30,13 +30,9 @@ class Sequential(Module):
             self.add_module(name, module)
 
     def forward(self, input):
-        for module in self._sequence:
+        for module in self._modules.values():
             input = module(input)
         return input
-
-    @property
-    def _sequence(self):
-        return [getattr(self, name) for name in self._modules]
 
     def append(self, module):
         """Add a module at the end, under the next free number; returns self."""
@@ -54,9 +50,8 @@ class Sequential(Module):
 
     def __getitem__(self, index):
         if isinstance(index, slice):
-            names = list(self._modules)[index]
-            return Sequential({name: getattr(self, name) for name in names})
-        return getattr(self, self._name(index))
+            return Sequential(dict(list(self._modules.items())[index]))
+        return self._modules[self._name(index)]
 
     def __setitem__(self, index, module):
         setattr(self, self._name(index), module)
@@ -68,4 +63,4 @@ class Sequential(Module):
         return len(self._modules)
 
     def __iter__(self):
-        return iter(self._sequence)
+        return iter(self._modules.values())

@@ -1,8 +1,10 @@
 """Parameter and Module: what every layer is made of.
 
-A module's parameters, buffers and submodules are plain attributes of the instance, so that reading one costs what
-reading any attribute costs; beside them the module keeps their names, in order.  Calling a module calls its
-`forward` without a frame in between.  Imports fastad._core only.  Next: linear.py, the simplest layer.
+A module's parameters, buffers and submodules are plain attributes of the instance, so that reading one costs
+what reading any attribute costs; beside them the module keeps ordered registries of them, which only
+`__setattr__` and `__delattr__` change.  Calling a module calls its `forward` without a frame in between.
+
+Imports fastad._core only.  Next: linear.py, the simplest layer.
 """
 from collections import namedtuple
 
@@ -15,7 +17,7 @@ Keys = namedtuple("Keys", "missing_keys unexpected_keys")
 
 
 class Parameter(Tensor):
-    """A tensor that a module registers when it becomes its attribute; it requires a gradient unless told not to.
+    """A tensor that a module registers when it becomes its attribute; it requires a gradient by default.
 
     It shares the memory of a Tensor and copies anything else.
 
@@ -52,7 +54,6 @@ class Module:
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
-        # names in order; the objects are attributes of the instance
         self.__dict__.update(_parameters={}, _buffers={}, _transient=set(), _modules={}, training=True)
         return self
 
@@ -70,72 +71,81 @@ class Module:
 
     # -- registration
     def __setattr__(self, name, value):
-        if isinstance(value, Parameter):
+        registry = self._registry_of(name, value)
+        if registry is None:
             self._forget(name)
-            self._parameters[name] = None
-        elif isinstance(value, Module):
+        elif name not in registry:
             self._forget(name)
-            self._modules[name] = None
-        elif name == "forward":
-            raise AttributeError("forward is called through the class: define it there, not on the instance")
-        elif name in self._parameters and value is not None:
-            raise TypeError(f"{type(self).__name__}.{name} is a parameter and can become a Parameter or None, not "
-                            f"{type(value).__name__}; wrap it as nn.Parameter(value), or delete the attribute first")
-        elif name in self._buffers and value is not None and not isinstance(value, Tensor):
-            raise TypeError(f"{type(self).__name__}.{name} is a buffer and can become a Tensor or None, not "
-                            f"{type(value).__name__}")
-        elif name in self._modules and value is not None:
-            self._forget(name)
+            registry[name] = value
+        else:
+            registry[name] = value  # keeps its place in the order
         self.__dict__[name] = value
+
+    def _registry_of(self, name, value):
+        """Where an attribute belongs; None for a plain one."""
+        if isinstance(value, Parameter):
+            return self._parameters
+        if isinstance(value, Module):
+            return self._modules
+        if name in self._buffers and (value is None or isinstance(value, Tensor)):
+            return self._buffers
+        if value is None:
+            return next((names for names in (self._parameters, self._modules) if name in names), None)
+        if name in self._parameters or name in self._buffers:
+            kind, wanted = (
+                ("parameter", "a Parameter") if name in self._parameters else ("buffer", "a Tensor")
+            )
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a {kind} and can become {wanted} or None, not "
+                f"{type(value).__name__}; delete the attribute first to use its name for something else"
+            )
+        if name == "forward":
+            raise AttributeError("forward is called through the class: define it there, not on the instance")
+        return None
 
     def __delattr__(self, name):
         super().__delattr__(name)
         self._forget(name)
 
     def _forget(self, name):
-        for names in (self._parameters, self._buffers, self._modules):
-            names.pop(name, None)
+        for registry in (self._parameters, self._buffers, self._modules):
+            registry.pop(name, None)
         self._transient.discard(name)
 
-    def _fresh(self, name, registry):
+    def _register(self, registry, name, value, kind):
         if not isinstance(name, str) or not name or "." in name:
-            raise ValueError(f"{type(self).__name__}: {name!r} is no name for a member: it must be a string without dots")
+            raise ValueError(
+                f"{type(self).__name__}: {name!r} is no name for a member: it must be a string without dots"
+            )
         if hasattr(self, name) and name not in registry:
             raise ValueError(f"{type(self).__name__} already has an attribute {name!r}")
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(
+                f"{type(self).__name__}: {name!r} must be a {kind.__name__} or None, "
+                f"got {type(value).__name__}"
+            )
+        registry[name] = self.__dict__[name] = value
 
     def register_parameter(self, name, param):
         """Set a Parameter, or None as the placeholder of one."""
-        self._fresh(name, self._parameters)
-        if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"register_parameter: {name!r} must be a Parameter or None, got {type(param).__name__}")
-        self._parameters[name] = None
-        setattr(self, name, param)
+        self._register(self._parameters, name, param, Parameter)
 
     def register_buffer(self, name, tensor, persistent=True):
-        """Set a tensor that is part of the state but not trained; `persistent` ones stand in the state_dict."""
-        self._fresh(name, self._buffers)
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"register_buffer: {name!r} must be a Tensor or None, got {type(tensor).__name__}")
-        self._buffers[name] = None
+        """Set a tensor that is not trained; it stands in the state_dict if `persistent`."""
+        self._register(self._buffers, name, tensor, Tensor)
         if not persistent:
             self._transient.add(name)
-        setattr(self, name, tensor)
 
     def add_module(self, name, module):
         """Set a submodule under a name that need not be an identifier."""
-        self._fresh(name, self._modules)
-        if module is not None and not isinstance(module, Module):
-            raise TypeError(f"add_module: {name!r} must be a Module or None, got {type(module).__name__}")
-        self._modules[name] = None
-        setattr(self, name, module)
+        self._register(self._modules, name, module, Module)
 
     # -- members
     def _members(self, registry, prefix, recurse):
         """(name, object) of every member once, in the order of registration, depth first."""
         seen = set()
         for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
-            for name in getattr(module, registry):
-                member = getattr(module, name)
+            for name, member in getattr(module, registry).items():
                 if member is not None and id(member) not in seen:
                     seen.add(id(member))
                     yield (f"{path}.{name}" if path else name), member
@@ -164,17 +174,16 @@ class Module:
         """The direct submodules."""
         return (m for _, m in self.named_children())
 
-    def named_modules(self, prefix="", _seen=None):
-        """(name, Module) pairs of this module and all below it, each once."""
+    def named_modules(self, prefix="", remove_duplicate=True, _seen=None):
+        """(name, Module) pairs of this module and all below it, each once unless told otherwise."""
         seen = set() if _seen is None else _seen
-        if id(self) in seen:
+        if remove_duplicate and id(self) in seen:
             return
         seen.add(id(self))
         yield prefix, self
-        for name in self._modules:
-            child = getattr(self, name)
+        for name, child in self._modules.items():
             if child is not None:
-                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, remove_duplicate, seen)
 
     def modules(self):
         """This module and all below it, each once."""
@@ -226,9 +235,8 @@ class Module:
     # -- state
     def _state(self):
         """(name, Tensor) of what the state_dict holds; a shared member has every one of its names."""
-        for path, module in self.named_modules():
-            for name in (*module._parameters, *module._buffers):
-                member = getattr(module, name)
+        for path, module in self.named_modules(remove_duplicate=False):
+            for name, member in (*module._parameters.items(), *module._buffers.items()):
                 if member is not None and name not in module._transient:
                     yield (f"{path}.{name}" if path else name), member
 
@@ -259,7 +267,7 @@ class Module:
         Raises
         ------
         RuntimeError
-            If names do not match (`strict`) or a shape differs; it lists every one, and nothing has been changed.
+            If names (`strict`), shapes or dtypes do not match; it lists all, and nothing has been changed.
         """
         own = dict(self._state())
         missing = [name for name in own if name not in state_dict]
@@ -293,8 +301,8 @@ class Module:
 
     def __repr__(self):
         lines = self.extra_repr().splitlines()
-        for name in self._modules:
-            lines += f"({name}): {getattr(self, name)!r}".splitlines()
+        for name, module in self._modules.items():
+            lines += f"({name}): {module!r}".splitlines()
         if not self._modules and len(lines) <= 1:
             return f"{type(self).__name__}({''.join(lines)})"
         return "\n  ".join([f"{type(self).__name__}(", *lines]) + "\n)"

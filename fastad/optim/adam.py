@@ -19,6 +19,8 @@ class Adam(Optimizer):
         Divide by the largest mean square so far (Reddi, Kale and Kumar, 2018).
     maximize : bool
         Climb instead.
+    decoupled_weight_decay : bool
+        Weight decay as in `AdamW`.
 
     Examples
     --------
@@ -32,28 +34,27 @@ class Adam(Optimizer):
     """
 
     STATE = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    DECOUPLED = False
+    update = staticmethod(adam_step)
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, maximize=False):
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-                                  "maximize": maximize})
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *,
+                 maximize=False, decoupled_weight_decay=False):
+        super().__init__(params, dict(
+            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
+            decoupled_weight_decay=decoupled_weight_decay))
 
     def check(self, group):
         super().check(group)
         if len(group["betas"]) != 2 or not all(0 <= b < 1 for b in group["betas"]):
-            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {group['betas']}")
-
-    def update(self, group, state):
-        beta1, beta2 = group["betas"]
-        adam_step(group["params"], state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"], state["step"],
-                  group["lr"], beta1, beta2, group["eps"], group["weight_decay"], self.DECOUPLED, group["amsgrad"],
-                  group["maximize"])
+            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), "
+                             f"got {group['betas']}")
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017): p := p (1 - lr * weight_decay) in each step."""
+    """Adam with decoupled weight decay: p := p (1 - lr * weight_decay) in each step.
 
-    DECOUPLED = True
+    Source: Loshchilov and Hutter, 2017."""
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *, maximize=False):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *,
+                 maximize=False):
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
+                         decoupled_weight_decay=True)

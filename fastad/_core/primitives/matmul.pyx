@@ -234,6 +234,9 @@ cdef class Linear(Primitive):
         cdef int i
         self.check(lx, lw, None if b is None else b.arr.layout)
         if not same_dtype(x, w) or (b is not None and not same_dtype(w, b)):
+            if lx.dtype.kind in "fc" and lx.dtype != lw.dtype:
+                raise TypeError(f"linear: x is {lx.dtype} and the weight {lw.dtype}; use x.astype({str(lw.dtype)!r}), or give "
+                                f"the layer dtype={str(lx.dtype)!r}")
             dtype = np.result_type(lx.dtype, lw.dtype, lw.dtype if b is None else b.arr.layout.dtype)
             return self.apply(FUNCTIONS["astype"](x, dtype), FUNCTIONS["astype"](w, dtype),
                               None if b is None else FUNCTIONS["astype"](b, dtype))
@@ -368,6 +371,8 @@ def linear(x, weight, bias=None):
     ------
     ValueError
         If the shapes do not fit.
+    TypeError
+        If x is of another float dtype than the weight: layers do not promote silently.
 
     Examples
     --------

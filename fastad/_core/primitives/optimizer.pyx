@@ -1,4 +1,4 @@
-"""Level 4: the compiled steps of fastad.optim, one call for all parameters of a group.
+"""Level 4: the compiled steps of fastad.optim, one call for all parameters.
 
 A step reads ``.grad`` of every parameter, writes the parameter in place and counts the write, so that a graph
 which still needs the old numbers is refused.  float32 and float64 run in csrc/; other float dtypes by the same
@@ -65,42 +65,50 @@ cdef int check_lengths(str name, list params, list states) except -1:
     return 0
 
 
-def sgd_step(list params, list buffers, double lr, double momentum, double dampening, double weight_decay,
-             bint nesterov, bint maximize):
+def sgd_step(list groups, list states):
     """One step of stochastic gradient descent::
 
         g := grad (-grad to maximize) + weight_decay * p
         b := momentum * b + (1 - dampening) * g         (the first time: g)
         p := p - lr * (g + momentum * b if nesterov else b)
 
-    `buffers` holds b of every parameter, None before its first step; it is not used without momentum."""
+    `groups` are the optimizer's; each of `states` holds in 'momentum_buffer' b of every parameter of its group, None
+    before the first step; it is not used without momentum."""
     cdef fad_sgd o
+    cdef dict group, state
+    cdef list params, buffers
     cdef Tensor p
     cdef Array g, to, buf = None
-    cdef Py_ssize_t i, n
+    cdef Py_ssize_t i, k, n
     cdef int code
-    o.lr, o.momentum, o.dampening, o.weight_decay = lr, momentum, dampening, weight_decay
-    o.nesterov, o.maximize = nesterov, maximize
-    check_lengths("SGD", params, buffers)
-    for i in range(len(params)):
-        p = <Tensor?> params[i]
-        g = gradient("SGD", p, i)
-        if g is None:
-            continue
-        if momentum:
-            o.first = buffers[i] is None
-            buf = state_of("SGD", buffers, i, p.arr.layout)
-        to = contiguous(p.arr)
-        n = to.layout.size
-        code = to.layout.code
-        if not compiled(code):
-            sgd_numpy(to_ndarray(to), to_ndarray(g), None if buf is None else to_ndarray(buf), &o)
-        elif n < GIL_SIZE:
-            K.sgd[code](n, to.data, g.data, NULL if buf is None else buf.data, &o)
-        else:
-            with nogil:
+    check_lengths("SGD", groups, states)
+    for k in range(len(groups)):
+        group, state = groups[k], states[k]
+        params, buffers = group["params"], state["momentum_buffer"]
+        o.lr, o.momentum, o.dampening = group["lr"], group["momentum"], group["dampening"]
+        o.weight_decay, o.nesterov, o.maximize = group["weight_decay"], group["nesterov"], group["maximize"]
+        check_lengths("SGD", params, buffers)
+        for i in range(len(params)):
+            p = <Tensor?> params[i]
+            g = gradient("SGD", p, i)
+            if g is None:
+                continue
+            if o.momentum:
+                o.first = buffers[i] is None
+                buf = state_of("SGD", buffers, i, p.arr.layout)
+            else:
+                buf = None
+            to = contiguous(p.arr)
+            n = to.layout.size
+            code = to.layout.code
+            if not compiled(code):
+                sgd_numpy(to_ndarray(to), to_ndarray(g), None if buf is None else to_ndarray(buf), &o)
+            elif n < GIL_SIZE:
                 K.sgd[code](n, to.data, g.data, NULL if buf is None else buf.data, &o)
-        finish(p, to)
+            else:
+                with nogil:
+                    K.sgd[code](n, to.data, g.data, NULL if buf is None else buf.data, &o)
+            finish(p, to)
 
 
 cdef int sgd_numpy(object p, object g, object buf, fad_sgd* o) except -1:
@@ -112,51 +120,57 @@ cdef int sgd_numpy(object p, object g, object buf, fad_sgd* o) except -1:
     return 0
 
 
-def adam_step(list params, list means, list squares, list peaks, list steps, double lr, double beta1, double beta2,
-              double eps, double weight_decay, bint decoupled, bint amsgrad, bint maximize):
-    """One step of Adam (Kingma and Ba, 2014), or AdamW (Loshchilov and Hutter, 2017) if `decoupled`::
+def adam_step(list groups, list states):
+    """One step of Adam (Kingma and Ba, 2014), or AdamW (Loshchilov and Hutter, 2017) for groups with `decoupled_weight_decay`::
 
-        g := grad (-grad to maximize) + weight_decay * p       (decoupled: p := p (1 - lr weight_decay) instead)
+        g := grad (-grad to maximize) + weight_decay * p       (or decoupled: p := p (1 - lr weight_decay))
         m := beta1 m + (1 - beta1) g
         v := beta2 v + (1 - beta2) g^2                         (amsgrad: the largest v so far in the next line)
         p := p - lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
 
-    `means`, `squares`, `peaks` hold m, v and the largest v of every parameter, None before its first step; `steps`
-    holds t, the number of its steps."""
+    `groups` are the optimizer's; each of `states` holds in 'exp_avg', 'exp_avg_sq' and 'max_exp_avg_sq' m, v and the
+    largest v of every parameter of its group, None before the first step, and in 'step' the number t of its steps."""
     cdef fad_adam o
+    cdef dict group, state
+    cdef list params, means, squares, peaks, steps
     cdef Tensor p
     cdef Array g, to, m, v, peak = None
-    cdef Py_ssize_t i, n, t
+    cdef Py_ssize_t i, k, n, t
     cdef int code
-    o.lr, o.beta1, o.beta2, o.eps, o.weight_decay = lr, beta1, beta2, eps, weight_decay
-    o.decoupled, o.maximize, o.amsgrad = decoupled, maximize, amsgrad
-    for states in (means, squares, peaks, steps):
-        check_lengths("Adam", params, states)
-    for i in range(len(params)):
-        p = <Tensor?> params[i]
-        g = gradient("Adam", p, i)
-        if g is None:
-            continue
-        m = state_of("Adam", means, i, p.arr.layout)
-        v = state_of("Adam", squares, i, p.arr.layout)
-        if amsgrad:
-            peak = state_of("Adam", peaks, i, p.arr.layout)
-        t = steps[i] + 1
-        steps[i] = t
-        o.correction1 = 1 - pow(beta1, t)
-        o.correction2_sqrt = sqrt(1 - pow(beta2, t))
-        to = contiguous(p.arr)
-        n = to.layout.size
-        code = to.layout.code
-        if not compiled(code):
-            adam_numpy(to_ndarray(to), to_ndarray(g), to_ndarray(m), to_ndarray(v),
-                       to_ndarray(peak) if amsgrad else None, &o)
-        elif n < GIL_SIZE:
-            K.adam[code](n, to.data, g.data, m.data, v.data, peak.data if amsgrad else NULL, &o)
-        else:
-            with nogil:
-                K.adam[code](n, to.data, g.data, m.data, v.data, peak.data if amsgrad else NULL, &o)
-        finish(p, to)
+    check_lengths("Adam", groups, states)
+    for k in range(len(groups)):
+        group, state = groups[k], states[k]
+        params, means, squares = group["params"], state["exp_avg"], state["exp_avg_sq"]
+        peaks, steps = state["max_exp_avg_sq"], state["step"]
+        o.beta1, o.beta2 = group["betas"]
+        o.lr, o.eps, o.weight_decay = group["lr"], group["eps"], group["weight_decay"]
+        o.decoupled, o.amsgrad, o.maximize = group["decoupled_weight_decay"], group["amsgrad"], group["maximize"]
+        for other in (means, squares, peaks, steps):
+            check_lengths("Adam", params, other)
+        for i in range(len(params)):
+            p = <Tensor?> params[i]
+            g = gradient("Adam", p, i)
+            if g is None:
+                continue
+            m = state_of("Adam", means, i, p.arr.layout)
+            v = state_of("Adam", squares, i, p.arr.layout)
+            peak = state_of("Adam", peaks, i, p.arr.layout) if o.amsgrad else None
+            t = steps[i] + 1
+            steps[i] = t
+            o.correction1 = 1 - pow(o.beta1, t)
+            o.correction2_sqrt = sqrt(1 - pow(o.beta2, t))
+            to = contiguous(p.arr)
+            n = to.layout.size
+            code = to.layout.code
+            if not compiled(code):
+                adam_numpy(to_ndarray(to), to_ndarray(g), to_ndarray(m), to_ndarray(v),
+                           None if peak is None else to_ndarray(peak), &o)
+            elif n < GIL_SIZE:
+                K.adam[code](n, to.data, g.data, m.data, v.data, NULL if peak is None else peak.data, &o)
+            else:
+                with nogil:
+                    K.adam[code](n, to.data, g.data, m.data, v.data, NULL if peak is None else peak.data, &o)
+            finish(p, to)
 
 
 cdef int adam_numpy(object p, object g, object m, object v, object peak, fad_adam* o) except -1:

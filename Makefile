@@ -1,0 +1,50 @@
+# The verbs of the project.  demo and test set themselves up: each makes a virtual environment of its own and
+# installs into it what it needs.  Needed beforehand: Python 3.11 or later, make, and a C compiler.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+
+.PHONY: demo test bench build debug lint sdist clean compiler
+
+# the installed package, not the source tree, is what runs; rebuilt when a source is newer
+SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
+            -o -name '*.pyx' -o -name '*.pxd' -o -name '*.npz') setup.py pyproject.toml
+
+compiler:
+	@command -v "$${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || { \
+	  echo "fastad: no C compiler found. Install one (Debian: apt-get install gcc libc6-dev python3-dev; macOS: xcode-select --install)" >&2; \
+	  exit 1; }
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-%: $(SOURCES) | $(BIN)/python compiler
+	FASTAD_JOBS=2 $(BIN)/python -m pip install --quiet --disable-pip-version-check ".[$*]"
+	@touch $@
+
+demo: $(VENV)/installed-demo
+	$(BIN)/python examples/digits.py
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --pyargs fastad
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m bench.table --write README.md
+
+# in place, for working on the code: `make build && python -m pytest`
+build: compiler
+	$(PYTHON) setup.py build_ext --inplace
+
+debug: compiler
+	FASTAD_DEBUG=1 $(PYTHON) setup.py build_ext --inplace --force
+
+lint:
+	$(PYTHON) -m ruff check .
+
+sdist:
+	$(PYTHON) -m build --sdist
+
+clean:
+	rm -rf build dist *.egg-info $(VENV)
+	find fastad -name '*.so' -delete

@@ -1,0 +1,51 @@
+"""The levels of the core: a module cimports only from its own level's siblings allowed below, never upward."""
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "fastad" / "_core"
+LEVEL = {"types": 0, "kernels": 0, "storage": 1, "arrays": 1, "blas": 1, "tape": 2, "tensor": 3}
+FILES = sorted(p for pattern in ("*.pyx", "*.pxd") for p in ROOT.rglob(pattern))
+
+
+def level(path):
+    return 4 if path.parent.name == "primitives" else LEVEL[path.stem]
+
+
+def cimported(path):
+    """(name, level) of every module of the core that a file imports or cimports."""
+    for line in re.findall(r"^\s*from (\.[.\w]*) c?import", path.read_text(), re.M):
+        dots, name = re.match(r"(\.+)([\w.]*)", line).groups()
+        inside = path.parent.name == "primitives"
+        if inside and len(dots) == 1:
+            yield name, 4
+        else:
+            yield name, 4 if name.startswith("primitives") else LEVEL[name]
+
+
+@pytest.mark.skipif(not ROOT.exists() or not FILES, reason="the sources are not here")
+def test_cimports_point_downward():
+    upward = [f"{p.relative_to(ROOT)} (level {level(p)}) imports {name} (level {other})"
+              for p in FILES for name, other in cimported(p) if other > level(p)]
+    assert not upward, "\n".join(upward)
+
+
+def test_every_module_has_a_level():
+    assert all(p.parent.name == "primitives" or p.stem in LEVEL for p in FILES)
+    assert len(FILES) > 10
+
+
+def test_the_python_layer_imports_the_core_and_not_the_other_way():
+    for p in FILES:
+        assert not re.search(r"^(from|import) fastad\.(nn|optim|data|transforms|autograd)", p.read_text(), re.M), p
+
+
+def test_csrc_knows_no_python():
+    csrc = ROOT.parents[1] / "csrc"
+    files = [p for p in csrc.iterdir() if p.suffix in (".c", ".h", ".def", ".inc")]
+    assert files
+    for p in files:
+        code = re.sub(r"/\*.*?\*/", "", p.read_text(), flags=re.S)
+        assert "Python.h" not in code, p
+        assert not re.search(r"\b(malloc|calloc|realloc|free)\s*\(", code), f"{p} allocates"
