@@ -1,7 +1,7 @@
 """Level 0: compiles csrc/ and holds the table of kernels for this processor.
 
-``FAD_CPU``-style forcing is by the environment variable ``FASTAD_CPU`` (v4, v3 or baseline), so that every
-instruction set can be tested on one machine.
+The environment variable ``FASTAD_CPU`` (v4, v3 or baseline) forces an instruction set, so that every one can
+be tested on one machine.
 """
 import os
 
