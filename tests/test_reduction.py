@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastad as fa
-from fastad._core.tensor import gradients
+from fastad._core.make import gradients
 
 X = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 9) / 8
 OTHER_DTYPES = [np.float16, np.longdouble, np.complex64, np.complex128, np.int8, np.uint16, np.int64, np.bool_]

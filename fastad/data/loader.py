@@ -1,7 +1,8 @@
 """DataLoader: the samples of arrays in batches.  Imports NumPy and fastad.random."""
 import numpy as np
 
-from .._core.tensor import Tensor, from_numpy
+from .._core.make import from_numpy
+from .._core.tensor import Tensor
 from ..random import default_generator
 
 

@@ -3,7 +3,8 @@ import math
 
 import numpy as np
 
-from .._core.tensor import FUNCTIONS, from_numpy
+from .._core.make import from_numpy
+from .._core.tensor import FUNCTIONS
 from . import init
 from .module import Module, Parameter
 

@@ -11,7 +11,8 @@ from collections import namedtuple
 import numpy as np
 
 from .._core.primitives.optimizer import zero_grad
-from .._core.tensor import Tensor, rebind, subclass, tensor
+from .._core.make import rebind, subclass, tensor
+from .._core.tensor import Tensor
 
 Keys = namedtuple("Keys", "missing_keys unexpected_keys")
 

@@ -2,7 +2,8 @@
 import numpy as np
 
 from .._core.primitives.optimizer import zero_grad
-from .._core.tensor import Tensor, tensor
+from .._core.make import tensor
+from .._core.tensor import Tensor
 
 
 class Optimizer:

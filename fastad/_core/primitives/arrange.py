@@ -5,8 +5,9 @@ Imports the families below through the table of functions.  Next: reduction.pyx.
 """
 import numpy as np
 
-from ..tensor import FUNCTIONS, Tensor, from_numpy, register
-from ..tensor import as_tensors as _as_tensors
+from ..make import from_numpy
+from ..tensor import FUNCTIONS, Tensor, register
+from ..make import as_tensors as _as_tensors
 from .part import placed
 
 
