@@ -79,7 +79,7 @@ def tensordot(a, b, axes=2, *, _name="tensordot"):
         of_a, of_b = [[x] if isinstance(x, (int, np.integer)) else list(x) for x in axes]
     of_a = [np.lib.array_utils.normalize_axis_index(i, a.ndim, _name) for i in of_a]
     of_b = [np.lib.array_utils.normalize_axis_index(i, b.ndim, _name) for i in of_b]
-    if len(of_a) != len(of_b) or any(a.shape[i] != b.shape[j] for i, j in zip(of_a, of_b)):
+    if len(of_a) != len(of_b) or any(a.shape[i] != b.shape[j] for i, j in zip(of_a, of_b, strict=True)):
         raise ValueError(f"{_name}: shapes {a.shape} and {b.shape} do not fit: axes {of_a} of the first have "
                          f"{[a.shape[i] for i in of_a]}, axes {of_b} of the second {[b.shape[i] for i in of_b]}")
     keep_a = [i for i in range(a.ndim) if i not in of_a]
