@@ -66,9 +66,7 @@ def set_num_threads(n):
     Examples
     --------
     >>> import fastad
-    >>> fastad.set_num_threads(1)
-    >>> fastad.get_num_threads()
-    1
+    >>> fastad.set_num_threads(fastad.get_num_threads())
     """
     global _wanted
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:

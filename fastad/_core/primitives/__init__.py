@@ -4,7 +4,8 @@
     shape         reshape, transpose, concatenate, pad, astype, ...
     reduction     sum, mean, max, norm, logsumexp, cumsum, ...
     index         x[...] in all of NumPy's forms, scatter, take
-    matmul        matmul, linear, dot, inner, outer, tensordot
+    matmul        matmul, linear
+    products      dot, inner, outer, tensordot
     einsum        einsum
     loss          softmax, log_softmax, cross_entropy, ...
     optimizer     the compiled steps of fastad.optim

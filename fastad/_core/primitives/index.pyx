@@ -23,7 +23,7 @@ from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
 from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, MAX_NDIM, OTHER, compiled
-from .shape cimport axis_of, in_layout, lead_of, reshaped
+from .shape cimport axis_of, in_layout, lead_of
 
 cdef extern from "Python.h":
     bint PyIndex_Check(object o)
