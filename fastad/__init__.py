@@ -3,6 +3,7 @@ from . import autograd
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor, from_numpy, tensor
+from ._config import get_num_threads, set_num_threads, show_config
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed
 from .transforms import grad, value_and_grad

@@ -236,7 +236,7 @@ cdef int add_at(Array out, object index, Array values) except -1:
     numbers = row_numbers(out.layout, index) if compiled(out.layout.code) else None
     if numbers is None or not same_shape(rows_layout(out.layout, numbers.layout), values.layout):
         nd = to_ndarray(out)
-        if any([isinstance(i, np.ndarray) and i.dtype.kind != "b" for i in index]):
+        if any([isinstance(item, np.ndarray) and item.dtype.kind != "b" for item in index]):
             np.add.at(nd, index, to_ndarray(values))
         else:
             nd[index] += to_ndarray(values)           # a mask names no place twice

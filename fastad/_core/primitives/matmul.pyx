@@ -325,7 +325,7 @@ cdef class Linear(Primitive):
 
     def vjp(self, node, saved, g):
         cdef int axis = len(node.out_shape) - 1
-        lead = g.shape[:g.ndim - axis - 1]
+        lead = lead_of(node, g)
         dx = dw = db = None
         if node.needs(0):
             dx = matmul(g, saved[len(saved) - 1])
