@@ -7,8 +7,8 @@ from functools import wraps
 
 import numpy as np
 
-from ._core.tape import set_grad_enabled as set_recording
 from ._core.make import gradients, leaf
+from ._core.tape import set_grad_enabled as set_recording
 from ._core.tensor import Tensor
 
 __all__ = ["grad", "value_and_grad"]

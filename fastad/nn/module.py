@@ -10,8 +10,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from .._core.primitives.optimizer import zero_grad
 from .._core.make import rebind, subclass, tensor
+from .._core.primitives.optimizer import zero_grad
 from .._core.tensor import Tensor
 
 Keys = namedtuple("Keys", "missing_keys unexpected_keys")

@@ -1,8 +1,8 @@
 """Optimizer: what all of them share.  Next: sgd.py."""
 import numpy as np
 
-from .._core.primitives.optimizer import zero_grad
 from .._core.make import tensor
+from .._core.primitives.optimizer import zero_grad
 from .._core.tensor import Tensor
 
 

@@ -1,8 +1,8 @@
 """Samples of einsum: contractions, diagonals, traces, spread labels, broadcasting, several operands."""
 import numpy as np
-from samples import Sample
 
 import fastad as fa
+from samples import Sample
 
 
 def einsum(id, subscripts, *wanted, torch=True):

@@ -1,8 +1,8 @@
 """Samples of x[...], scatter, take and take_along_axis."""
 import numpy as np
-from samples import Sample
 
 import fastad as fa
+from samples import Sample
 
 
 def normal(shape):

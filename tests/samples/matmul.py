@@ -1,8 +1,8 @@
 """Samples of matmul and what is made of it: dot, inner, outer, tensordot, linear."""
 import numpy as np
-from samples import Sample
 
 import fastad as fa
+from samples import Sample
 
 
 def shapes(*wanted):

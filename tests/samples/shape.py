@@ -1,8 +1,8 @@
 """Samples of the primitives that reshape, reorder, cut, place and join (shape, permute, part, join, arrange)."""
 import numpy as np
-from samples import Sample
 
 import fastad as fa
+from samples import Sample
 
 
 def normal(*shapes):

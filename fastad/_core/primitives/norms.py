@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..tensor import FUNCTIONS, register
-from .arrange import as_tensor, axis_of
+from .arrange import as_tensor
 
 
 def axes_tuple(name, axis, ndim):

@@ -80,11 +80,11 @@ PYTHON_RESULTS = ("shape", "ndim", "size", "allclose", "array_equal")
 EXAMPLES = {
     **{name: f"fastad.{name}(fastad.tensor([0.0, 1.0]), 1.0).tolist()\n    {result}" for name, result in zip(COMPARISONS, (
         [False, True], [True, False], [True, False], [True, True], [False, False], [False, True], [False, True],
-        [True, True], [True, False]))},
+        [True, True], [True, False]), strict=False)},
     **{name: f"fastad.{name}(fastad.tensor([0.0, 1.0])).tolist()\n    {result}" for name, result in zip(TESTS, (
-        [False, False], [False, False], [True, True], [True, False], [False, False]))},
+        [False, False], [False, False], [True, True], [True, False], [False, False]), strict=False)},
     **{name: f"fastad.{name}(fastad.tensor([-1.5, 2.5])).tolist()\n    {result}" for name, result in zip(ROUNDING, (
-        [-2.0, 2.0], [-1.0, 3.0], [-1.0, 2.0], [-2.0, 2.0]))},
+        [-2.0, 2.0], [-1.0, 3.0], [-1.0, 2.0], [-2.0, 2.0]), strict=False)},
     "argmax": "fastad.argmax(fastad.tensor([1.0, 3.0, 2.0])).item()\n    1",
     "argmin": "fastad.argmin(fastad.tensor([1.0, 3.0, 2.0])).item()\n    0",
     "any": "fastad.any(fastad.tensor([0.0, 1.0])).item()\n    True",
