@@ -53,7 +53,7 @@ def extension(path):
     if path.stem == "blas":
         sources.append("csrc/blas.c")
         libraries = ["dl"] if sys.platform == "linux" else []
-    return Extension(name, sources, depends=[str(p) for p in sorted(Path("csrc").iterdir())], include_dirs=["csrc", numpy.get_include()], define_macros=macros,
+    return Extension(name, sources, include_dirs=["csrc", numpy.get_include()], define_macros=macros,
                      libraries=libraries, depends=sorted(map(str, Path("csrc").iterdir())),
                      extra_compile_args=OPT + WARN + SANITIZERS, extra_link_args=SANITIZERS)
 
