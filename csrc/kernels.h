@@ -38,11 +38,12 @@ typedef void (*fad_reduce_fn)(ptrdiff_t outer, ptrdiff_t r, ptrdiff_t inner,
 typedef void (*fad_rows_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, void *out);
 typedef void (*fad_rows_back_fn)(ptrdiff_t rows, ptrdiff_t n,
                                  const void *g, const void *y, void *out, int add);
-/* w_i -log softmax(x_i)[t_i]; keeps log sum exp of every row. The targets have been checked. */
+/* -log softmax(x_i)[t_i]; keeps two numbers a row, max(x_i) and log sum exp(x_i - max(x_i)), for the way back.
+ * The targets have been checked. */
 typedef void (*fad_xent_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, const int64_t *target,
-                            void *lse, void *loss);
+                            void *kept, void *loss);
 typedef void (*fad_xent_back_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, const int64_t *target,
-                                 const void *lse, const void *g, void *out, int add);
+                                 const void *kept, const void *g, void *out, int add);
 /* C := A B (+ C), with element strides: the plain fallback when no BLAS is found. */
 typedef void (*fad_gemm_fn)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                             const void *a, ptrdiff_t ars, ptrdiff_t acs,

@@ -1,8 +1,10 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
 from . import autograd
+from ._config import get_num_threads, set_num_threads, show_config
+from ._core.make import from_numpy, tensor
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
-from ._core.tensor import Tensor, from_numpy, tensor
+from ._core.tensor import Tensor
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed
 from .transforms import grad, value_and_grad

@@ -4,7 +4,9 @@ Imports the core.  Next: transforms.py, derivatives of functions.
 """
 from contextlib import ContextDecorator
 
-from ._core import tape, tensor
+from ._core import tape
+from ._core.make import gradients
+from ._core.tensor import Tensor
 
 __all__ = ["enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
@@ -110,19 +112,19 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     >>> dx.item(), fastad.autograd.grad(dx, x)[0].item()
     (12.0, 12.0)
     """
-    outputs = [outputs] if isinstance(outputs, tensor.Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, tensor.Tensor) else list(inputs)
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if grad_outputs is None:
         grad_outputs = [None] * len(outputs)
-    elif isinstance(grad_outputs, tensor.Tensor):
+    elif isinstance(grad_outputs, Tensor):
         grad_outputs = [grad_outputs]
     for kind, values in (("output", outputs), ("input", inputs)):
         for i, t in enumerate(values):
-            if not isinstance(t, tensor.Tensor):
+            if not isinstance(t, Tensor):
                 raise TypeError(f"grad: {kind} {i} is a {type(t).__name__}, expected a Tensor")
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs and {len(grad_outputs)} grad_outputs")
-    found = tensor.gradients(outputs, inputs, list(grad_outputs),
+    found = gradients(outputs, inputs, list(grad_outputs),
                              create_graph if retain_graph is None else retain_graph, create_graph)
     for i, g in enumerate(found):
         if g is None and not allow_unused:

@@ -4,7 +4,8 @@ Imports the tensor only: NumPy makes the numbers and the tensor shares their fre
 """
 import numpy as np
 
-from ._core.tensor import Tensor, from_numpy, register, tensor
+from ._core.make import from_numpy, tensor
+from ._core.tensor import Tensor, register
 
 
 def fresh(array, requires_grad):

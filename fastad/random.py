@@ -1,4 +1,4 @@
-"""The random state that initialisers, shuffling and dropout share when they are given no generator of their own.
+"""The random state that initialisers, shuffling and dropout share unless given a generator of their own.
 
 Imports NumPy only.  Next: nn/init.py, which draws from it.
 """

@@ -1,40 +1,40 @@
 """Derivatives of functions of NumPy arrays and numbers: grad, value_and_grad.
 
-Imports the core and autograd.
+Imports the core.
 """
 import threading
 from functools import wraps
 
 import numpy as np
 
-from ._core.tensor import Tensor, leaf
-from .autograd import enable_grad
-from .autograd import grad as adjoints
+from ._core.make import gradients, leaf
+from ._core.tape import set_grad_enabled as set_recording
+from ._core.tensor import Tensor
 
 __all__ = ["grad", "value_and_grad"]
 
-_nesting = threading.local()              # how many transforms of this thread are under way
+class _Nesting(threading.local):
+    depth = 0                             # how many transforms of this thread are under way
+
+
+_nesting = _Nesting()
 
 
 def _differentiable(value, name, k):
     """The argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
     if isinstance(value, Tensor):
         return value * 1 if value.requires_grad else value.detach().requires_grad_()
-    array = np.asarray(value)
-    if array.dtype.kind in "biu":
-        if isinstance(value, np.ndarray):
-            raise TypeError(f"{name}: argument {k} has dtype {array.dtype}, which has no derivative; use "
-                            f"x.astype(float)")
-        array = array.astype(float)
-    return leaf(array)
+    if type(value) is not np.ndarray:
+        value = np.asarray(value, dtype=float) if isinstance(value, int | np.integer) else np.asarray(value)
+    if value.dtype.kind in "biu":
+        raise TypeError(f"grad of {name}: argument {k} has dtype {value.dtype}, which has no derivative; use "
+                        f"x.astype(float)")
+    return leaf(value)
 
 
-def _plain(t, like):
-    """A result as the caller gave the argument: a float for a number, an array for an array."""
-    if isinstance(like, Tensor):
-        return t
-    nd = t.detach().numpy()
-    return nd if isinstance(like, np.ndarray) and like.ndim else nd[()]
+def _plain(t):
+    """A tensor's numbers: an array, or a NumPy scalar for a 0-d one."""
+    return t.detach().numpy()[()]
 
 
 def value_and_grad(f, argnum=0):
@@ -67,43 +67,37 @@ def value_and_grad(f, argnum=0):
     >>> float(value), float(slope)
     (8.0, 12.0)
     """
-    many = isinstance(argnum, tuple)
     name = getattr(f, "__name__", "f")
+    wanted = argnum if isinstance(argnum, tuple) else (argnum,)
 
     @wraps(f)
     def value_and_gradient(*args, **kwargs):
-        wanted = argnum if many else (argnum,)
+        given, inputs = list(args), []
         for k in wanted:
-            if not -len(args) <= k < len(args):
-                raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(args)} positional arguments")
-        outer = getattr(_nesting, "depth", 0)
+            try:
+                given[k] = _differentiable(args[k], name, k)
+            except IndexError:
+                raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(args)} positional "
+                                 f"arguments") from None
+            inputs.append(given[k])
+        outer, recorded = _nesting.depth, set_recording(True)
         traced = outer > 0 or any(isinstance(a, Tensor) for a in args)
         _nesting.depth = outer + 1
         try:
-            with enable_grad():
-                given = list(args)
-                inputs = []
-                for k in wanted:
-                    given[k] = _differentiable(args[k], f"grad of {name}", k)
-                    inputs.append(given[k])
-                value = f(*given, **kwargs)
-                if not isinstance(value, Tensor):
-                    raise TypeError(f"grad of {name}: it returned a {type(value).__name__}, expected a Tensor; use "
-                                    f"fastad's functions inside")
-                if value.size != 1:
-                    raise ValueError(f"grad of {name}: its value has shape {value.shape}, expected one element")
-                if value.requires_grad:
-                    found = adjoints(value, inputs, None if value.shape == () else np.ones(value.shape, value.dtype),
-                                     create_graph=traced, allow_unused=True)
-                else:
-                    found = [None] * len(inputs)
-                found = [zero(x) if g is None else g for g, x in zip(found, inputs, strict=True)]
+            value = f(*given, **kwargs)
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad of {name}: it returned a {type(value).__name__}, expected a Tensor; use "
+                                f"fastad's functions inside")
+            if value.size != 1:
+                raise ValueError(f"grad of {name}: its value has shape {value.shape}, expected one element")
+            found = gradients([value], inputs, [None], traced, traced) if value.requires_grad else [None] * len(inputs)
         finally:
             _nesting.depth = outer
-        if traced:
-            return value, tuple(found) if many else found[0]
-        plain = [_plain(g, args[k]) for g, k in zip(found, wanted, strict=True)]
-        return value.detach().numpy()[()], tuple(plain) if many else plain[0]
+            set_recording(recorded)
+        found = [zero(x) if g is None else g for g, x in zip(found, inputs, strict=True)]
+        if not traced:
+            value, found = _plain(value), [_plain(g) for g in found]
+        return value, tuple(found) if wanted is argnum else found[0]
 
     return value_and_gradient
 

@@ -58,6 +58,12 @@ def test_half_and_long_double(name, dtype):
     if name.startswith("bce") and dtype == "f2":
         arrays = [np.clip(a, 0.25, 0.75) for a in arrays]
     found = {}
+    if name in ("erf", "gelu") and dtype == "g":
+        with pytest.raises(TypeError, match=f"{name}: no loop|SciPy"):
+            function(name)(fa.tensor(arrays[0]))
+        return
+    if name in ("erf", "gelu"):
+        pytest.importorskip("scipy")
     for kind in (dtype, "f8"):
         xs = [fa.tensor(a.astype(kind), requires_grad=True) for a in arrays]
         y = function(name)(*xs)

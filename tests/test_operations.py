@@ -10,7 +10,7 @@ import pytest
 from samples import all_samples, registry
 
 import fastad as fa
-from fastad._core import tensor as core
+from fastad._core import make as core
 
 SAMPLES = all_samples()
 DTYPES = (np.float32, np.float64)

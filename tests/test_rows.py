@@ -9,11 +9,11 @@ from functools import cache
 import mpmath
 import numpy as np
 import pytest
+from fastad._core.kernels import rows
 from samples.elementwise import FASTAD, NUMPY
 
 import fastad as fa
-from fastad._core import tensor as core
-from fastad._core.kernels import rows
+from fastad._core import make as core
 
 ROWS = {row["name"]: row for row in rows()}
 UNARY = sorted(n for n, row in ROWS.items() if row["arity"] == 1)

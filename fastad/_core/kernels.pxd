@@ -20,9 +20,9 @@ cdef extern from "kernels.h" nogil:
     ctypedef void (*fad_rows_back_fn)(Py_ssize_t rows, Py_ssize_t n, const void* g, const void* y,
                                       void* out, int add) noexcept nogil
     ctypedef void (*fad_xent_fn)(Py_ssize_t rows, Py_ssize_t n, const void* x, const int64_t* target,
-                                 void* lse, void* loss) noexcept nogil
+                                 void* kept, void* loss) noexcept nogil
     ctypedef void (*fad_xent_back_fn)(Py_ssize_t rows, Py_ssize_t n, const void* x, const int64_t* target,
-                                      const void* lse, const void* g, void* out, int add) noexcept nogil
+                                      const void* kept, const void* g, void* out, int add) noexcept nogil
     ctypedef void (*fad_gemm_fn)(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                                  const void* a, Py_ssize_t ars, Py_ssize_t acs,
                                  const void* b, Py_ssize_t brs, Py_ssize_t bcs,

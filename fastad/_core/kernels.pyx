@@ -1,7 +1,7 @@
 """Level 0: compiles csrc/ and holds the table of kernels for this processor.
 
-``FAD_CPU``-style forcing is by the environment variable ``FASTAD_CPU`` (v4, v3 or baseline), so that every
-instruction set can be tested on one machine.
+The environment variable ``FASTAD_CPU`` (v4, v3 or baseline) forces an instruction set, so that every one can
+be tested on one machine.
 """
 import os
 
@@ -13,7 +13,8 @@ cdef extern from "kernels.h":
 cdef const fad_kernels* _choose() except NULL:
     wanted = os.environ.get("FASTAD_CPU", "")
     cdef bytes name = wanted.encode()
-    cdef const fad_kernels* table = fad_select(NULL if not wanted else <const char*> name)
+    cdef const char* forced = name
+    cdef const fad_kernels* table = fad_select(forced if wanted else NULL)
     if table is NULL:
         raise ImportError(f"FASTAD_CPU={wanted!r}: this processor or this build has no such kernels; "
                           f"choose one of: {fad_isa_list().decode()}")

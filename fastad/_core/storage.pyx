@@ -313,6 +313,8 @@ cdef int parse_shape(object shape, Py_ssize_t* out) except -1:
             out[0] = shape
             return 1
         except TypeError:
+            if not hasattr(shape, "__iter__"):
+                raise TypeError(f"fastad: a shape is an integer or a sequence of integers, got {shape!r}") from None
             shape = tuple(shape)
     if len(shape) > MAX_NDIM:
         raise ValueError(f"fastad: {len(shape)} dimensions; NumPy and fastad allow at most {MAX_NDIM}")

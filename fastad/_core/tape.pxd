@@ -2,7 +2,7 @@
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 
-from .storage cimport Array, Layout, version_of
+from .storage cimport Array, Layout, empty, version_of
 
 cdef class Primitive:
     """The rules of one operation.  A subclass states them in one block, beside its forward function."""
@@ -56,8 +56,11 @@ cdef class Walk:
     cdef PyObject* adding               # the buffer that `receive` has lent to an adding kernel; borrowed
     cdef dict captured
 
+cdef Primitive ACCUMULATE               # of the node at the end of every path: a leaf's
+
 # recording
 cdef bint grad_enabled() noexcept
+cdef bint switch_recording(bint on) noexcept      # for this thread; gives what it was
 cdef inline Node new_node(Primitive prim, int n_in, object args):
     cdef Node node = Node.__new__(Node)
     node.prim = prim
@@ -81,6 +84,24 @@ cdef int save_more(Node node, Array a, int kind) except -1
 cdef int link(Node node, int i, Node producer, unsigned int out) except -1
 cdef int add_output(Node node, Layout layout) except -1
 cdef Array saved(Node node, int i)
+cdef int saved_kind(Node node, int i)
+cdef int check_versions(Node node) except -1
+
+cdef inline int check_saved(Node node) except -1:
+    """The node was not freed, and nothing that it saved was changed since."""
+    return check_versions(node) if node.freed or node.n_saved else 0
+
+cdef inline int release(Node node) except -1:
+    """Let go of the saved values, once a walk has passed."""
+    if node.prim is ACCUMULATE:
+        return 0
+    node.freed = True
+    if node.n_saved:
+        node.s0 = node.s1 = None
+        node.n_saved = 0
+        if node.more is not None:
+            node.more.saved = None
+    return 0
 
 cdef inline Node edge(Node node, int i):
     """The producer of input i, or None."""
@@ -105,8 +126,26 @@ cdef inline bint wants(Walk walk, Node node, int i) noexcept:
     return edge(node, i) is not None and (walk.needed is NULL or walk.needed[edge(node, i).slot])
 
 cdef Array grad_of(Walk walk, Node node, unsigned int k)
-# (each `receive` is followed by its own `deliver`)
-cdef Array receive(Walk walk, Node node, int i, Layout produced, bint* adds)
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject* o)
+
+cdef inline bint exclusive(PyObject* p) noexcept:
+    """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
+    return Py_REFCNT(p) == 1 and (<Array> p).ours
+
+cdef inline Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
+    """Where a kernel may write the gradient of input i, of layout `produced`: straight into the receiving
+    buffer where that fits (adding, if `adds` is set), else into a new one.  `deliver` must follow."""
+    cdef Node producer = edge(node, i)
+    cdef unsigned int k = edge_out(node, i)
+    cdef PyObject* p = walk.grads[producer.slot + k]
+    adds[0] = False
+    if p is not NULL and (<Array> p).layout is produced and produced.contiguous and exclusive(p):
+        adds[0] = True
+        walk.adding = p
+        return <Array> p
+    return empty(produced)
+
 cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except -1
 
 cdef inline int deliver(Walk walk, Node node, int i, Array g) except -1:
@@ -124,9 +163,6 @@ cdef inline int deliver(Walk walk, Node node, int i, Array g) except -1:
         return 0
     return deliver_slow(walk, producer, k, g)
 
-# walks
-cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets)
-
 # what level 3 lends to this one
 ctypedef object (*wrap_fn)(Array a, Node node, unsigned int out)
 ctypedef Array (*unwrap_fn)(object tensor)
@@ -140,4 +176,3 @@ cdef struct Lent:
     undo_fn undo
     add_fn add
 cdef Lent lent
-cdef Primitive ACCUMULATE

@@ -52,6 +52,7 @@ cdef bint any_records(list inputs)
 # taking arguments
 cdef Tensor as_tensor(object x)
 cdef Tensor coerce(object x, Tensor other)
+cdef Array array_of(object x, object dtype)                # numbers, sequences and arrays: always a copy
 cdef object ndarray(Tensor x)
 cdef Tensor result_from(object nd)                          # a NumPy result (array or scalar) as a Tensor
 
@@ -69,3 +70,8 @@ cdef struct Operators:
     unary_fn abs
     binary_fn getitem
 cdef Operators operators
+
+# leaves and seeds, for make.pyx
+cdef int make_leaf(Tensor t) except -1
+cdef int drop_leaf(Tensor t) except -1
+cdef Tensor cotangent(Tensor t, object gradient, str name)

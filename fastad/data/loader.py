@@ -1,7 +1,8 @@
-"""DataLoader: the samples of arrays in batches, each sample once an epoch.  Imports NumPy and fastad.random."""
+"""DataLoader: the samples of arrays in batches.  Imports NumPy and fastad.random."""
 import numpy as np
 
-from .._core.tensor import Tensor, from_numpy
+from .._core.make import from_numpy
+from .._core.tensor import Tensor
 from ..random import default_generator
 
 
@@ -43,7 +44,12 @@ class DataLoader:
             raise ValueError(f"DataLoader: the arrays must have equal lengths, got {lengths}")
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"DataLoader: batch_size must be a positive integer, got {batch_size!r}")
-        self.batch_size, self.shuffle, self.drop_last, self.generator = batch_size, shuffle, drop_last, generator
+        self.batch_size, self.shuffle, self.drop_last, self.generator = (
+            batch_size,
+            shuffle,
+            drop_last,
+            generator,
+        )
 
     @property
     def size(self):
@@ -55,10 +61,14 @@ class DataLoader:
         return self.size // self.batch_size if self.drop_last else -(-self.size // self.batch_size)
 
     def __iter__(self):
-        order = (self.generator or default_generator()).permutation(self.size) if self.shuffle else np.arange(self.size)
+        order = (
+            (self.generator or default_generator()).permutation(self.size)
+            if self.shuffle
+            else np.arange(self.size)
+        )
         for k in range(len(self)):
-            chosen = order[k * self.batch_size:(k + 1) * self.batch_size]
-            yield tuple(from_numpy(a[chosen]) for a in self.arrays)     # indexing by an array copies
+            chosen = order[k * self.batch_size : (k + 1) * self.batch_size]
+            yield tuple(from_numpy(a[chosen]) for a in self.arrays)  # indexing by an array copies
 
 
 def _array(data, position):

@@ -1,14 +1,24 @@
 """Initial values of parameters.  Every function fills a tensor in place, outside the tape, and returns it.
 
-`generator` is a numpy.random.Generator; without one, fastad.random's.  Numbers are drawn in float64 and cast, so a
-seed gives the same network in every dtype.
+`generator` is a numpy.random.Generator; without one, fastad.random's.  Numbers are drawn in float64 and cast,
+so a seed gives the same network in every dtype.
 """
 import math
 
 from ..random import default_generator
 
-GAINS = {"linear": 1.0, "identity": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv_transpose1d": 1.0,
-         "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+GAINS = {
+    "linear": 1.0,
+    "identity": 1.0,
+    "conv1d": 1.0,
+    "conv2d": 1.0,
+    "conv_transpose1d": 1.0,
+    "conv_transpose2d": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "selu": 3 / 4,
+}
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -26,14 +36,19 @@ def calculate_gain(nonlinearity, param=None):
             raise ValueError(f"calculate_gain: the slope of leaky_relu must be a number, got {param!r}")
         return math.sqrt(2 / (1 + slope**2))
     if nonlinearity not in GAINS:
-        raise ValueError(f"calculate_gain: nonlinearity must be one of {', '.join(GAINS)}, leaky_relu; got {nonlinearity!r}")
+        raise ValueError(
+            f"calculate_gain: nonlinearity must be one of {', '.join(GAINS)}, leaky_relu; "
+            f"got {nonlinearity!r}"
+        )
     return GAINS[nonlinearity]
 
 
 def fans(tensor):
     """(fan_in, fan_out) of a weight (out, in, kernel...)."""
     if tensor.ndim < 2:
-        raise ValueError(f"init: fan in and fan out need a tensor of at least 2 axes, got shape {tensor.shape}")
+        raise ValueError(
+            f"init: fan in and fan out need a tensor of at least 2 axes, got shape {tensor.shape}"
+        )
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
 
@@ -47,7 +62,7 @@ def _fan(tensor, mode):
 
 
 def _fill(tensor, numbers):
-    tensor.detach().copy_(numbers)        # shares the memory and counts the write
+    tensor.detach().copy_(numbers)  # shares the memory and counts the write
     return tensor
 
 

@@ -3,7 +3,8 @@ import math
 
 import numpy as np
 
-from .._core.tensor import FUNCTIONS, from_numpy
+from .._core.make import from_numpy
+from .._core.tensor import FUNCTIONS
 from . import init
 from .module import Module, Parameter
 
@@ -77,4 +78,6 @@ class Linear(Module):
         return linear(input, self.weight, self.bias)
 
     def extra_repr(self):
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )

@@ -1,4 +1,4 @@
-"""Loss functions as modules; the formulas, arguments and errors are those of the functions in functional.py."""
+"""Loss functions as modules; formulas, arguments and errors are those of the functions in functional.py."""
 from .._core.tensor import FUNCTIONS
 from .module import Module
 
@@ -14,7 +14,9 @@ class Loss(Module):
     def __init__(self, reduction="mean", weight=None):
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+            raise ValueError(
+                f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}"
+            )
         self.reduction = reduction
         self.register_buffer("weight", weight, persistent=False)
 
@@ -30,7 +32,9 @@ class CrossEntropyLoss(Loss):
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, input, target):
-        return cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+        return cross_entropy(
+            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        )
 
 
 class NLLLoss(Loss):

@@ -1,21 +1,24 @@
 """Parameter and Module: what every layer is made of.
 
-A module's parameters, buffers and submodules are plain attributes of the instance, so that reading one costs what
-reading any attribute costs; beside them the module keeps ordered registries of them, which only `__setattr__` and
-`__delattr__` change.  Calling a module calls its `forward` without a frame in between.  Imports fastad._core only.  Next: linear.py, the simplest layer.
+A module's parameters, buffers and submodules are plain attributes of the instance, so that reading one costs
+what reading any attribute costs; beside them the module keeps ordered registries of them, which only
+`__setattr__` and `__delattr__` change.  Calling a module calls its `forward` without a frame in between.
+
+Imports fastad._core only.  Next: linear.py, the simplest layer.
 """
 from collections import namedtuple
 
 import numpy as np
 
+from .._core.make import rebind, subclass, tensor
 from .._core.primitives.optimizer import zero_grad
-from .._core.tensor import Tensor, rebind, subclass, tensor
+from .._core.tensor import Tensor
 
 Keys = namedtuple("Keys", "missing_keys unexpected_keys")
 
 
 class Parameter(Tensor):
-    """A tensor that a module registers when it becomes its attribute; it requires a gradient unless told not to.
+    """A tensor that a module registers when it becomes its attribute; it requires a gradient by default.
 
     It shares the memory of a Tensor and copies anything else.
 
@@ -76,7 +79,7 @@ class Module:
             self._forget(name)
             registry[name] = value
         else:
-            registry[name] = value        # keeps its place in the order
+            registry[name] = value  # keeps its place in the order
         self.__dict__[name] = value
 
     def _registry_of(self, name, value):
@@ -90,9 +93,13 @@ class Module:
         if value is None:
             return next((names for names in (self._parameters, self._modules) if name in names), None)
         if name in self._parameters or name in self._buffers:
-            kind, wanted = ("parameter", "a Parameter") if name in self._parameters else ("buffer", "a Tensor")
-            raise TypeError(f"{type(self).__name__}.{name} is a {kind} and can become {wanted} or None, not "
-                            f"{type(value).__name__}; delete the attribute first to use its name for something else")
+            kind, wanted = (
+                ("parameter", "a Parameter") if name in self._parameters else ("buffer", "a Tensor")
+            )
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a {kind} and can become {wanted} or None, not "
+                f"{type(value).__name__}; delete the attribute first to use its name for something else"
+            )
         if name == "forward":
             raise AttributeError("forward is called through the class: define it there, not on the instance")
         return None
@@ -108,11 +115,16 @@ class Module:
 
     def _register(self, registry, name, value, kind):
         if not isinstance(name, str) or not name or "." in name:
-            raise ValueError(f"{type(self).__name__}: {name!r} is no name for a member: it must be a string without dots")
+            raise ValueError(
+                f"{type(self).__name__}: {name!r} is no name for a member: it must be a string without dots"
+            )
         if hasattr(self, name) and name not in registry:
             raise ValueError(f"{type(self).__name__} already has an attribute {name!r}")
         if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{type(self).__name__}: {name!r} must be a {kind.__name__} or None, got {type(value).__name__}")
+            raise TypeError(
+                f"{type(self).__name__}: {name!r} must be a {kind.__name__} or None, "
+                f"got {type(value).__name__}"
+            )
         registry[name] = self.__dict__[name] = value
 
     def register_parameter(self, name, param):
@@ -120,7 +132,7 @@ class Module:
         self._register(self._parameters, name, param, Parameter)
 
     def register_buffer(self, name, tensor, persistent=True):
-        """Set a tensor that is part of the state but not trained; `persistent` ones stand in the state_dict."""
+        """Set a tensor that is not trained; it stands in the state_dict if `persistent`."""
         self._register(self._buffers, name, tensor, Tensor)
         if not persistent:
             self._transient.add(name)
@@ -163,16 +175,16 @@ class Module:
         """The direct submodules."""
         return (m for _, m in self.named_children())
 
-    def named_modules(self, prefix="", _seen=None):
-        """(name, Module) pairs of this module and all below it, each once."""
+    def named_modules(self, prefix="", remove_duplicate=True, _seen=None):
+        """(name, Module) pairs of this module and all below it, each once unless told otherwise."""
         seen = set() if _seen is None else _seen
-        if id(self) in seen:
+        if remove_duplicate and id(self) in seen:
             return
         seen.add(id(self))
         yield prefix, self
         for name, child in self._modules.items():
             if child is not None:
-                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
+                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, remove_duplicate, seen)
 
     def modules(self):
         """This module and all below it, each once."""
@@ -224,7 +236,7 @@ class Module:
     # -- state
     def _state(self):
         """(name, Tensor) of what the state_dict holds; a shared member has every one of its names."""
-        for path, module in self.named_modules():
+        for path, module in self.named_modules(remove_duplicate=False):
             for name, member in (*module._parameters.items(), *module._buffers.items()):
                 if member is not None and name not in module._transient:
                     yield (f"{path}.{name}" if path else name), member
@@ -256,7 +268,7 @@ class Module:
         Raises
         ------
         RuntimeError
-            If names do not match (`strict`) or a shape differs; it lists every one, and nothing has been changed.
+            If names (`strict`), shapes or dtypes do not match; it lists all, and nothing has been changed.
         """
         own = dict(self._state())
         missing = [name for name in own if name not in state_dict]

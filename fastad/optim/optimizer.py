@@ -1,15 +1,16 @@
 """Optimizer: what all of them share.  Next: sgd.py."""
 import numpy as np
 
+from .._core.make import tensor
 from .._core.primitives.optimizer import zero_grad
-from .._core.tensor import Tensor, tensor
+from .._core.tensor import Tensor
 
 
 class Optimizer:
     """Base class: parameters in groups, each with its options.
 
-    A subclass gives `defaults`, and names in `STATE` the lists, one entry a parameter, that a group's state consists
-    of; ``None`` (``0`` for 'step') before a parameter's first step.  ``_state`` holds a dict of lists a group.
+    A subclass gives `defaults`, and names in `STATE` the lists that a group's state consists of, one entry a
+    parameter: None (0 for 'step') before its first step.  `_state` holds a dict of such lists a group.
 
     Parameters
     ----------
@@ -31,7 +32,9 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups, self._state = [], []
         if isinstance(params, Tensor):
-            raise TypeError(f"{type(self).__name__}: params must be an iterable of tensors, got one Tensor; pass [tensor]")
+            raise TypeError(
+                f"{type(self).__name__}: params must be an iterable of tensors, got one Tensor; pass [tensor]"
+            )
         groups = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: no parameters")
@@ -53,14 +56,18 @@ class Optimizer:
         params = [params] if isinstance(params, Tensor) else list(params)
         unknown = set(group) - {"params"} - set(self.defaults)
         if unknown:
-            raise ValueError(f"{name}: unknown option {', '.join(sorted(map(repr, unknown)))}; known: "
-                             f"{', '.join(self.defaults)}")
+            raise ValueError(
+                f"{name}: unknown option {', '.join(sorted(map(repr, unknown)))}; known: "
+                f"{', '.join(self.defaults)}"
+            )
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for i, p in enumerate(params):
             if not isinstance(p, Tensor):
                 raise TypeError(f"{name}: parameter {i} must be a Tensor, got {type(p).__name__}")
             if not p.is_leaf:
-                raise ValueError(f"{name}: parameter {i} of shape {p.shape} is the result of {p.grad_fn.name}, not a leaf")
+                raise ValueError(
+                    f"{name}: parameter {i} of shape {p.shape} is the result of {p.grad_fn.name}, not a leaf"
+                )
             if id(p) in known:
                 raise ValueError(f"{name}: parameter {i} of shape {p.shape} appears twice")
             known.add(id(p))
@@ -75,28 +82,31 @@ class Optimizer:
             zero_grad(group["params"])
 
     def step(self, closure=None):
-        """Change the parameters by their gradients; returns closure(), which computes the loss anew, if given."""
+        """Change the parameters by their gradients; returns closure(), the loss, if given."""
         loss = None if closure is None else closure()
         self.update(self.param_groups, self._state)
         return loss
 
     def update(self, groups, states):
-        """One step of every group, each with its state; a subclass defines it, or sets it to a compiled step."""
+        """One step of every group, each with its state; a subclass sets it to a compiled step."""
         raise NotImplementedError(f"{type(self).__name__} has no update method")
 
     # -- state
     def state_dict(self):
-        """{'state': {position: {name: ndarray or int}}, 'param_groups': [options, with positions as 'params']}.
+        """{'state': {position: {name: ndarray or int}}, 'param_groups': [options; positions as 'params']}.
 
         Positions number the parameters through the groups, as PyTorch's do.  The arrays are copies."""
         state, groups, position = {}, [], 0
-        for group, lists in zip(self.param_groups, self._state):
+        for group, lists in zip(self.param_groups, self._state, strict=True):
             positions = list(range(position, position + len(group["params"])))
             position += len(positions)
             groups.append({**group, "params": positions})
             for i, where in enumerate(positions):
-                entry = {key: values[i].numpy().copy() if isinstance(values[i], Tensor) else values[i]
-                         for key, values in lists.items() if values[i] is not None}
+                entry = {
+                    key: values[i].numpy().copy() if isinstance(values[i], Tensor) else values[i]
+                    for key, values in lists.items()
+                    if values[i] is not None
+                }
                 if any(isinstance(v, np.ndarray) for v in entry.values()):
                     state[where] = entry
         return {"state": state, "param_groups": groups}
@@ -112,32 +122,43 @@ class Optimizer:
         name = type(self).__name__
         groups, state = state_dict["param_groups"], state_dict["state"]
         if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
-            raise ValueError(f"{name}: the state has groups of {[len(g['params']) for g in groups]} parameters, this optimizer "
-                             f"of {[len(g['params']) for g in self.param_groups]}")
+            raise ValueError(
+                f"{name}: the state has groups of {[len(g['params']) for g in groups]} parameters, this "
+                f"optimizer of {[len(g['params']) for g in self.param_groups]}"
+            )
         loaded = []
-        for given, own in zip(groups, self.param_groups):
+        for given, own in zip(groups, self.param_groups, strict=True):
             lists = {key: [0 if key == "step" else None] * len(own["params"]) for key in self.STATE}
-            for i, (position, p) in enumerate(zip(given["params"], own["params"])):
+            for i, (position, p) in enumerate(zip(given["params"], own["params"], strict=True)):
                 for key, value in state.get(position, {}).items():
                     if value is None:
                         continue
                     if key not in lists:
-                        raise ValueError(f"{name}: the state of parameter {position} has {key!r}; known: {', '.join(lists)}")
+                        raise ValueError(
+                            f"{name}: the state of parameter {position} has {key!r}; "
+                            f"known: {', '.join(lists)}"
+                        )
                     if key == "step":
                         lists[key][i] = int(value)
                         continue
                     value = tensor(np.asarray(value), dtype=p.dtype)
                     if value.shape != p.shape:
-                        raise ValueError(f"{name}: {key} of parameter {position} has shape {value.shape}, the parameter "
-                                         f"{p.shape}")
+                        raise ValueError(
+                            f"{name}: {key} of parameter {position} has shape {value.shape}, the parameter "
+                            f"{p.shape}"
+                        )
                     lists[key][i] = value
             loaded.append(lists)
-        merged = [{**own, **{k: v for k, v in given.items() if k in self.defaults}, "params": own["params"]}
-                  for given, own in zip(groups, self.param_groups)]
+        merged = [
+            {**own, **{k: v for k, v in given.items() if k in self.defaults}, "params": own["params"]}
+            for given, own in zip(groups, self.param_groups, strict=True)
+        ]
         for group in merged:
             self.check(group)
         self.param_groups, self._state = merged, loaded
 
     def __repr__(self):
-        options = [", ".join(f"{k}={v}" for k, v in group.items() if k != "params") for group in self.param_groups]
+        options = [
+            ", ".join(f"{k}={v}" for k, v in group.items() if k != "params") for group in self.param_groups
+        ]
         return f"{type(self).__name__}({'; '.join(options)})"

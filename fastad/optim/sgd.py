@@ -33,12 +33,14 @@ class SGD(Optimizer):
     STATE = ("momentum_buffer",)
     update = staticmethod(sgd_step)
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-                                  "nesterov": nesterov, "maximize": maximize})
+    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *,
+                 maximize=False):
+        super().__init__(params, dict(
+            lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
+            maximize=maximize))
 
     def check(self, group):
         super().check(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
-            raise ValueError(f"SGD: nesterov needs a momentum above 0 and no dampening, got momentum={group['momentum']} and "
-                             f"dampening={group['dampening']}")
+            raise ValueError(f"SGD: nesterov needs a momentum above 0 and no dampening, got "
+                             f"momentum={group['momentum']} and dampening={group['dampening']}")

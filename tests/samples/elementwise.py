@@ -1,9 +1,9 @@
 """Samples of the elementwise table: made from its rows, so that a new row is tested by being there."""
 import numpy as np
-from samples import Sample
+from fastad._core.kernels import rows
 
 import fastad as fa
-from fastad._core.kernels import rows
+from samples import Sample
 
 try:
     import torch

@@ -1,8 +1,8 @@
 """Samples of the reductions, and of what is composed of them (var, std, norm)."""
 import numpy as np
-from samples import Sample
 
 import fastad as fa
+from samples import Sample
 
 
 def spaced(*shape):

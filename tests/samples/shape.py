@@ -1,8 +1,8 @@
 """Samples of the primitives that reshape, reorder, cut, place and join (shape, permute, part, join, arrange)."""
 import numpy as np
-from samples import Sample
 
 import fastad as fa
+from samples import Sample
 
 
 def normal(*shapes):
@@ -61,6 +61,10 @@ SAMPLES = [
     moving("place", "pad", (0, 2), 1),
     Sample("place", lambda x: fa.pad(x, 1, constant_values=((1, 2), (3, 4))),
            lambda x: np.pad(x, 1, constant_values=((1, 2), (3, 4))), normal((2, 3)), id="constants"),
+    # borders and repetitions by index
+    *(moving("getitem", "pad", (2, 3), ((1, 2), (0, 2)), mode) for mode in ("edge", "symmetric", "wrap")),
+    moving("getitem", "pad", (3, 4), 2, "reflect"),
+    moving("getitem", "repeat", (2, 3), [2, 0, 1], 1),
     # concatenate and stack
     Sample("concatenate", lambda x, y: fa.concatenate([x, y, x], 1), lambda x, y: np.concatenate([x, y, x], 1),
            normal((3, 2), (3, 4)), lambda x, y: __import__("torch").cat([x, y, x], 1), id="one twice"),

@@ -3,8 +3,10 @@
     elementwise   every row of csrc/rows.def, where, clip
     shape         reshape, transpose, concatenate, pad, astype, ...
     reduction     sum, mean, max, norm, logsumexp, cumsum, ...
-    index         x[...] in all of NumPy's forms
-    matmul        matmul, dot, outer, einsum, linear
+    index         x[...] in all of NumPy's forms, scatter, take
+    matmul        matmul, linear
+    products      dot, inner, outer, tensordot
+    einsum        einsum
     loss          softmax, log_softmax, cross_entropy, ...
     optimizer     the compiled steps of fastad.optim
 """

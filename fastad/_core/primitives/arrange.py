@@ -5,8 +5,9 @@ Imports the families below through the table of functions.  Next: reduction.pyx.
 """
 import numpy as np
 
-from ..tensor import FUNCTIONS, Tensor, from_numpy, register
-from ..tensor import as_tensors as _as_tensors
+from ..make import as_tensors as _as_tensors
+from ..make import from_numpy
+from ..tensor import FUNCTIONS, Tensor, register
 from .part import placed
 
 
@@ -78,8 +79,8 @@ def tile(A, reps):
     reps = (1,) * (ndim - len(reps)) + reps
     shape = (1,) * (ndim - A.ndim) + A.shape
     spaced = A.reshape([m for n in shape for m in (1, n)])
-    wide = FUNCTIONS["broadcast_to"](spaced, [m for r, n in zip(reps, shape) for m in (r, n)])
-    return wide.reshape([r * n for r, n in zip(reps, shape)], copy=True)
+    wide = FUNCTIONS["broadcast_to"](spaced, [m for r, n in zip(reps, shape, strict=False) for m in (r, n)])
+    return wide.reshape([r * n for r, n in zip(reps, shape, strict=False)], copy=True)
 
 
 def repeat(a, repeats, axis=None):
@@ -113,13 +114,14 @@ def repeat(a, repeats, axis=None):
     if counts.dtype.kind not in "iub":
         raise TypeError(f"repeat: repeats must be integers, got {counts.dtype}")
     if counts.ndim > 1 or counts.size not in (1, shape[k]):
-        raise ValueError(f"repeat: repeats has shape {counts.shape}; axis {k} of shape {shape} needs one number or {shape[k]}")
+        raise ValueError(f"repeat: repeats has shape {counts.shape}; axis {k} of shape {shape} needs one number or "
+                         f"{shape[k]}")
     if counts.size and counts.min() < 0:
         raise ValueError(f"repeat: repeats must not be negative, got {counts.min()}")
     if counts.size == 1:
         r = int(counts.reshape(()))
-        wide = FUNCTIONS["broadcast_to"](FUNCTIONS["expand_dims"](a, k + 1), shape[:k + 1] + (r,) + shape[k + 1:])
-        return wide.reshape(shape[:k] + (shape[k] * r,) + shape[k + 1:], copy=True)
+        wide = FUNCTIONS["broadcast_to"](FUNCTIONS["expand_dims"](a, k + 1), (*shape[:k + 1], r, *shape[k + 1:]))
+        return wide.reshape((*shape[:k], shape[k] * r, *shape[k + 1:]), copy=True)
     return picked(a, k, np.repeat(np.arange(shape[k]), counts))
 
 
@@ -158,7 +160,7 @@ def pad(array, pad_width, mode="constant", *, constant_values=0):
         background = None
         if np.any(np.asarray(constant_values)):
             background = from_numpy(np.pad(np.zeros(shape, array.dtype), widths, constant_values=constant_values))
-        return placed(array, tuple(n + before + after for n, (before, after) in zip(shape, widths)),
+        return placed(array, tuple(n + before + after for n, (before, after) in zip(shape, widths, strict=False)),
                       tuple(before for before, _ in widths), background)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise ValueError(f"pad: mode must be 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', got {mode!r}")

@@ -50,7 +50,9 @@ def numpy_form(name):
         except ImportError:
             raise TypeError(f"{name}: only float32 and float64 are compiled, and NumPy has no erf; "
                             f"convert with astype, or install SciPy") from None
-        return erf if name == "erf" else lambda x: x * (1 + erf(x * 0.7071067811865476)) / 2
+        # SciPy computes float16 in a wider dtype
+        same = lambda x: erf(x).astype(x.dtype if x.dtype.kind == "f" else float, copy=False)
+        return same if name == "erf" else lambda x: x * (1 + same(x * 0.7071067811865476)) / 2
     return getattr(np, name)
 
 
@@ -226,7 +228,9 @@ cdef class Binary(Row):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         cdef int i, reads
         cdef Array out, a = None, b = None, y = None
-        cdef bint adds
+        cdef Layout layout = node.layout
+        cdef const void* args[4]
+        cdef bint adds, straight
         if node.n_saved:
             reads = self.reads(node)
             i = 0
@@ -238,16 +242,27 @@ cdef class Binary(Row):
                 i += 1
             if reads & FAD_Y:
                 y = saved(node, i)
+        # the common case calls the kernel without a detour: everything dense and of one shape
+        straight = g.layout is layout and layout.size < GIL_SIZE and (a is None or a.layout is layout) \
+            and (b is None or b.layout is layout)
+        if straight:
+            args[0] = g.data
+            args[1] = NULL if a is None else a.data
+            args[2] = NULL if b is None else b.data
+            args[3] = NULL if y is None else y.data
         for i in range(2):
             if not wants(walk, node, i):
                 continue
             if self.passes[i]:
                 deliver(walk, node, i, g)
                 continue
-            out = receive(walk, node, i, node.layout, &adds)
-            reads = self.row.needs[i]
-            map_back(self.row.backward[node.layout.code][i][adds], NULL, g, a if reads & FAD_A else None,
-                     b if reads & FAD_B else None, y if reads & FAD_Y else None, out)
+            out = receive(walk, node, i, layout, &adds)
+            if straight:
+                self.row.backward[layout.code][i][adds](layout.size, args, out.data, NULL)
+            else:
+                reads = self.row.needs[i]
+                map_back(self.row.backward[layout.code][i][adds], NULL, g, a if reads & FAD_A else None,
+                         b if reads & FAD_B else None, y if reads & FAD_Y else None, out)
             deliver(walk, node, i, out)
         return 0
 
@@ -298,12 +313,14 @@ cdef object multiply(object a, object b):
 
 
 cdef object divide(object a, object b):
-    return binary(DIVIDE, integers_to_float(a, b), b)
+    return binary(DIVIDE, divisible(a, b), divisible(b, a))
 
 
-cdef object integers_to_float(object a, object b):
-    """True division of integers is in float64; NumPy sees to it for every dtype without kernels."""
-    return a
+cdef inline object divisible(object x, object other):
+    """A Python integer beside integers divides as a float: it need not fit their dtype."""
+    if type(x) is int and isinstance(other, Tensor) and (<Tensor> other).arr.layout.dtype.kind in "biu":
+        return float(x)
+    return x
 
 
 cdef object power(object a, object b):
@@ -498,6 +515,8 @@ def clip(x, min=None, max=None, *, a_min=None, a_max=None):
     numbers = all(v is None or type(v) in (int, float) for v in (lo, hi))
     if numbers and compiled((<Tensor> x).arr.layout.code):
         return CLIP.apply(<Tensor> x, (-np.inf if lo is None else float(lo), np.inf if hi is None else float(hi)))
+    if (<Tensor> x).node is not None:
+        CLIP.check_complex(<Tensor> x)
     # bounds that are arrays have derivatives of their own, and x at an edge keeps all of its own
     if lo is not None:
         x = where(x < lo, lo, x)

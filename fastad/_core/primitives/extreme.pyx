@@ -9,13 +9,13 @@ import numpy as np
 
 from ..arrays cimport contiguous, reduce_axes, reduced_last
 from ..kernels cimport K, fad_reduce_fn
-from ..storage cimport Array, Layout, empty, shape_of, strided, view
+from ..storage cimport Array, Layout, empty, shape_of
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
 from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM, compiled
 from .part cimport cut_rule, select
-from .reduction cimport arguments, axes_tuple, check_real, kept, mark, unsupported
+from .reduction cimport arguments, axes_tuple, check_real, kept, mark, put_back, unsupported
 from .shape cimport axes_of
 
 
@@ -137,21 +137,6 @@ cdef class Fold(Primitive):
         with np.errstate(invalid="ignore", divide="ignore"):
             weights = ties / ties.sum(axis=axes, keepdims=True).astype(g.dtype)
         return (g * result_from(weights.astype(g.dtype, copy=False)),)
-
-
-cdef Array put_back(Array a, Layout like, const char* reduced):
-    """The view in the order of `like` of an array whose reduced axes stand last."""
-    cdef Py_ssize_t steps[MAX_NDIM]
-    cdef int i, k = 0
-    for i in range(like.ndim):
-        if not reduced[i]:
-            steps[i] = a.layout.strides[k]
-            k += 1
-    for i in range(like.ndim):
-        if reduced[i]:
-            steps[i] = a.layout.strides[k]
-            k += 1
-    return view(a, strided(like, like.ndim, like.shape, steps), a.data)
 
 
 cdef Tensor between(Tensor x, Py_ssize_t start, Py_ssize_t stop):

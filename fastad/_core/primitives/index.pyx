@@ -23,7 +23,7 @@ from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
 from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, MAX_NDIM, OTHER, compiled
-from .shape cimport axis_of, in_layout, lead_of, reshaped
+from .shape cimport axis_of, in_layout, lead_of
 
 cdef extern from "Python.h":
     bint PyIndex_Check(object o)
@@ -236,7 +236,7 @@ cdef int add_at(Array out, object index, Array values) except -1:
     numbers = row_numbers(out.layout, index) if compiled(out.layout.code) else None
     if numbers is None or not same_shape(rows_layout(out.layout, numbers.layout), values.layout):
         nd = to_ndarray(out)
-        if any([isinstance(i, np.ndarray) and i.dtype.kind != "b" for i in index]):
+        if any([isinstance(item, np.ndarray) and item.dtype.kind != "b" for item in index]):
             np.add.at(nd, index, to_ndarray(values))
         else:
             nd[index] += to_ndarray(values)           # a mask names no place twice

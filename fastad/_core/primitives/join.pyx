@@ -102,7 +102,7 @@ cdef Join CONCATENATE = Join("concatenate", False), STACK = Join("stack", True)
 
 
 cdef list of_one_dtype(str name, object arrays, object dtype, object casting):
-    cdef list inputs = [as_tensor(x) for x in arrays]
+    cdef list inputs = [as_tensor(item) for item in arrays]
     cdef Tensor x
     cdef bint mixed = dtype is not None
     if not inputs:
@@ -273,7 +273,7 @@ def astype(x, dtype, order="K", casting="unsafe", subok=True, copy=True, *, devi
     cdef Tensor t = as_tensor(x)
     dtype = np.dtype(dtype)
     code_of(dtype)                        # refuses what holds no numbers
-    if not np.can_cast(t.arr.layout.dtype, dtype, casting):
+    if casting != "unsafe" and not np.can_cast(t.arr.layout.dtype, dtype, casting):
         raise TypeError(f"astype: cannot cast {t.dtype} to {dtype} under casting={casting!r}")
     if t.arr.layout.dtype == dtype:
         return COPY.apply(t) if copy else t

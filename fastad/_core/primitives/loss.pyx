@@ -39,16 +39,17 @@ cdef class CrossEntropy(Primitive):
         cdef Layout layout = x.arr.layout
         cdef int code = layout.code
         cdef Py_ssize_t n = layout.shape[layout.ndim - 1], rows = target.layout.size, i
-        cdef Array src = contiguous(x.arr), lse, losses, out
+        cdef Array src = contiguous(x.arr), kept, losses, out
+        cdef Py_ssize_t pairs = 2 * rows
         cdef Node node
         cdef double total = 0
-        lse = empty(dense(code, layout.ndim - 1, layout.shape))
-        losses = empty(lse.layout)
+        kept = empty(dense(code, 1, &pairs))
+        losses = empty(dense(code, layout.ndim - 1, layout.shape))
         if 0 < layout.size < GIL_SIZE:
-            K.xent[code](rows, n, src.data, <const int64_t*> target.data, lse.data, losses.data)
+            K.xent[code](rows, n, src.data, <const int64_t*> target.data, kept.data, losses.data)
         elif rows:
             with nogil:
-                K.xent[code](rows, n, src.data, <const int64_t*> target.data, lse.data, losses.data)
+                K.xent[code](rows, n, src.data, <const int64_t*> target.data, kept.data, losses.data)
         if not self.mean:
             out = losses
         else:
@@ -59,11 +60,11 @@ cdef class CrossEntropy(Primitive):
             return wrap(out)
         node = record1(self, x, target)
         save(node, x.arr, 0)
-        save(node, lse, INTERMEDIATE)
+        save(node, kept, INTERMEDIATE)
         return produced(out, node)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
-        cdef Array x = contiguous(node.s0), lse = node.s1, target = <Array> node.args, out
+        cdef Array x = contiguous(node.s0), kept = node.s1, target = <Array> node.args, out
         cdef Layout layout = x.layout
         cdef int code = layout.code
         cdef Py_ssize_t n = layout.shape[layout.ndim - 1], rows = target.layout.size
@@ -71,16 +72,16 @@ cdef class CrossEntropy(Primitive):
         cdef bint adds
         if self.mean:
             share = (<float*> g.data)[0] if code == F32 else (<double*> g.data)[0]
-            g = empty(lse.layout)
+            g = empty(dense(code, layout.ndim - 1, layout.shape))
             fill(g, share / rows if rows else 0)
         else:
             g = contiguous(g)
         out = receive(walk, node, 0, layout, &adds)
         if 0 < layout.size < GIL_SIZE:
-            K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, lse.data, g.data, out.data, adds)
+            K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
         elif rows:
             with nogil:
-                K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, lse.data, g.data, out.data, adds)
+                K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
         return deliver(walk, node, 0, out)
 
     def vjp(self, node, saved, g):

@@ -1,19 +1,19 @@
-"""Level 4: matmul and linear, and what is made of them: dot, inner, outer, tensordot.
+"""Level 4: matmul and linear.
 
 Forward and backward are products of `blas.multiply`, which reads transposed and strided operands without a copy
-and writes straight into the gradient that is being added up.  Next: einsum.pyx; index.pyx.
+and writes straight into the gradient that is being added up.  Next: products.py, what is made of matmul; einsum.pyx.
 """
 cimport cython
 from libc.string cimport memcpy
 
 import numpy as np
 
-from ..arrays cimport cast, contiguous
-from ..blas cimport Matrix, Product, multiply, place, transpose
+from ..arrays cimport contiguous
+from ..blas cimport Product, multiply, place, transpose
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense, empty, shape_of
 from ..tape cimport Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
-from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record2, record_n, result_from, wrap
+from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record2, result_from, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM, compiled
 from .shape cimport in_layout, lead_of
@@ -203,7 +203,7 @@ def matmul(a, b, /):
     return MATMUL.apply(<Tensor> a, <Tensor> b)
 
 
-cdef tuple operands(str name, object a, object b):
+def operands(name, a, b):
     """Both as Tensors; numbers take the dtype of the other."""
     if isinstance(a, Tensor):
         b = coerce(b, <Tensor> a)
@@ -325,7 +325,7 @@ cdef class Linear(Primitive):
 
     def vjp(self, node, saved, g):
         cdef int axis = len(node.out_shape) - 1
-        lead = g.shape[:g.ndim - axis - 1]
+        lead = lead_of(node, g)
         dx = dw = db = None
         if node.needs(0):
             dx = matmul(g, saved[len(saved) - 1])
@@ -383,94 +383,7 @@ def linear(x, weight, bias=None):
     return LINEAR.apply(as_tensor(x), as_tensor(weight), None if bias is None else as_tensor(bias))
 
 
-# ---- made of the above -------------------------------------------------------------------------------
-def dot(a, b):
-    """NumPy's dot product: the last axis of `a` with the last but one (or only) axis of `b`.
-
-    A 0-d operand multiplies.  Unlike `matmul` the leading axes do not broadcast: the result has those of `a`, then
-    those of `b`: ``y[i, j, k, m] = sum(a[i, j, :] * b[k, :, m])``.
-
-    Raises ValueError if the summed axes differ.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.dot([1.0, 2.0], [3.0, 4.0])
-    tensor(11.)
-    """
-    a, b = operands("dot", a, b)
-    if a.ndim == 0 or b.ndim == 0:
-        return a * b
-    if b.ndim <= 2:
-        return matmul(a, b)
-    return tensordot(a, b, axes=(-1, -2), _name="dot")
-
-
-def inner(a, b, /):
-    """The product summed over the last axis of both: ``y[i, j] = sum(a[i, :] * b[j, :])``; a 0-d operand multiplies.
-
-    Raises ValueError if the last axes differ.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.inner([[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]])
-    tensor([[11., 17.]])
-    """
-    a, b = operands("inner", a, b)
-    if a.ndim == 0 or b.ndim == 0:
-        return a * b
-    return tensordot(a, b, axes=(-1, -1), _name="inner")
-
-
-def outer(a, b):
-    """All products of two vectors, ``y[i, j] = a[i] b[j]``; other shapes are flattened.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.outer([1.0, 2.0], [3.0, 4.0])
-    tensor([[3., 4.],
-            [6., 8.]])
-    """
-    a, b = operands("outer", a, b)
-    return FUNCTIONS["reshape"](a, (-1, 1)) * FUNCTIONS["reshape"](b, (1, -1))
-
-
-def tensordot(a, b, axes=2, *, _name="tensordot"):
-    """The product summed over several axes: the last `axes` of `a` with the first of `b`, or two lists of axes.
-
-    The result has the remaining axes of `a`, then those of `b`.  Raises ValueError if the summed axes differ.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.tensordot(fastad.tensor([[1.0, 2.0]]), fastad.tensor([[3.0], [4.0]]), axes=1)
-    tensor([[11.]])
-    """
-    a, b = operands(_name, a, b)
-    if isinstance(axes, (int, np.integer)):
-        of_a, of_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
-    else:
-        of_a, of_b = [[x] if isinstance(x, (int, np.integer)) else list(x) for x in axes]
-    of_a = [np.lib.array_utils.normalize_axis_index(i, a.ndim, _name) for i in of_a]
-    of_b = [np.lib.array_utils.normalize_axis_index(i, b.ndim, _name) for i in of_b]
-    if len(of_a) != len(of_b) or any(a.shape[i] != b.shape[j] for i, j in zip(of_a, of_b)):
-        raise ValueError(f"{_name}: shapes {a.shape} and {b.shape} do not fit: axes {of_a} of the first have "
-                         f"{[a.shape[i] for i in of_a]}, axes {of_b} of the second {[b.shape[i] for i in of_b]}")
-    keep_a = [i for i in range(a.ndim) if i not in of_a]
-    keep_b = [i for i in range(b.ndim) if i not in of_b]
-    k = int(np.prod([a.shape[i] for i in of_a]))
-    rows, cols = [a.shape[i] for i in keep_a], [b.shape[i] for i in keep_b]
-    a = FUNCTIONS["reshape"](FUNCTIONS["transpose"](a, keep_a + of_a), (int(np.prod(rows)), k))
-    b = FUNCTIONS["reshape"](FUNCTIONS["transpose"](b, of_b + keep_b), (k, int(np.prod(cols))))
-    return FUNCTIONS["reshape"](matmul(a, b), tuple(rows + cols))
-
-
 PRIMITIVES = {"matmul": MATMUL, "linear": LINEAR}
 
 register("matmul", matmul, method=True, ufunc=np.matmul)
 register("linear", linear)
-register("dot", dot, method=True)
-for _f in (inner, outer, tensordot):
-    register(_f.__name__, _f)

@@ -2,10 +2,12 @@
 
 Imports the families below through the table of functions.  Next: plain.py.
 """
+import math
+
 import numpy as np
 
 from ..tensor import FUNCTIONS, register
-from .arrange import as_tensor, axis_of
+from .arrange import as_tensor
 
 
 def axes_tuple(name, axis, ndim):
@@ -27,10 +29,11 @@ def deviations(name, a, axis, dtype, out, ddof, correction, where):
     if a.dtype.kind == "c" and a.requires_grad:
         raise TypeError(f"{name}: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
     dtype = np.dtype(dtype) if dtype is not None else a.dtype if a.dtype.kind in "fc" else np.dtype(np.float64)
-    # float16 is summed in float32, as NumPy does
-    a = a.astype(np.float32 if dtype == np.float16 else dtype, copy=False)
+    work = np.dtype(np.float32) if dtype == np.float16 else dtype      # as NumPy does
+    if a.dtype is not work:
+        a = a.astype(work, copy=False)
     axes = axes_tuple(name, axis, a.ndim)
-    n = int(np.prod([a.shape[k] for k in axes], dtype=np.int64))
+    n = math.prod([a.shape[k] for k in axes])
     return a - a.mean(axes, keepdims=True), axes, max(n - ddof, 0), dtype
 
 
@@ -41,8 +44,9 @@ def sum_of_squares(d, axes, keepdims):
     return FUNCTIONS["square"](d).sum(axes, keepdims=keepdims)
 
 
-def real_dtype(dtype):
-    return np.zeros((), dtype).real.dtype
+def finished(y, dtype):
+    """y in the real dtype that goes with `dtype`."""
+    return y if y.dtype is dtype else y.astype(np.zeros((), dtype).real.dtype, copy=False)
 
 
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
@@ -71,7 +75,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
     1.25
     """
     d, axes, n, dtype = deviations("var", a, axis, dtype, out, ddof, correction, where)
-    return (sum_of_squares(d, axes, keepdims) / n).astype(real_dtype(dtype), copy=False)
+    return finished(sum_of_squares(d, axes, keepdims) / n, dtype)
 
 
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
@@ -86,7 +90,7 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
     1.0
     """
     d, axes, n, dtype = deviations("std", a, axis, dtype, out, ddof, correction, where)
-    return root(sum_of_squares(d, axes, keepdims) / n, 2).astype(real_dtype(dtype), copy=False)
+    return finished(root(sum_of_squares(d, axes, keepdims) / n, 2), dtype)
 
 
 def root(s, p):

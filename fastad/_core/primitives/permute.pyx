@@ -14,23 +14,23 @@ from .shape cimport axis_of, lead_of
 
 
 cdef Array transposed(Array a, tuple order, bint inverse):
-    """Axis j of the view is axis order[j] of `a` (inverse: axis order[j] of the view is axis j)."""
+    """Axis j of the view is axis order[j] of `a` (inverse: axis order[j] of the view is axis j); None reverses."""
     cdef Py_ssize_t shape[MAX_NDIM]
     cdef Py_ssize_t steps[MAX_NDIM]
-    cdef int j, i, to
-    for j in range(a.layout.ndim):
-        i = order[j]
+    cdef int j, i, to, ndim = a.layout.ndim
+    for j in range(ndim):
+        i = ndim - 1 - j if order is None else <int> order[j]
         to = j
         if inverse:
             to, i = i, j
         shape[to] = a.layout.shape[i]
         steps[to] = a.layout.strides[i]
-    return view(a, strided(a.layout, a.layout.ndim, shape, steps), a.data)
+    return view(a, strided(a.layout, ndim, shape, steps), a.data)
 
 
 @cython.final
 cdef class Transpose(Primitive):
-    """axis j of y is axis order[j] of x; dx = g with its axes put back"""
+    """axis j of y is axis order[j] of x (order None: the axes reversed); dx = g with its axes put back"""
     def __cinit__(self):
         self.name = "transpose"
         self.raw = self.leads = True
@@ -43,8 +43,9 @@ cdef class Transpose(Primitive):
         return deliver(walk, node, 0, transposed(g, node.args, True)) if wants(walk, node, 0) else 0
 
     def vjp(self, node, saved, g):
-        cdef int lead = len(lead_of(node, g))
-        back = sorted(range(len(node.args)), key=node.args.__getitem__)
+        cdef int lead = len(lead_of(node, g)), ndim = len(node.out_shape)
+        order = tuple(range(ndim - 1, -1, -1)) if node.args is None else node.args
+        back = sorted(range(ndim), key=order.__getitem__)
         return (self.apply(g, tuple(range(lead)) + tuple([lead + j for j in back])),)
 
 
@@ -72,7 +73,7 @@ def transpose(a, axes=None):
     cdef char seen[MAX_NDIM]
     cdef int i, ndim = t.arr.layout.ndim
     if axes is None:
-        return TRANSPOSE.apply(t, tuple(range(ndim - 1, -1, -1)))
+        return TRANSPOSE.apply(t, None)
     axes = tuple(axes) if isinstance(axes, (tuple, list, range)) else (axes,)
     order = tuple([axis_of("transpose", axis, ndim) for axis in axes])
     if len(order) != ndim or len(set(order)) != ndim:

@@ -3,6 +3,7 @@
 Imports elementwise.pyx and shape.pyx beside the levels below.  Next: extreme.pyx (prod, max, min), norms.py.
 """
 cimport cython
+from libc.math cimport isinf
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
 from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, F64, MAX_NDIM, compiled
-from .elementwise cimport elementwise1, multiply, subtract
+from .elementwise cimport multiply
 from .shape cimport axes_of, axis_of, in_layout, lead_of, reshape_to
 
 
@@ -50,6 +51,21 @@ cdef Array stretched(Array g, object args, Layout like):
     cdef Array v = view(g, strided(g.layout, like.ndim, like.shape, steps), g.data)
     v.readonly = True
     return v
+
+
+cdef Array put_back(Array a, Layout like, const char* reduced):
+    """The view in the order of `like` of an array whose reduced axes stand last."""
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef int i, k = 0
+    for i in range(like.ndim):
+        if not reduced[i]:
+            steps[i] = a.layout.strides[k]
+            k += 1
+    for i in range(like.ndim):
+        if reduced[i]:
+            steps[i] = a.layout.strides[k]
+            k += 1
+    return view(a, strided(like, like.ndim, like.shape, steps), a.data)
 
 
 cdef tuple kept_shape(object args, tuple shape):
@@ -229,9 +245,18 @@ def numpy_logsumexp(x, axes):
         return top + np.log(np.sum(np.exp(x - top), axis=axes, keepdims=True, dtype=np.exp(top).dtype))
 
 
+cdef bint any_infinite(Array a) noexcept:
+    """Whether a dense float32 or float64 array holds an infinity."""
+    cdef Py_ssize_t i
+    for i in range(a.layout.size):
+        if isinf((<float*> a.data)[i] if a.layout.code == F32 else (<double*> a.data)[i]):
+            return True
+    return False
+
+
 @cython.final
 cdef class LogSumExp(Primitive):
-    """y = log sum exp x; dx = g * exp(x - y), where y is infinite: shared by the elements that are +inf"""
+    """y = log sum exp x; dx = g * softmax x; where y is infinite, the elements that are +inf share g"""
     def __cinit__(self):
         self.name = "logsumexp"
         self.raw = self.leads = True
@@ -268,33 +293,42 @@ cdef class LogSumExp(Primitive):
         return produced(out, node)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
-        cdef Tensor weights
+        cdef char reduced[MAX_NDIM]
+        cdef Py_ssize_t outer, r, inner
+        cdef Array x, src, out
         cdef Layout like
         if not wants(walk, node, 0):
             return 0
         like = in_layout(node, 0)
-        if np.isinf(ndarray(wrap(node.s1))).any():
-            weights = self.vjp(node, (wrap(node.s0), wrap(node.s1)), wrap(g))[0]
-        else:
-            weights = elementwise1("exp", subtract(wrap(node.s0), wrap(stretched(node.s1, node.args, like))))
-            weights = multiply(weights, wrap(stretched(g, node.args, like)))
-        return deliver(walk, node, 0, weights.arr)
+        if like.size == 0 or any_infinite(contiguous(node.s1)):
+            return deliver(walk, node, 0, (<Tensor> self.vjp(node, (wrap(node.s0), wrap(node.s1)), wrap(g))[0]).arr)
+        mark(node.args, like.ndim, reduced)
+        x = contiguous(node.s0)
+        src = reduced_last(x, reduced, &outer, &r, &inner, False)
+        out = empty(src.layout)
+        with nogil:
+            K.softmax[src.layout.code](outer, r, src.data, out.data)
+        if src is not x:
+            out = put_back(out, like, reduced)
+        return deliver(walk, node, 0, (<Tensor> multiply(wrap(out), wrap(stretched(g, node.args, like)))).arr)
 
     def vjp(self, node, saved, g):
+        # exp(x - y) is made to add up to one, for y alone is rounded too coarsely where x is large
         cdef tuple shape = node.in_shape(0)
         x = saved[0]
-        y = kept(node, saved[1], shape)
-        infinite = np.isinf(ndarray(y))
-        difference = x - y
-        if not infinite.any():
-            return (kept(node, g, shape) * FUNCTIONS["exp"](difference),)
-        # inf - inf is kept out of exp; the limit of the weights there is that of the maximum
-        minus = np.asarray(-np.inf, dtype=x.dtype)
-        weights = FUNCTIONS["exp"](FUNCTIONS["where"](infinite, minus, difference))
-        tops = ndarray(x) == np.inf
+        y = kept(node, saved[1].detach(), shape)
         axes = tuple(range(len(shape))) if node.args is None else node.args[0]
+        infinite = np.isinf(ndarray(y))
+        if not infinite.any():
+            weights = FUNCTIONS["exp"](x - y)
+            return (kept(node, g, shape) * (weights / weights.sum(axes, keepdims=True)),)
+        # inf - inf is kept out of exp; the limit of the weights there is that of the maximum
+        where = FUNCTIONS["where"]
+        weights = FUNCTIONS["exp"](where(infinite, np.asarray(-np.inf, dtype=x.dtype), x - y))
+        weights = weights / where(infinite, np.asarray(1, dtype=x.dtype), weights.sum(axes, keepdims=True))
+        tops = ndarray(x) == np.inf
         count = np.maximum(tops.sum(axis=axes, keepdims=True), 1)
-        weights = FUNCTIONS["where"](tops & infinite, (tops / count).astype(x.dtype), weights)
+        weights = where(tops & infinite, (tops / count).astype(x.dtype), weights)
         return (kept(node, g, shape) * weights,)
 
 

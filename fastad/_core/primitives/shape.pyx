@@ -4,6 +4,7 @@ squeeze, broadcast_to.  Also how every family reads its axis argument.
 Imports arrays and the tape below.  Next: permute.pyx (transposes), part.pyx (slices), join.pyx (concatenate).
 """
 cimport cython
+from cpython.number cimport PyIndex_Check
 
 import numpy as np
 
@@ -20,7 +21,10 @@ PRIMITIVES = {}                           # name -> primitive, for the tests and
 # ---- axes --------------------------------------------------------------------------------------------
 cdef int axis_of(str name, object axis, int ndim) except -1:
     """One axis, counted from the front; AxisError if there is no such axis."""
-    cdef Py_ssize_t i = axis
+    cdef Py_ssize_t i
+    if not PyIndex_Check(axis):
+        raise TypeError(f"{name}: an axis must be an integer, got {axis!r}")
+    i = axis
     if i < -ndim or i >= ndim:
         raise np.exceptions.AxisError(axis, ndim, name)
     return <int> (i if i >= 0 else i + ndim)

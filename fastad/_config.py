@@ -1,0 +1,102 @@
+"""What this installation runs on, and how many threads it may use.
+
+Imports the compiled core.  Next: docs/architecture.md, why it is built so.
+"""
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ._core import blas, kernels
+
+_wanted = None                            # what set_num_threads was told
+
+
+def _cgroup_limit(root="/sys/fs/cgroup"):
+    """Processors that a Linux control group allows (version 2, then 1), or None."""
+    for quota_file, period_file in (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            words = Path(root, quota_file).read_text().split()
+            if period_file is not None:
+                words += Path(root, period_file).read_text().split()
+            quota, period = int(words[0]), int(words[1])
+        except (OSError, ValueError, IndexError):      # no such group, or "max": no limit
+            continue
+        if quota > 0 and period > 0:
+            return max(1, quota // period)
+    return None
+
+
+def _allowed_threads():
+    """The least of OMP_NUM_THREADS, the processors this process may run on, and the control group's limit."""
+    counts = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
+    limit = _cgroup_limit()
+    if limit is not None:
+        counts.append(limit)
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if first.isdigit() and int(first) > 0:
+        counts.append(int(first))
+    return min(counts)
+
+
+def get_num_threads():
+    """The threads that one operation may use: what `set_num_threads` was told, else the least of OMP_NUM_THREADS, the
+    processors that this process may run on, and its control group's limit.
+
+    Only matrix products use more than one.  Importing fastad does not change the count of NumPy's BLAS, which
+    `show_config` tells; ``set_num_threads(get_num_threads())`` brings the two together.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.get_num_threads() >= 1
+    True
+    """
+    return _allowed_threads() if _wanted is None else _wanted
+
+
+def set_num_threads(n):
+    """Let one operation use at most n threads; this also holds for NumPy, which has the same BLAS.
+
+    Raises
+    ------
+    ValueError
+        If n is not a positive integer.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.set_num_threads(fastad.get_num_threads())
+    """
+    global _wanted
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"set_num_threads: n must be an integer of at least 1, got {n!r}")
+    blas.set_blas_threads(min(int(n), 2**31 - 1))
+    _wanted = int(n)
+
+
+def show_config(mode="stdout"):
+    """Print versions, kernels, BLAS and threads; ``mode="dicts"`` returns them instead, as in NumPy.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.show_config("dicts")["blas"]["library"] in ("numpy", "scipy", "plain loop")
+    True
+    """
+    from . import __version__
+    if mode not in ("stdout", "dicts"):
+        raise ValueError(f"show_config: mode must be 'stdout' or 'dicts', got {mode!r}")
+    config = {"fastad": __version__, "numpy": np.__version__, "kernels": kernels.isa(), "blas": blas.config(),
+              "threads": get_num_threads()}
+    if mode == "dicts":
+        return config
+    b = config["blas"]
+    threads = "unknown" if b["threads"] is None else b["threads"]
+    print(f"fastad {config['fastad']}, NumPy {config['numpy']}\n"
+          f"kernels: {config['kernels']}\n"
+          f"BLAS: {b['library']}"
+          + (f", {b['symbol']}, {b['integers']}-bit integers, {threads} threads" if b["symbol"] else "")
+          + (f"\n      {b['config']}" if b["config"] else "")
+          + f"\nthreads: {config['threads']}")
+    return None

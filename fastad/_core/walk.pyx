@@ -1,0 +1,403 @@
+"""Level 2: the walks.  The tape in order, and adjoints carried back over it.
+
+An iterative depth-first search puts the nodes in topological order; the backward walk then asks each primitive
+for its rule, the raw one when nothing is recording, else the traced one.  It names no primitive.
+
+Imports the tape.  Next: tensor.pyx.
+"""
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from libc.stdlib cimport calloc, free, realloc
+
+import threading
+
+from .arrays cimport add
+from .storage cimport Array, Layout, same, shape_of
+from .tape cimport (
+    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Walk, check_saved, deliver, edge, edge_out, lent, out_layout, release,
+    saved, saved_kind, switch_recording, wants,
+)
+from .types cimport compiled
+
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident()
+    PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
+
+
+# ---- the order ---------------------------------------------------------------------------------------
+cdef unsigned long long last_stamp = 0
+cdef list active = []                      # walks under way, of every thread
+cdef int n_active = 0
+cdef object turn = threading.Condition()   # told when a walk ends, if somebody waits
+cdef int waiting = 0
+
+
+cdef Py_ssize_t MAX_GRADS = 0xFFFFFF00
+
+
+cdef struct Frame:
+    PyObject* node
+    int next
+
+
+cdef int grow(void** p, Py_ssize_t count, size_t size) except -1:
+    cdef void* bigger = realloc(p[0], count * size)
+    if bigger is NULL:
+        raise MemoryError("fastad: no memory for the order of the graph")
+    p[0] = bigger
+    return 0
+
+
+cdef Walk holder(unsigned long long stamp):
+    for walk in active:
+        if (<Walk> walk).stamp == stamp:
+            return walk
+    return None
+
+
+cdef int visit(Walk walk, Node node, bint* conflict) except -1:
+    """While other walks are under way: an outer walk of this thread gets its stamps back at the end; a node that
+    another thread is walking is a conflict."""
+    cdef Walk other = holder(node.stamp)
+    if other is None:
+        return 0
+    if other.thread != walk.thread:
+        conflict[0] = True
+        return 0
+    if walk.n_displaced & (walk.n_displaced + 1) == 0:
+        grow(<void**> &walk.displaced, 3 * 2 * (walk.n_displaced + 1), sizeof(unsigned long long))
+    walk.displaced[3 * walk.n_displaced] = <unsigned long long> <size_t> <PyObject*> node
+    walk.displaced[3 * walk.n_displaced + 1] = node.stamp
+    walk.displaced[3 * walk.n_displaced + 2] = node.slot
+    walk.n_displaced += 1
+    return 0
+
+
+cdef int put_back(Walk walk) noexcept:
+    cdef Py_ssize_t i
+    cdef Node node
+    for i in range(walk.n_displaced):
+        node = <Node> <PyObject*> <size_t> walk.displaced[3 * i]
+        node.stamp = walk.displaced[3 * i + 1]
+        node.slot = <unsigned int> walk.displaced[3 * i + 2]
+    walk.n_displaced = 0
+    return 0
+
+
+cdef inline PyObject* edge_pointer(PyObject* node, int i) noexcept:
+    """The producer of input i without touching its reference count; a pointer to None for a constant."""
+    if i == 0:
+        return <PyObject*> (<Node> node).in0
+    if i == 1:
+        return <PyObject*> (<Node> node).in1
+    if i == 2:
+        return <PyObject*> (<Node> node).in2
+    if (<Node> node).more is None or (<Node> node).more.inputs is None:
+        return <PyObject*> None
+    return PyList_GET_ITEM((<Node> node).more.inputs, i - 3)
+
+
+cdef bint sort(Walk walk, list roots) except -1:
+    """Fill walk.order by an iterative depth-first search, inputs before outputs.
+
+    False if another thread is walking part of this graph; nothing is left stamped then."""
+    cdef Frame* stack = NULL
+    cdef Py_ssize_t depth = 0, room = 0
+    cdef PyObject* node
+    cdef PyObject* child
+    cdef PyObject* none = <PyObject*> None
+    cdef unsigned long long stamp = walk.stamp
+    cdef bint conflict = False
+    cdef int i
+    try:
+        for start in roots:
+            child = <PyObject*> start
+            if (<Node> child).stamp == stamp:
+                continue
+            while True:
+                # go down to `child`
+                if n_active:
+                    visit(walk, <Node> child, &conflict)
+                    if conflict:
+                        put_back(walk)
+                        walk.n = walk.n_grads = 0
+                        return False
+                (<Node> child).stamp = stamp
+                if depth == room:
+                    room = 2 * room if room else 64
+                    grow(<void**> &stack, room, sizeof(Frame))
+                stack[depth].node, stack[depth].next = child, 0
+                depth += 1
+                # find the next node to go down to; a node without any is in order
+                child = NULL
+                while depth:
+                    node = stack[depth - 1].node
+                    i = stack[depth - 1].next
+                    while i < (<Node> node).n_in:
+                        child = edge_pointer(node, i)
+                        i += 1
+                        if child != none and (<Node> child).stamp != stamp:
+                            break
+                        child = NULL
+                    if child is not NULL:
+                        stack[depth - 1].next = i
+                        break
+                    depth -= 1
+                    if walk.n == walk.capacity:
+                        walk.capacity = 2 * walk.capacity if walk.capacity else 64
+                        grow(<void**> &walk.order, walk.capacity, sizeof(PyObject*))
+                    walk.order[walk.n] = node
+                    walk.n += 1
+                    if walk.n_grads > MAX_GRADS:
+                        raise OverflowError("fastad: a graph of more than 4 thousand million values")
+                    (<Node> node).slot = <unsigned int> walk.n_grads
+                    walk.n_grads += (<Node> node).n_out
+                if depth == 0:
+                    break
+    finally:
+        free(stack)
+    return True
+
+
+cdef int order(Walk walk, list roots) except -1:
+    """Sort, waiting for other threads that walk the same nodes."""
+    global last_stamp, waiting
+    walk.thread = PyThread_get_thread_ident()
+    while True:
+        last_stamp += 1
+        walk.stamp = last_stamp
+        if sort(walk, roots):
+            break
+        waiting += 1
+        with turn:
+            turn.wait(0.002)
+        waiting -= 1
+    walk.grads = <PyObject**> calloc(walk.n_grads if walk.n_grads else 1, sizeof(PyObject*))
+    if walk.grads is NULL:
+        raise MemoryError("fastad: no memory for the gradients of the graph")
+    return 0
+
+
+cdef int deliver_tensor(Walk walk, Node node, int i, object g) except -1:
+    """The same for a recording walk, in recorded operations."""
+    cdef Node producer = edge(node, i)
+    cdef PyObject** slot = &walk.grads[producer.slot + edge_out(node, i)]
+    g = lent.undo(g, out_layout(producer, edge_out(node, i)), walk.lead)
+    if slot[0] is not NULL:
+        g = lent.add(<object> slot[0], g)
+        Py_DECREF(<object> slot[0])
+    Py_INCREF(g)
+    slot[0] = <PyObject*> g
+    return 0
+
+
+# ---- the backward walk -------------------------------------------------------------------------------
+cdef object unpack(Node node, int i, bint recording):
+    """Saved value i as a Tensor; in a recording walk with the edge that it had."""
+    cdef Array a = saved(node, i)
+    cdef int kind = saved_kind(node, i)
+    if not recording:
+        return lent.wrap(a, None, 0)
+    if kind == INTERMEDIATE:
+        return None                       # a traced rule that reads it must fail, not treat it as constant
+    if kind >= FROM_OUTPUT:
+        return lent.wrap(a, node, kind - FROM_OUTPUT)
+    return lent.wrap(a, edge(node, kind), 0 if edge(node, kind) is None else edge_out(node, kind))
+
+
+cdef object as_tensor(Walk walk, PyObject* g):
+    if g is NULL:
+        return None
+    return <object> g if walk.recording else lent.wrap(<Array> g, None, 0)
+
+
+cdef int run_vjp(Walk walk, Node node) except -1:
+    """The traced tier: the primitive's vjp over Tensors, recorded if the walk records."""
+    cdef bint before = switch_recording(walk.recording)
+    cdef int i
+    cdef object g
+    cdef tuple values, results
+    walk.python_ran = True
+    try:
+        values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
+        if node.n_out == 1:
+            g = as_tensor(walk, walk.grads[node.slot])
+        else:
+            g = tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)])
+        if walk.lead and not node.prim.leads:
+            results = loop_vjp(node, values, g)
+        else:
+            results = node.prim.vjp(node, values, g)
+        if len(results) != node.n_in:
+            raise RuntimeError(f"{node.prim.name}: its vjp returned {len(results)} cotangents for {node.n_in} inputs")
+        for i in range(node.n_in):
+            if results[i] is None or not wants(walk, node, i):
+                continue
+            if walk.recording:
+                deliver_tensor(walk, node, i, results[i])
+            else:
+                deliver(walk, node, i, lent.unwrap(results[i]))
+    finally:
+        switch_recording(before)
+    return 0
+
+
+cdef tuple loop_vjp(Node node, tuple values, object g):
+    """A rule that takes one cotangent at a time, for several (one leading axis at a time, from the last)."""
+    import fastad
+    first = g[0] if isinstance(g, tuple) else g
+    lead = first.shape[:first.ndim - len(node.out_shape)]
+    if not lead:
+        return node.prim.vjp(node, values, g)
+    parts = [loop_vjp(node, values, tuple([None if x is None else x[k] for x in g]) if isinstance(g, tuple) else g[k])
+             for k in range(lead[0])]
+    return tuple([None if column[0] is None else fastad.stack(list(column)) for column in zip(*parts)])
+
+
+cdef int run_hooks(Walk walk, Node node) except -1:
+    cdef unsigned int k
+    cdef PyObject** slot
+    cdef object given
+    walk.python_ran = True
+    for k, hooks in node.more.hooks.items():
+        slot = &walk.grads[node.slot + k]
+        if slot[0] is NULL:
+            continue
+        for hook in list(hooks):
+            given = hook(as_tensor(walk, slot[0]))
+            if given is None:
+                continue
+            if not same(lent.unwrap(given).layout, out_layout(node, k)):
+                raise ValueError(f"{node.prim.name}: a hook returned a gradient of shape {given.shape} and dtype "
+                                 f"{given.dtype}, expected {shape_of(out_layout(node, k))} and "
+                                 f"{out_layout(node, k).dtype}")
+            if not walk.recording:
+                given = lent.unwrap(given)
+            Py_DECREF(<object> slot[0])
+            Py_INCREF(given)
+            slot[0] = <PyObject*> given
+    return 0
+
+
+cdef int run_leaf(Walk walk, Node node) except -1:
+    cdef PyObject* leaf = (<LeafRef> node.args).tensor
+    cdef PyObject* g = walk.grads[node.slot]
+    if leaf is NULL or g is NULL or walk.captured is not None:
+        return 0
+    Py_INCREF(<object> leaf)
+    cdef object alive = <object> leaf
+    Py_DECREF(alive)
+    walk.grads[node.slot] = NULL
+    cdef object held = <object> g
+    Py_DECREF(held)                       # `held` has the only reference now, if the walk had
+    return lent.leaf(leaf, held, walk.recording)
+
+
+cdef int run(Walk walk) except -1:
+    cdef Py_ssize_t i
+    cdef unsigned int k
+    cdef Node node
+    cdef PyObject* g
+    cdef bint arrived
+    for i in range(walk.n - 1, -1, -1):
+        node = <Node> walk.order[i]
+        if walk.needed is not NULL and not walk.needed[node.slot]:
+            continue
+        if walk.python_ran:
+            check_saved(node)
+        g = walk.grads[node.slot]
+        arrived = g is not NULL
+        for k in range(1, node.n_out):
+            arrived |= walk.grads[node.slot + k] is not NULL
+        if arrived:
+            if node.more is not None and node.more.hooks:
+                run_hooks(walk, node)
+            if walk.capture is not NULL:
+                for k in range(node.n_out):
+                    if walk.capture[node.slot + k] and walk.grads[node.slot + k] is not NULL:
+                        walk.captured[(node, k)] = as_tensor(walk, walk.grads[node.slot + k])
+            if node.prim is ACCUMULATE:
+                run_leaf(walk, node)
+            elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
+                g = walk.grads[node.slot]
+                node.prim.backward(node, <Array> g if g is not NULL else None, walk)
+            else:
+                run_vjp(walk, node)
+            for k in range(node.n_out):
+                g = walk.grads[node.slot + k]
+                walk.grads[node.slot + k] = NULL
+                Py_XDECREF(g)
+        if not walk.keep:
+            release(node)
+    return 0
+
+
+cdef int mark_needed(Walk walk, list targets) except -1:
+    """Only nodes on a path to a target are worked on; their gradients are captured and not accumulated."""
+    cdef Py_ssize_t i
+    cdef int j
+    cdef Node node, child
+    cdef unsigned int k
+    walk.captured = {}
+    walk.needed = <unsigned char*> calloc(walk.n_grads + 1, 1)
+    walk.capture = <unsigned char*> calloc(walk.n_grads + 1, 1)
+    if walk.needed is NULL or walk.capture is NULL:
+        raise MemoryError("fastad: no memory for the marks of the graph")
+    for target, k in targets:
+        node = target
+        if node.stamp == walk.stamp:
+            walk.capture[node.slot + k] = 1
+            walk.needed[node.slot] = 1
+    for i in range(walk.n):
+        node = <Node> walk.order[i]
+        for j in range(node.n_in):
+            child = edge(node, j)
+            if child is not None and walk.needed[child.slot]:
+                walk.needed[node.slot] = 1
+                break
+    return 0
+
+
+cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets):
+    """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
+
+    Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
+    global waiting, n_active
+    cdef Walk walk = Walk.__new__(Walk)
+    cdef Py_ssize_t i
+    cdef Node node
+    cdef unsigned int k
+    cdef PyObject** slot
+    cdef object g = None
+    walk.recording = recording
+    walk.keep = keep
+    walk.lead = lead
+    try:
+        order(walk, [node for node, k in roots])
+        active.append(walk)
+        n_active += 1
+        if targets is not None:
+            mark_needed(walk, targets)
+        for i in range(walk.n):           # before anything is changed
+            node = <Node> walk.order[i]
+            if walk.needed is NULL or walk.needed[node.slot]:
+                check_saved(node)
+        for (node, k), g in zip(roots, cotangents):
+            slot = &walk.grads[node.slot + k]
+            if slot[0] is not NULL:
+                g = lent.add(<object> slot[0], g) if recording else add(<Array> slot[0], <Array> g)
+                Py_DECREF(<object> slot[0])
+            Py_INCREF(g)
+            slot[0] = <PyObject*> g
+        g = None
+        cotangents.clear()
+        run(walk)
+    finally:
+        if walk in active:
+            active.remove(walk)
+            n_active -= 1
+        put_back(walk)
+        if waiting:
+            with turn:
+                turn.notify_all()
+    return walk.captured
