@@ -245,8 +245,8 @@ def public():
 
 
 PUBLIC = public()
-# constructors and tests for which a text or an object is NumPy's business, or whose answer needs no numbers
-LENIENT = {"shape", "ndim", "size", "array_equal", "F.shape", "F.ndim", "F.size", "F.array_equal"}
+# constructors take a tensor for a dtype, as NumPy's do, and make numbers of None
+LENIENT = {"array", "asarray", "arange", "zeros_like", "ones_like", "empty_like"}
 
 
 class Stranger:
@@ -256,14 +256,12 @@ class Stranger:
 @pytest.mark.parametrize("value", [None, "text", Stranger(), {}, b"bytes", Stranger], ids=["None", "str", "object", "dict", "bytes", "class"])
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_wrong_types_raise(name, value):
-    if name in LENIENT:
-        return
-    function = PUBLIC[name]
-    for arguments in ((value,), (value, value), (value, t(2, 3)), (value, t(2, 3), t(2, 3))):
+    if name == "stack" and isinstance(value, bytes):
+        return                             # a sequence of integers
+    several = [(value, value), (value, t(2, 3)), (value, t(2, 3), t(2, 3))]
+    for arguments in [(value,)] + (several if name not in LENIENT else []):
         with pytest.raises(CLEAN):
-            function(*arguments)
-            if len(arguments) == 1 or name.removeprefix("F.") not in ():
-                pytest.fail(f"{name}{arguments} was answered", pytrace=False)
+            PUBLIC[name](*arguments)
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
