@@ -8,7 +8,14 @@ _default = None
 
 
 def default_generator():
-    """The numpy.random.Generator used where none is given; seeded by the system until `manual_seed`."""
+    """The numpy.random.Generator used where none is given; seeded by the system until `manual_seed`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> 0 <= fastad.default_generator().random() < 1
+    True
+    """
     global _default
     if _default is None:
         _default = np.random.default_rng()

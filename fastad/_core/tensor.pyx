@@ -383,7 +383,14 @@ cdef class Tensor:
             drop_leaf(self)
 
     def requires_grad_(self, bint requires_grad=True):
-        """Set `requires_grad` and return the tensor."""
+        """Set `requires_grad` and return the tensor.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> fastad.tensor([1.0]).requires_grad_()
+        tensor([1.], requires_grad=True)
+        """
         self.requires_grad = requires_grad
         return self
 
@@ -448,19 +455,48 @@ cdef class Tensor:
                   create_graph if retain_graph is None else retain_graph, 0, None)
 
     def detach(self):
-        """The same numbers, sharing memory, without the derivative."""
+        """The same numbers, sharing memory, without the derivative.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> x = fastad.tensor([1.0, 2.0], requires_grad=True)
+        >>> x.detach()
+        tensor([1., 2.])
+        """
         return wrap(self.arr)
 
     def register_hook(self, hook):
         """Call ``hook(grad)`` with this tensor's gradient in every walk; a Tensor it returns replaces the gradient.
 
-        Returns a handle whose ``remove()`` takes the hook away."""
+        Returns a handle whose ``remove()`` takes the hook away.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> x = fastad.tensor(3.0, requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: grad * 10)
+        >>> (x * x).backward()
+        >>> x.grad
+        tensor(60.)
+        """
         if self.node is None:
             raise RuntimeError("register_hook: this tensor does not require a gradient")
         return HookHandle(add_hook(self.node, self.out, hook), hook)
 
     def retain_grad(self):
-        """Keep the gradient of this intermediate value in its ``.grad``."""
+        """Keep the gradient of this intermediate value in its ``.grad``.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> x = fastad.tensor(3.0, requires_grad=True)
+        >>> y = x * 2
+        >>> y.retain_grad()
+        >>> (y * y).backward()
+        >>> y.grad
+        tensor(12.)
+        """
         import weakref
         if self.is_leaf:
             return
@@ -476,13 +512,27 @@ cdef class Tensor:
     def numpy(self):
         """A NumPy array that shares the memory.  Writes through it cannot be seen by the tape.
 
-        Raises TypeError if the tensor requires a gradient: use ``x.detach().numpy()``."""
+        Raises TypeError if the tensor requires a gradient: use ``x.detach().numpy()``.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> fastad.tensor([1.0, 2.0]).numpy()
+        array([1., 2.])
+        """
         if self.node is not None:
             raise refuse(self, "numpy")
         return to_ndarray(self.arr)
 
     def item(self):
-        """The single element as a Python number."""
+        """The single element as a Python number.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> fastad.tensor([[2.5]]).item()
+        2.5
+        """
         if self.arr.layout.size != 1:
             raise ValueError(f"item: a tensor of shape {self.shape} has {self.size} elements, not one")
         if self.arr.layout.code == F32:
@@ -492,7 +542,14 @@ cdef class Tensor:
         return to_ndarray(self.arr).item()
 
     def tolist(self):
-        """Nested lists of Python numbers."""
+        """Nested lists of Python numbers.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> fastad.tensor([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [3, 4]]
+        """
         return to_ndarray(self.arr).tolist()
 
     def __array__(self, dtype=None, copy=None):
@@ -638,7 +695,16 @@ cdef class Tensor:
         wrote(self.arr)
 
     def copy_(self, value):
-        """Overwrite the numbers with `value`, broadcast; only outside a graph."""
+        """Overwrite the numbers with `value`, broadcast; only outside a graph.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> x = fastad.zeros((2, 2))
+        >>> x.copy_([1.0, 2.0])
+        tensor([[1., 2.],
+                [1., 2.]])
+        """
         if self.node is not None and grad_enabled():
             raise RuntimeError("copy_: this tensor is part of a graph and cannot be changed in place; use no_grad()")
         if isinstance(value, Tensor) and (<Tensor> value).node is not None and grad_enabled():
@@ -650,11 +716,25 @@ cdef class Tensor:
         return self
 
     def fill_(self, value):
-        """Overwrite every element with `value`; only outside a graph."""
+        """Overwrite every element with `value`; only outside a graph.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> fastad.zeros(3).fill_(7)
+        tensor([7., 7., 7.])
+        """
         return self.copy_(np.asarray(value, dtype=self.dtype))
 
     def zero_(self):
-        """Overwrite every element with 0; only outside a graph."""
+        """Overwrite every element with 0; only outside a graph.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> fastad.ones(3).zero_()
+        tensor([0., 0., 0.])
+        """
         return self.fill_(0)
 
     def __iter__(self):

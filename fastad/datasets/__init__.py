@@ -29,7 +29,8 @@ def load_digits():
 
     Examples
     --------
-    >>> images, labels = load_digits()
+    >>> import fastad
+    >>> images, labels = fastad.datasets.load_digits()
     >>> images.shape, images.dtype, float(images.max())
     ((1797, 8, 8), dtype('float32'), 16.0)
     >>> print(labels[:10])
@@ -67,8 +68,9 @@ def stratified_split(labels, test_fraction=0.25, seed=0):
 
     Examples
     --------
+    >>> import fastad, numpy as np
     >>> labels = np.array([0] * 8 + [1] * 4)
-    >>> train, test = stratified_split(labels, test_fraction=0.25, seed=0)
+    >>> train, test = fastad.datasets.stratified_split(labels, test_fraction=0.25, seed=0)
     >>> print(np.bincount(labels[train]), np.bincount(labels[test]))
     [6 3] [2 1]
     """

@@ -9,21 +9,42 @@ softmax, log_softmax = FUNCTIONS["softmax"], FUNCTIONS["log_softmax"]
 
 
 class ReLU(Module):
-    """max(0, x); the derivative at 0 is 0."""
+    """max(0, x); the derivative at 0 is 0.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.ReLU()(fastad.tensor([-1.0, 0.0, 2.0]))
+    tensor([0., 0., 2.])
+    """
 
     def forward(self, input):
         return relu(input)
 
 
 class ReLU6(Module):
-    """min(max(0, x), 6)."""
+    """min(max(0, x), 6); the derivative at 0 and at 6 is 0.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.ReLU6()(fastad.tensor([-1.0, 3.0, 9.0]))
+    tensor([0., 3., 6.])
+    """
 
     def forward(self, input):
         return relu6(input)
 
 
 class LeakyReLU(Module):
-    """x for x > 0, else negative_slope * x."""
+    """x for x > 0, else negative_slope * x.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.LeakyReLU(0.1)(fastad.tensor([-1.0, 2.0]))
+    tensor([-0.1,  2. ])
+    """
 
     def __init__(self, negative_slope=0.01):
         super().__init__()
@@ -37,7 +58,15 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """x for x > 0, else alpha (exp(x) - 1)."""
+    """x for x > 0, else alpha (exp(x) - 1).
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.ELU()(fastad.tensor([-1.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([-0.6321,  2.    ])
+    """
 
     def __init__(self, alpha=1.0):
         super().__init__()
@@ -51,21 +80,45 @@ class ELU(Module):
 
 
 class SiLU(Module):
-    """x sigmoid(x), also called Swish."""
+    """x sigmoid(x), also called Swish.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.SiLU()(fastad.tensor([-1.0, 0.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([-0.2689,  0.    ,  1.7616])
+    """
 
     def forward(self, input):
         return silu(input)
 
 
 class Mish(Module):
-    """x tanh(softplus(x))."""
+    """x tanh(softplus(x)).  Source: Misra, 2019.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.Mish()(fastad.tensor([-1.0, 0.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([-0.3034,  0.    ,  1.944 ])
+    """
 
     def forward(self, input):
         return mish(input)
 
 
 class GELU(Module):
-    """x Phi(x), Phi the normal distribution function; approximate='tanh' gives the tanh form."""
+    """x Phi(x), Phi the normal distribution function; approximate='tanh' gives the tanh form.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.GELU()(fastad.tensor([-1.0, 0.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([-0.1587,  0.    ,  1.9545])
+    """
 
     def __init__(self, approximate="none"):
         super().__init__()
@@ -79,14 +132,30 @@ class GELU(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)), the logistic function.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.Sigmoid()(fastad.tensor([-1.0, 0.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([0.2689, 0.5   , 0.8808])
+    """
 
     def forward(self, input):
         return sigmoid(input)
 
 
 class Tanh(Module):
-    """tanh(x)."""
+    """The hyperbolic tangent of x.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.Tanh()(fastad.tensor([-1.0, 0.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([-0.7616,  0.    ,  0.964 ])
+    """
 
     def forward(self, input):
         return tanh(input)
@@ -95,7 +164,15 @@ class Tanh(Module):
 class Softplus(Module):
     """log(1 + exp(beta x)) / beta.
 
-    It needs no threshold above which it turns linear, as PyTorch's has: it is accurate everywhere."""
+    It needs no threshold above which it turns linear, as PyTorch's has: it is accurate everywhere.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.Softplus()(fastad.tensor([-1.0, 0.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([0.3133, 0.6931, 2.1269])
+    """
 
     def __init__(self, beta=1.0):
         super().__init__()
@@ -109,14 +186,30 @@ class Softplus(Module):
 
 
 class LogSigmoid(Module):
-    """log(sigmoid(x)), without overflow."""
+    """log(sigmoid(x)), without overflow.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.LogSigmoid()(fastad.tensor([-1.0, 0.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([-1.3133, -0.6931, -0.1269])
+    """
 
     def forward(self, input):
         return logsigmoid(input)
 
 
 class Softmax(Module):
-    """exp(x) / sum(exp(x)) along an axis."""
+    """exp(x) / sum(exp(x)) along an axis.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.Softmax()(fastad.tensor([0.0, 1.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([0.09  , 0.2447, 0.6652])
+    """
 
     def __init__(self, axis=-1):
         super().__init__()
@@ -130,7 +223,15 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """x - log(sum(exp(x))) along an axis."""
+    """x - log(sum(exp(x))) along an axis.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> y = fastad.nn.LogSoftmax()(fastad.tensor([0.0, 1.0, 2.0]))
+    >>> fastad.round(y, 4)
+    tensor([-2.4076, -1.4076, -0.4076])
+    """
 
     def __init__(self, axis=-1):
         super().__init__()

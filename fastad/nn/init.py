@@ -44,7 +44,14 @@ def calculate_gain(nonlinearity, param=None):
 
 
 def fans(tensor):
-    """(fan_in, fan_out) of a weight (out, in, kernel...)."""
+    """(fan_in, fan_out) of a weight (out, in, kernel...).
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.init.fans(fastad.zeros((3, 5)))
+    (5, 3)
+    """
     if tensor.ndim < 2:
         raise ValueError(
             f"init: fan in and fan out need a tensor of at least 2 axes, got shape {tensor.shape}"
@@ -67,27 +74,64 @@ def _fill(tensor, numbers):
 
 
 def constant_(tensor, val):
-    """Every element val."""
+    """Every element val.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.init.constant_(fastad.zeros(2), 0.5)
+    tensor([0.5, 0.5])
+    """
     return _fill(tensor, val)
 
 
 def zeros_(tensor):
-    """Every element 0.  (In a network, all units of a layer then learn the same.)"""
+    """Every element 0.  (In a network, all units of a layer then learn the same.)
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.init.zeros_(fastad.ones(2))
+    tensor([0., 0.])
+    """
     return _fill(tensor, 0.0)
 
 
 def ones_(tensor):
-    """Every element 1."""
+    """Every element 1.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.init.ones_(fastad.zeros(2))
+    tensor([1., 1.])
+    """
     return _fill(tensor, 1.0)
 
 
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
-    """Uniform in [a, b)."""
+    """Uniform in [a, b).
+
+    Examples
+    --------
+    >>> import fastad
+    >>> w = fastad.nn.init.uniform_(fastad.zeros(1000), -2, 3)
+    >>> bool(w.min() >= -2) and bool(w.max() < 3)
+    True
+    """
     return _fill(tensor, (generator or default_generator()).uniform(a, b, tensor.shape))
 
 
 def normal_(tensor, mean=0.0, std=1.0, generator=None):
-    """Normal with this mean and standard deviation."""
+    """Normal with this mean and standard deviation.
+
+    Examples
+    --------
+    >>> import fastad, numpy
+    >>> w = fastad.nn.init.normal_(fastad.zeros(10000), 5, 2, numpy.random.default_rng(0))
+    >>> round(w.mean().item(), 1), round(w.std().item(), 1)
+    (5.0, 2.0)
+    """
     return _fill(tensor, (generator or default_generator()).normal(mean, std, tensor.shape))
 
 
@@ -117,17 +161,42 @@ def xavier_uniform_(tensor, gain=1.0, generator=None, mode="fan_avg"):
 
 
 def xavier_normal_(tensor, gain=1.0, generator=None, mode="fan_avg"):
-    """Normal with the variance of `xavier_uniform_`."""
+    """Normal with the variance of `xavier_uniform_`.
+
+    Examples
+    --------
+    >>> import fastad, numpy
+    >>> w = fastad.nn.init.xavier_normal_(fastad.zeros((100, 100)), generator=numpy.random.default_rng(0))
+    >>> round(w.std().item(), 2)
+    0.1
+    """
     return _scaled(tensor, _fan(tensor, mode), gain, False, generator)
 
 
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Uniform with variance calculate_gain(nonlinearity, a)^2 / fan: 2 / n_in for ReLU.
 
-    Source: He, Zhang, Ren and Sun, 2015."""
+    Source: He, Zhang, Ren and Sun, 2015.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> w = fastad.nn.init.kaiming_uniform_(fastad.zeros((4, 6)), nonlinearity="relu")
+    >>> bool((abs(w) <= 1).all())
+    True
+    """
     return _scaled(tensor, _fan(tensor, mode), calculate_gain(nonlinearity, a), True, generator)
 
 
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
-    """Normal with the variance of `kaiming_uniform_`."""
+    """Normal with the variance of `kaiming_uniform_`.
+
+    Examples
+    --------
+    >>> import fastad, numpy
+    >>> generator = numpy.random.default_rng(0)
+    >>> w = fastad.nn.init.kaiming_normal_(fastad.zeros((50, 200)), nonlinearity="relu", generator=generator)
+    >>> round(w.std().item(), 2)
+    0.1
+    """
     return _scaled(tensor, _fan(tensor, mode), calculate_gain(nonlinearity, a), False, generator)

@@ -20,7 +20,14 @@ def uninitialised(shape, dtype):
 
 
 class Identity(Module):
-    """The input itself; any arguments are accepted and ignored."""
+    """The input itself; any arguments are accepted and ignored.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.Identity()(fastad.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__()

@@ -25,7 +25,15 @@ class Loss(Module):
 
 
 class CrossEntropyLoss(Loss):
-    """Cross-entropy from logits: see `fastad.cross_entropy`."""
+    """Cross-entropy from logits: see `fastad.cross_entropy`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> loss = fastad.nn.CrossEntropyLoss()(fastad.tensor([[2.0, 0.0]]), fastad.tensor([0]))
+    >>> round(loss.item(), 4)
+    0.1269
+    """
 
     def __init__(self, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         super().__init__(reduction, weight)
@@ -38,7 +46,14 @@ class CrossEntropyLoss(Loss):
 
 
 class NLLLoss(Loss):
-    """The loss of log-probabilities: see `fastad.nll_loss`."""
+    """The loss of log-probabilities: see `fastad.nll_loss`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.NLLLoss()(fastad.tensor([[-0.5, -1.0]]), fastad.tensor([1])).item()
+    1.0
+    """
 
     def __init__(self, weight=None, ignore_index=-100, reduction="mean"):
         super().__init__(reduction, weight)
@@ -49,21 +64,43 @@ class NLLLoss(Loss):
 
 
 class MSELoss(Loss):
-    """The squared error: see `fastad.mse_loss`."""
+    """The squared error: see `fastad.mse_loss`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.MSELoss()(fastad.tensor([1.0, 2.0]), fastad.tensor([1.0, 4.0])).item()
+    2.0
+    """
 
     def forward(self, input, target):
         return mse_loss(input, target, self.reduction)
 
 
 class L1Loss(Loss):
-    """The absolute error: see `fastad.l1_loss`."""
+    """The absolute error: see `fastad.l1_loss`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.L1Loss()(fastad.tensor([1.0, 2.0]), fastad.tensor([1.0, 4.0])).item()
+    1.0
+    """
 
     def forward(self, input, target):
         return l1_loss(input, target, self.reduction)
 
 
 class BCELoss(Loss):
-    """Binary cross-entropy of probabilities: see `fastad.binary_cross_entropy`."""
+    """Binary cross-entropy of probabilities: see `fastad.binary_cross_entropy`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> loss = fastad.nn.BCELoss()(fastad.tensor([0.5, 0.75]), fastad.tensor([0.0, 1.0]))
+    >>> round(loss.item(), 4)
+    0.4904
+    """
 
     def __init__(self, weight=None, reduction="mean"):
         super().__init__(reduction, weight)
@@ -73,7 +110,15 @@ class BCELoss(Loss):
 
 
 class BCEWithLogitsLoss(Loss):
-    """Binary cross-entropy from logits: see `fastad.binary_cross_entropy_with_logits`."""
+    """Binary cross-entropy from logits: see `fastad.binary_cross_entropy_with_logits`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> loss = fastad.nn.BCEWithLogitsLoss()(fastad.tensor([0.0, 2.0]), fastad.tensor([0.0, 1.0]))
+    >>> round(loss.item(), 4)
+    0.41
+    """
 
     def __init__(self, weight=None, reduction="mean", pos_weight=None):
         super().__init__(reduction, weight)

@@ -52,7 +52,18 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay: p := p (1 - lr * weight_decay) in each step.
 
-    Source: Loshchilov and Hutter, 2017."""
+    Source: Loshchilov and Hutter, 2017.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> p = fastad.tensor([1.0], requires_grad=True)
+    >>> optimizer = fastad.optim.AdamW([p], lr=0.5, weight_decay=0.1)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 6)
+    0.45
+    """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *,
                  maximize=False):

@@ -24,6 +24,16 @@ class Optimizer:
         If there are no parameters, one appears twice, or an option is unknown or out of range.
     TypeError
         If a parameter is not a leaf that can require a gradient.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> p = fastad.tensor([1.0], requires_grad=True)
+    >>> optimizer = fastad.optim.SGD([{"params": [p], "lr": 0.25}], lr=1.0)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> p.item()
+    0.5
     """
 
     STATE = ()

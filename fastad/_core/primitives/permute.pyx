@@ -82,6 +82,14 @@ def transpose(a, axes=None):
 
 
 def transpose_method(x, /, *axes):
+    """`fastad.transpose`, with the axes as a tuple or as several arguments; none reverses them.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.zeros((2, 3, 4)).transpose(2, 0, 1).shape
+    (4, 2, 3)
+    """
     if not axes or axes == (None,):
         return transpose(x)
     return transpose(x, axes[0] if len(axes) == 1 else axes)

@@ -193,6 +193,15 @@ def reshape(a, shape, order="C", *, copy=None):
 
 
 def reshape_method(x, /, *shape, order="C", copy=None):
+    """`fastad.reshape`, with the shape as a tuple or as several arguments.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
     return reshape(x, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
 
@@ -209,6 +218,14 @@ def ravel(a, order="C"):
 
 
 def flatten_method(x, /, order="C"):
+    """A copy with all elements in one axis.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.tensor([[1, 2], [3, 4]]).flatten()
+    tensor([1, 2, 3, 4])
+    """
     x = as_tensor(x)
     return reshape(x, -1 if x.size else 0, order, copy=True)
 
