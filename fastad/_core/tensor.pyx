@@ -543,6 +543,8 @@ cdef class Tensor:
         return operators.divide(a, b)
 
     def __pow__(a, b, mod):
+        if mod is not None:
+            return NotImplemented
         return operators.power(a, b)
 
     def __matmul__(a, b):
@@ -639,7 +641,10 @@ cdef class Tensor:
             raise RuntimeError("copy_: this tensor is part of a graph and cannot be changed in place; use no_grad()")
         if isinstance(value, Tensor) and (<Tensor> value).node is not None and grad_enabled():
             raise RuntimeError("copy_: the source requires a gradient that the copy would drop; use detach()")
-        write(self, as_tensor(value), "copy_")
+        cdef Tensor source = as_tensor(value)
+        if np.may_share_memory(to_ndarray(self.arr), to_ndarray(source.arr)):
+            source = wrap(copy(source.arr))             # the source may be this memory in another order
+        write(self, source, "copy_")
         return self
 
     def fill_(self, value):

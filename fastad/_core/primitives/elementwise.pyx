@@ -50,7 +50,9 @@ def numpy_form(name):
         except ImportError:
             raise TypeError(f"{name}: only float32 and float64 are compiled, and NumPy has no erf; "
                             f"convert with astype, or install SciPy") from None
-        return erf if name == "erf" else lambda x: x * (1 + erf(x * 0.7071067811865476)) / 2
+        # SciPy computes float16 in a wider dtype
+        same = lambda x: erf(x).astype(x.dtype if x.dtype.kind == "f" else float, copy=False)
+        return same if name == "erf" else lambda x: x * (1 + same(x * 0.7071067811865476)) / 2
     return getattr(np, name)
 
 
@@ -311,12 +313,14 @@ cdef object multiply(object a, object b):
 
 
 cdef object divide(object a, object b):
-    return binary(DIVIDE, integers_to_float(a, b), b)
+    return binary(DIVIDE, divisible(a, b), divisible(b, a))
 
 
-cdef object integers_to_float(object a, object b):
-    """True division of integers is in float64; NumPy sees to it for every dtype without kernels."""
-    return a
+cdef inline object divisible(object x, object other):
+    """A Python integer beside integers divides as a float: it need not fit their dtype."""
+    if type(x) is int and isinstance(other, Tensor) and (<Tensor> other).arr.layout.dtype.kind in "biu":
+        return float(x)
+    return x
 
 
 cdef object power(object a, object b):
@@ -511,6 +515,8 @@ def clip(x, min=None, max=None, *, a_min=None, a_max=None):
     numbers = all(v is None or type(v) in (int, float) for v in (lo, hi))
     if numbers and compiled((<Tensor> x).arr.layout.code):
         return CLIP.apply(<Tensor> x, (-np.inf if lo is None else float(lo), np.inf if hi is None else float(hi)))
+    if (<Tensor> x).node is not None:
+        CLIP.check_complex(<Tensor> x)
     # bounds that are arrays have derivatives of their own, and x at an edge keeps all of its own
     if lo is not None:
         x = where(x < lo, lo, x)

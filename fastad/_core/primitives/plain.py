@@ -60,6 +60,7 @@ def through_numpy(name):
 COMPARISONS = {"equal": "a == b", "not_equal": "a != b", "less": "a < b", "less_equal": "a <= b", "greater": "a > b",
                "greater_equal": "a >= b", "logical_and": "a and b", "logical_or": "a or b",
                "logical_xor": "a or b, but not both"}
+BITS = {"bitwise_and": "a & b", "bitwise_or": "a | b", "bitwise_xor": "a ^ b", "invert": "~a"}
 TESTS = {"isnan": "Where x is NaN", "isinf": "Where x is infinite", "isfinite": "Where x is a finite number",
          "logical_not": "Where x is 0", "signbit": "Where the sign bit is set"}
 ROUNDING = {"floor": "The largest integer that is not above x", "ceil": "The smallest integer that is not below x",
@@ -81,6 +82,9 @@ EXAMPLES = {
     **{name: f"fastad.{name}(fastad.tensor([0.0, 1.0]), 1.0).tolist()\n    {result}" for name, result in zip(COMPARISONS, (
         [False, True], [True, False], [True, False], [True, True], [False, False], [False, True], [False, True],
         [True, True], [True, False]), strict=False)},
+    **{name: f"fastad.{name}(fastad.tensor([6, 5]), 3).tolist()\n    {result}" for name, result in zip(BITS, (
+        [2, 1], [7, 7], [5, 6]), strict=False)},
+    "invert": "fastad.invert(fastad.tensor([True, False])).tolist()\n    [False, True]",
     **{name: f"fastad.{name}(fastad.tensor([0.0, 1.0])).tolist()\n    {result}" for name, result in zip(TESTS, (
         [False, False], [False, False], [True, True], [True, False], [False, False]), strict=False)},
     **{name: f"fastad.{name}(fastad.tensor([-1.5, 2.5])).tolist()\n    {result}" for name, result in zip(ROUNDING, (
@@ -99,7 +103,7 @@ EXAMPLES = {
     "size": "fastad.size(fastad.tensor([1.0, 2.0]))\n    2",
 }
 
-for _name, _text in {**COMPARISONS, **TESTS, **ROUNDING, **OTHERS}.items():
+for _name, _text in {**COMPARISONS, **BITS, **TESTS, **ROUNDING, **OTHERS}.items():
     _ufunc = getattr(np, _name)
     register(_name, document(through_numpy(_name), _name, f"{_text}."), method=_name in METHODS,
              ufunc=_ufunc if isinstance(_ufunc, np.ufunc) else None)
