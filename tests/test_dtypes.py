@@ -4,7 +4,7 @@ import pytest
 from samples.elementwise import FASTAD, NUMPY
 
 import fastad as fa
-from fastad._core import tensor as core
+from fastad._core import make as core
 from fastad._core.kernels import rows
 
 ROWS = {row["name"]: row for row in rows()}
