@@ -76,6 +76,8 @@ def arange(start, stop=None, step=1, dtype=None, *, requires_grad=False):
     """
     if stop is None:
         start, stop = 0, start
+    if stop is None:
+        raise TypeError("arange: give stop, the number to end before")
     return fresh(np.arange(start, stop, step, dtype), requires_grad)
 
 

@@ -1,3 +1,5 @@
+# cython: binding=False, embedsignature.format=clinic
+# (methods check the type of self: with binding they would read whatever object they are given)
 """Level 3: Tensor.  Its operators go through a table that the primitives fill when they are imported, so this
 module names no operation.  Methods come by `register`, one call beside each primitive.
 

@@ -37,7 +37,7 @@ NUMPY_FORMS = {
 # rows whose text is also the derivative of the complex function
 HOLOMORPHIC = frozenset(
     "negative square sqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh "
-    "arcsinh arccosh arctanh sigmoid silu add subtract multiply divide power".split())
+    "arcsinh arccosh arctanh sigmoid add subtract multiply divide power".split())
 
 
 def numpy_form(name):
@@ -421,6 +421,8 @@ def _binary_function(Binary p):
             a = as_tensor(a)
         if p is POWER:
             return checked(power(a, b), p.name, a, b)
+        if p is DIVIDE:
+            return checked(divide(a, b), p.name, a, b)
         return checked(binary(p, a, b), p.name, a, b)
     return function
 

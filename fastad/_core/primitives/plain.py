@@ -42,15 +42,27 @@ def document(function, name, text):
     return function
 
 
+def number(name, x):
+    """An operand for NumPy, which would also take text and objects; Python scalars stay weak."""
+    if isinstance(x, Tensor) or type(x) in (bool, int, float, complex):
+        return plain(x)
+    nd = np.asarray(x)
+    if nd.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: no numbers in an operand of type {type(x).__name__}")
+    return nd if isinstance(x, (list, tuple)) else x
+
+
 def through_numpy(name):
     numpy_function = getattr(np, name)
+    operands = numpy_function.nin if isinstance(numpy_function, np.ufunc) else 2 if name in PAIRS else 1
 
     def function(*args, **kwargs):
         for unsupported in ("out", "where"):
             given = kwargs.pop(unsupported, None)
             if given is not None and given is not True:
                 raise TypeError(f"{name}: {unsupported}= is not supported")
-        result = numpy_function(*[plain(x) for x in args], **{k: plain(v) for k, v in kwargs.items()})
+        args = [number(name, x) if i < operands else plain(x) for i, x in enumerate(args)]
+        result = numpy_function(*args, **{k: plain(v) for k, v in kwargs.items()})
         if isinstance(result, tuple):
             return tuple([wrapped(r) if isinstance(r, np.ndarray) else r for r in result])
         return wrapped(result) if isinstance(result, (np.ndarray, np.generic)) and name not in PYTHON_RESULTS else result
@@ -77,6 +89,7 @@ OTHERS = {"argmax": "The index of the largest element, over the flattened array 
           "shape": "The lengths of the axes", "ndim": "The number of axes",
           "size": "The number of elements, or along an axis"}
 METHODS = ("argmax", "argmin", "any", "all", "nonzero", "round")
+PAIRS = ("isclose", "allclose", "array_equal")
 PYTHON_RESULTS = ("shape", "ndim", "size", "allclose", "array_equal")
 EXAMPLES = {
     **{name: f"fastad.{name}(fastad.tensor([0.0, 1.0]), 1.0).tolist()\n    {result}" for name, result in zip(COMPARISONS, (

@@ -74,6 +74,8 @@ def tensordot(a, b, axes=2, *, _name="tensordot"):
     """
     a, b = operands(_name, a, b)
     if isinstance(axes, (int, np.integer)):
+        if not 0 <= axes <= min(a.ndim, b.ndim):
+            raise ValueError(f"{_name}: axes={axes} of shapes {a.shape} and {b.shape}; there are 0 to {min(a.ndim, b.ndim)}")
         of_a, of_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
         of_a, of_b = [[x] if isinstance(x, (int, np.integer)) else list(x) for x in axes]

@@ -209,6 +209,7 @@ def ravel(a, order="C"):
 
 
 def flatten_method(x, /, order="C"):
+    x = as_tensor(x)
     return reshape(x, -1 if x.size else 0, order, copy=True)
 
 

@@ -1,6 +1,8 @@
 """Level 4: softmax and log_softmax, functions of whole rows.  Next: loss.pyx."""
 cimport cython
 
+import operator
+
 import numpy as np
 
 from ..arrays cimport GIL_SIZE, contiguous
@@ -105,6 +107,7 @@ cdef object over_axis(OverRows p, object input, object axis):
         if kind not in "biu":
             raise TypeError(f"{p.name}: the input must be real, got {x.arr.layout.dtype}")
         x = FUNCTIONS["astype"](x, np.float64)
+    axis = operator.index(axis)
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(axis, ndim, p.name)
     i = axis
