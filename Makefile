@@ -2,7 +2,7 @@
 # installs into it what it needs.  Needed beforehand: Python 3.11 or later, make, and a C compiler.
 PYTHON ?= python3
 VENV   ?= .venv
-BIN     = $(VENV)/bin
+BIN     = $(abspath $(VENV))/bin
 
 .PHONY: demo test bench build debug lint sdist clean compiler
 
@@ -26,11 +26,11 @@ demo: $(VENV)/installed-demo
 	$(BIN)/python examples/digits.py
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --pyargs fastad
+	cd tests && $(BIN)/python -m pytest . --pyargs fastad     # not from here, where the sources would hide the package
 
 bench: $(VENV)/installed-bench
-	$(BIN)/python -m bench.table --write README.md
+	$(BIN)/python -P -c "import runpy, sys; sys.path.append('.'); sys.argv[1:] = ['--write', 'README.md']; \
+	  runpy.run_module('bench.table', run_name='__main__')"
 
 # in place, for working on the code: `make build && python -m pytest`
 build: compiler

@@ -2,39 +2,11 @@
 
 Imports the core.
 """
-import threading
 from functools import wraps
 
-import numpy as np
-
-from ._core.make import gradients, leaf
-from ._core.tape import set_grad_enabled as set_recording
-from ._core.tensor import Tensor
+from ._core.make import value_and_gradients
 
 __all__ = ["grad", "value_and_grad"]
-
-class _Nesting(threading.local):
-    depth = 0                             # how many transforms of this thread are under way
-
-
-_nesting = _Nesting()
-
-
-def _differentiable(value, name, k):
-    """The argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
-    if isinstance(value, Tensor):
-        return value * 1 if value.requires_grad else value.detach().requires_grad_()
-    if type(value) is not np.ndarray:
-        value = np.asarray(value, dtype=float) if isinstance(value, int | np.integer) else np.asarray(value)
-    if value.dtype.kind in "biu":
-        raise TypeError(f"grad of {name}: argument {k} has dtype {value.dtype}, which has no derivative; use "
-                        f"x.astype(float)")
-    return leaf(value)
-
-
-def _plain(t):
-    """A tensor's numbers: an array, or a NumPy scalar for a 0-d one."""
-    return t.detach().numpy()[()]
 
 
 def value_and_grad(f, argnum=0):
@@ -72,39 +44,10 @@ def value_and_grad(f, argnum=0):
 
     @wraps(f)
     def value_and_gradient(*args, **kwargs):
-        given, inputs = list(args), []
-        for k in wanted:
-            try:
-                given[k] = _differentiable(args[k], name, k)
-            except IndexError:
-                raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(args)} positional "
-                                 f"arguments") from None
-            inputs.append(given[k])
-        outer, recorded = _nesting.depth, set_recording(True)
-        traced = outer > 0 or any(isinstance(a, Tensor) for a in args)
-        _nesting.depth = outer + 1
-        try:
-            value = f(*given, **kwargs)
-            if not isinstance(value, Tensor):
-                raise TypeError(f"grad of {name}: it returned a {type(value).__name__}, expected a Tensor; use "
-                                f"fastad's functions inside")
-            if value.size != 1:
-                raise ValueError(f"grad of {name}: its value has shape {value.shape}, expected one element")
-            found = gradients([value], inputs, [None], traced, traced) if value.requires_grad else [None] * len(inputs)
-        finally:
-            _nesting.depth = outer
-            set_recording(recorded)
-        found = [zero(x) if g is None else g for g, x in zip(found, inputs, strict=True)]
-        if not traced:
-            value, found = _plain(value), [_plain(g) for g in found]
+        value, found = value_and_gradients(f, args, kwargs, wanted, name)
         return value, tuple(found) if wanted is argnum else found[0]
 
     return value_and_gradient
-
-
-def zero(x):
-    """The gradient of what does not depend on x."""
-    return leaf(np.zeros(x.shape, x.dtype)).detach()
 
 
 def grad(f, argnum=0):

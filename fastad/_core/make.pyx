@@ -4,8 +4,9 @@ Imports tensor.  Next: primitives/.
 """
 import numpy as np
 
-from .arrays cimport cast, copy
-from .storage cimport from_ndarray
+from .arrays cimport cast, copy, fill
+from .storage cimport Array, dense_as, empty, from_ndarray, to_ndarray
+from .tape cimport nesting, switch_recording
 from .tensor cimport Tensor, array_of, as_tensor, cotangent, drop_leaf, make_leaf, wrap
 from .walk cimport walk_back
 
@@ -117,6 +118,71 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
         targets.append((t.node, t.out))
     found = walk_back(roots, seeds, create_graph, retain_graph, 0, targets)
     return [found.get(target) for target in targets]
+
+
+cdef Tensor input_of(object value, str name, object k):
+    """An argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
+    cdef Tensor t
+    if isinstance(value, Tensor):
+        if (<Tensor> value).node is not None:
+            return value * 1
+        t = wrap((<Tensor> value).arr)
+    else:
+        t = wrap(array_of(value, float if isinstance(value, (int, np.integer)) else None))
+    if t.arr.layout.dtype.kind in "biu":
+        raise TypeError(f"grad of {name}: argument {k} has dtype {t.dtype}, which has no derivative; use x.astype(float)")
+    make_leaf(t)
+    return t
+
+
+def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str name):
+    """(value, list of gradients by the arguments `wanted`): what `fastad.value_and_grad` wraps.
+
+    They are Tensors with a graph of their own if an argument is one, or inside another such call of this thread;
+    else they are NumPy arrays and scalars."""
+    cdef Tensor value
+    cdef list given = list(args), inputs = [], found
+    cdef bint recorded, traced = nesting(0) > 0
+    for a in args:
+        traced |= isinstance(a, Tensor)
+    for k in wanted:
+        if not -len(given) <= k < len(given):
+            raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(given)} positional arguments")
+        x = input_of(args[k], name, k)
+        given[<Py_ssize_t> (k if k >= 0 else k + len(given))] = x
+        inputs.append(x)
+    recorded = switch_recording(True)
+    nesting(1)
+    try:
+        result = f(*given, **kwargs)
+        if not isinstance(result, Tensor):
+            raise TypeError(f"grad of {name}: it returned a {type(result).__name__}, expected a Tensor; use fastad's functions "
+                            f"inside")
+        value = result
+        if value.arr.layout.size != 1:
+            raise ValueError(f"grad of {name}: its value has shape {value.shape}, expected one element")
+        found = [None] * len(inputs) if value.node is None else gradients([value], inputs, [None], traced, traced)
+    finally:
+        nesting(-1)
+        switch_recording(recorded)
+    for i in range(len(inputs)):
+        g = found[i]
+        if g is None:                     # the value does not depend on it
+            g = wrap(zeros_like((<Tensor> inputs[i]).arr))
+        found[i] = g if traced else plain_of(g)
+    return (value if traced else plain_of(value)), found
+
+
+cdef Array zeros_like(Array a):
+    cdef Array out = empty(dense_as(a.layout, a.layout.dtype))
+    fill(out, 0)
+    return out
+
+
+cdef object plain_of(Tensor t):
+    """An array, or a NumPy scalar for a 0-d tensor."""
+    nd = to_ndarray(t.arr)
+    return nd if t.arr.layout.ndim else nd[()]
 
 
 def vjp_lead(Tensor output, list inputs, Tensor cotangents, bint retain_graph=True):

@@ -61,6 +61,7 @@ cdef Primitive ACCUMULATE               # of the node at the end of every path: 
 # recording
 cdef bint grad_enabled() noexcept
 cdef bint switch_recording(bint on) noexcept      # for this thread; gives what it was
+cdef int nesting(int change) noexcept             # how many transforms of this thread are under way
 cdef inline Node new_node(Primitive prim, int n_in, object args):
     cdef Node node = Node.__new__(Node)
     node.prim = prim
@@ -107,6 +108,22 @@ cdef inline Node edge(Node node, int i):
     """The producer of input i, or None."""
     return node.in0 if i == 0 else node.in1 if i == 1 else node.in2 if i == 2 else more_edge(node, i)
 
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject* o)
+    PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
+
+cdef inline PyObject* edge_pointer(PyObject* node, int i) noexcept:
+    """The same without touching a reference count; a pointer to None for a constant."""
+    if i == 0:
+        return <PyObject*> (<Node> node).in0
+    if i == 1:
+        return <PyObject*> (<Node> node).in1
+    if i == 2:
+        return <PyObject*> (<Node> node).in2
+    if (<Node> node).more is None or (<Node> node).more.inputs is None:
+        return <PyObject*> None
+    return PyList_GET_ITEM((<Node> node).more.inputs, i - 3)
+
 cdef inline unsigned int edge_out(Node node, int i):
     """Which output of its producer input i is."""
     return node.out0 if i == 0 else node.out1 if i == 1 else node.out2 if i == 2 else <unsigned int> node.more.outs[i - 3]
@@ -119,16 +136,10 @@ cdef Node more_edge(Node node, int i)
 # inside a raw rule
 cdef inline bint wants(Walk walk, Node node, int i) noexcept:
     """Whether input i has a derivative that this walk asks for."""
-    if i == 0:
-        return node.in0 is not None and (walk.needed is NULL or walk.needed[node.in0.slot])
-    if i == 1:
-        return node.in1 is not None and (walk.needed is NULL or walk.needed[node.in1.slot])
-    return edge(node, i) is not None and (walk.needed is NULL or walk.needed[edge(node, i).slot])
+    cdef PyObject* producer = edge_pointer(<PyObject*> node, i)
+    return producer != <PyObject*> None and (walk.needed is NULL or walk.needed[(<Node> producer).slot])
 
 cdef Array grad_of(Walk walk, Node node, unsigned int k)
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject* o)
-
 cdef inline bint exclusive(PyObject* p) noexcept:
     """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
     return Py_REFCNT(p) == 1 and (<Array> p).ours
@@ -136,9 +147,8 @@ cdef inline bint exclusive(PyObject* p) noexcept:
 cdef inline Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
     """Where a kernel may write the gradient of input i, of layout `produced`: straight into the receiving
     buffer where that fits (adding, if `adds` is set), else into a new one.  `deliver` must follow."""
-    cdef Node producer = edge(node, i)
-    cdef unsigned int k = edge_out(node, i)
-    cdef PyObject* p = walk.grads[producer.slot + k]
+    cdef PyObject* producer = edge_pointer(<PyObject*> node, i)
+    cdef PyObject* p = walk.grads[(<Node> producer).slot + edge_out(node, i)]
     adds[0] = False
     if p is not NULL and (<Array> p).layout is produced and produced.contiguous and exclusive(p):
         adds[0] = True
@@ -150,18 +160,20 @@ cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except 
 
 cdef inline int deliver(Walk walk, Node node, int i, Array g) except -1:
     """Add `g` to the gradient of input i; broadcasting and casting are undone on the way."""
-    cdef Node producer = edge(node, i)
-    cdef unsigned int k = edge_out(node, i)
+    cdef PyObject* producer
     cdef PyObject** slot
+    cdef unsigned int k
     if walk.adding is not NULL:           # a kernel has added to the receiving buffer itself
         walk.adding = NULL
         return 0
-    slot = &walk.grads[producer.slot + k]
-    if slot[0] is NULL and k == 0 and g.layout is producer.layout and walk.lead == 0:
+    producer = edge_pointer(<PyObject*> node, i)
+    k = edge_out(node, i)
+    slot = &walk.grads[(<Node> producer).slot + k]
+    if slot[0] is NULL and k == 0 and g.layout is (<Node> producer).layout and walk.lead == 0:
         Py_INCREF(g)
         slot[0] = <PyObject*> g
         return 0
-    return deliver_slow(walk, producer, k, g)
+    return deliver_slow(walk, <Node> producer, k, g)
 
 # what level 3 lends to this one
 ctypedef object (*wrap_fn)(Array a, Node node, unsigned int out)

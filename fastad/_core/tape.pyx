@@ -15,12 +15,12 @@ from .storage cimport dense_as, same_shape, shape_of, version_of
 cdef extern from *:
     """
     #if defined(_MSC_VER)
-    static __declspec(thread) int fad_no_grad = 0;
+    static __declspec(thread) int fad_no_grad = 0, fad_nesting = 0;
     #else
-    static __thread int fad_no_grad = 0;
+    static __thread int fad_no_grad = 0, fad_nesting = 0;
     #endif
     """
-    int fad_no_grad
+    int fad_no_grad, fad_nesting
 
 
 cdef bint grad_enabled() noexcept:
@@ -32,6 +32,12 @@ cdef bint switch_recording(bint on) noexcept:
     cdef bint before = not fad_no_grad
     fad_no_grad = not on
     return before
+
+
+cdef int nesting(int change) noexcept:
+    global fad_nesting
+    fad_nesting += change
+    return fad_nesting
 
 
 def set_grad_enabled(bint enabled):

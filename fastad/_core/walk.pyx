@@ -14,14 +14,13 @@ import threading
 from .arrays cimport add
 from .storage cimport Array, Layout, same, shape_of
 from .tape cimport (
-    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Walk, check_saved, deliver, edge, edge_out, lent, out_layout, release,
+    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Walk, check_saved, deliver, edge, edge_out, edge_pointer, lent, out_layout, release,
     saved, saved_kind, switch_recording, wants,
 )
 from .types cimport compiled
 
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident()
-    PyObject* PyList_GET_ITEM(object list, Py_ssize_t i)
 
 
 # ---- the order ---------------------------------------------------------------------------------------
@@ -82,19 +81,6 @@ cdef int put_back(Walk walk) noexcept:
         node.slot = <unsigned int> walk.displaced[3 * i + 2]
     walk.n_displaced = 0
     return 0
-
-
-cdef inline PyObject* edge_pointer(PyObject* node, int i) noexcept:
-    """The producer of input i without touching its reference count; a pointer to None for a constant."""
-    if i == 0:
-        return <PyObject*> (<Node> node).in0
-    if i == 1:
-        return <PyObject*> (<Node> node).in1
-    if i == 2:
-        return <PyObject*> (<Node> node).in2
-    if (<Node> node).more is None or (<Node> node).more.inputs is None:
-        return <PyObject*> None
-    return PyList_GET_ITEM((<Node> node).more.inputs, i - 3)
 
 
 cdef bint sort(Walk walk, list roots) except -1:

@@ -133,7 +133,8 @@ cdef class Unary(Row):
             out = result_from(run_numpy(self.name, (ndarray(x),), args or ())).arr
         if x.node is None or not grad_enabled():
             return wrap(out)
-        self.check_complex(x)
+        if not compiled(code):
+            self.check_complex(x)
         node = record1(self, x, args)
         if self.row.needs[0] & FAD_A:
             save(node, x.arr, 0)
@@ -145,16 +146,26 @@ cdef class Unary(Row):
         cdef bint adds
         cdef Array out
         cdef double param[2]
+        cdef const void* args[4]
+        cdef fad_map_fn kernel
         cdef int i
         if not wants(walk, node, 0):
             return 0
+        param[0] = param[1] = 0
         if node.args is not None:
             for i in range(len(<tuple> node.args)):
                 param[i] = (<tuple> node.args)[i]
         out = receive(walk, node, 0, node.layout, &adds)
-        map_back(self.row.backward[node.layout.code][0][adds], NULL if node.args is None else param, g,
-                 node.s0 if self.row.needs[0] & FAD_A else None, None,
-                 node.s0 if self.row.needs[0] == FAD_Y else node.s1, out)
+        kernel = self.row.backward[node.layout.code][0][adds]
+        if g.layout is node.layout and g.layout.size < GIL_SIZE and self.row.needs[0] and node.s0.layout is g.layout \
+                and self.row.needs[0] != (FAD_A | FAD_Y):
+            args[0] = g.data
+            args[1] = args[3] = node.s0.data       # it reads one of them
+            args[2] = NULL
+            kernel(g.layout.size, args, out.data, param)
+        else:
+            map_back(kernel, NULL if node.args is None else param, g, node.s0 if self.row.needs[0] & FAD_A else None, None,
+                     None if not self.row.needs[0] & FAD_Y else node.s0 if self.row.needs[0] == FAD_Y else node.s1, out)
         return deliver(walk, node, 0, out)
 
     def vjp(self, node, saved, g):
@@ -226,30 +237,24 @@ cdef class Binary(Row):
         return produced(out, node)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
-        cdef int i, reads
-        cdef Array out, a = None, b = None, y = None
+        """The common case calls the kernels without a detour: everything dense and of one shape."""
         cdef Layout layout = node.layout
+        cdef int i, reads, at = 0
         cdef const void* args[4]
-        cdef bint adds, straight
+        cdef bint adds
+        cdef Array out
+        if g.layout is not layout or layout.size >= GIL_SIZE:
+            return self.backward_strided(node, g, walk)
+        args[0] = g.data
         if node.n_saved:
             reads = self.reads(node)
-            i = 0
-            if reads & FAD_A:
-                a = node.s0
-                i = 1
-            if reads & FAD_B:
-                b = node.s0 if i == 0 else node.s1
-                i += 1
-            if reads & FAD_Y:
-                y = saved(node, i)
-        # the common case calls the kernel without a detour: everything dense and of one shape
-        straight = g.layout is layout and layout.size < GIL_SIZE and (a is None or a.layout is layout) \
-            and (b is None or b.layout is layout)
-        if straight:
-            args[0] = g.data
-            args[1] = NULL if a is None else a.data
-            args[2] = NULL if b is None else b.data
-            args[3] = NULL if y is None else y.data
+            for i in range(3):
+                if reads & (1 << i):           # FAD_A, FAD_B, FAD_Y in this order
+                    out = saved(node, at)
+                    if out.layout is not layout:
+                        return self.backward_strided(node, g, walk)
+                    args[1 + i] = out.data
+                    at += 1
         for i in range(2):
             if not wants(walk, node, i):
                 continue
@@ -257,12 +262,32 @@ cdef class Binary(Row):
                 deliver(walk, node, i, g)
                 continue
             out = receive(walk, node, i, layout, &adds)
-            if straight:
-                self.row.backward[layout.code][i][adds](layout.size, args, out.data, NULL)
-            else:
-                reads = self.row.needs[i]
-                map_back(self.row.backward[layout.code][i][adds], NULL, g, a if reads & FAD_A else None,
-                         b if reads & FAD_B else None, y if reads & FAD_Y else None, out)
+            self.row.backward[layout.code][i][adds](layout.size, args, out.data, NULL)
+            deliver(walk, node, i, out)
+        return 0
+
+    cdef int backward_strided(self, Node node, Array g, Walk walk) except -1:
+        cdef int i, reads = self.reads(node), at = 0
+        cdef Array out, a = None, b = None, y = None
+        cdef bint adds
+        if reads & FAD_A:
+            a = node.s0
+            at = 1
+        if reads & FAD_B:
+            b = saved(node, at)
+            at += 1
+        if reads & FAD_Y:
+            y = saved(node, at)
+        for i in range(2):
+            if not wants(walk, node, i):
+                continue
+            if self.passes[i]:
+                deliver(walk, node, i, g)
+                continue
+            out = receive(walk, node, i, node.layout, &adds)
+            reads = self.row.needs[i]
+            map_back(self.row.backward[node.layout.code][i][adds], NULL, g, a if reads & FAD_A else None,
+                     b if reads & FAD_B else None, y if reads & FAD_Y else None, out)
             deliver(walk, node, i, out)
         return 0
 
