@@ -58,6 +58,11 @@ def extension(path):
                      extra_compile_args=OPT + WARN + SANITIZERS, extra_link_args=SANITIZERS)
 
 
+def translated(paths, **directives):
+    return cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives, build_dir="build/cython",
+                     nthreads=int(os.environ.get("FASTAD_JOBS", 0)), emit_linenums=DEBUG)
+
+
 class BuildLevels(build_ext):
     """Compiles csrc/kernels.c once per instruction set and links the objects into ``_core.kernels``."""
 
@@ -85,8 +90,8 @@ class BuildLevels(build_ext):
 
 if __name__ == "__main__":
     setup(
-        ext_modules=cythonize([extension(p) for p in MODULES], compiler_directives=DIRECTIVES,
-                              build_dir="build/cython", nthreads=int(os.environ.get("FASTAD_JOBS", 0)),
-                              emit_linenums=DEBUG),
+        # Tensor's methods check the type of `self`; bound ones would read the memory of whatever they are given
+        ext_modules=translated([p for p in MODULES if p.stem != "tensor"])
+        + translated([p for p in MODULES if p.stem == "tensor"], **{"binding": False, "embedsignature.format": "clinic"}),
         cmdclass={"build_ext": BuildLevels},
     )

@@ -1,13 +1,17 @@
-"""Level 3: making tensors, and walks asked for from Python.
+"""Level 3: making tensors, walks asked for from Python, and what the tape borrows from this level.
 
 Imports tensor.  Next: primitives/.
 """
 import numpy as np
 
-from .arrays cimport cast, copy, fill
-from .storage cimport Array, dense_as, empty, from_ndarray, to_ndarray
-from .tape cimport nesting, switch_recording
-from .tensor cimport Tensor, array_of, as_tensor, cotangent, drop_leaf, make_leaf, wrap
+from cpython.object cimport PyObject
+
+from .arrays cimport add as add_arrays
+from .arrays cimport add_into, cast, copy, fill
+from .storage cimport Array, Layout, dense_as, empty, from_ndarray, shape_of, to_ndarray, wrote
+from .tape cimport Node, Py_REFCNT, lent, nesting, switch_recording
+from .tensor cimport LeafState, Tensor, array_of, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
+from .tensor import FUNCTIONS
 from .walk cimport walk_back
 
 
@@ -190,3 +194,76 @@ def vjp_lead(Tensor output, list inputs, Tensor cotangents, bint retain_graph=Tr
     found = walk_back([(output.node, output.out)], [cotangents], True, retain_graph,
                       cotangents.arr.layout.ndim - output.arr.layout.ndim, [((<Tensor> t).node, (<Tensor> t).out) for t in inputs])
     return [found.get(((<Tensor> t).node, (<Tensor> t).out)) for t in inputs]
+
+
+# ---- what the tape borrows ---------------------------------------------------------------------------
+cdef object lent_wrap(Array a, Node node, unsigned int out):
+    cdef Tensor t = wrap(a)
+    t.node = node
+    t.out = out
+    return t
+
+
+cdef Array lent_unwrap(object t):
+    if not isinstance(t, Tensor):
+        raise TypeError(f"expected a Tensor as a gradient, got {type(t).__name__}")
+    return (<Tensor> t).arr
+
+
+cdef object lent_add(object a, object b):
+    return operators.add(a, b)
+
+
+cdef object lent_undo(object g, Layout want, int lead):
+    """Undo broadcasting and casting in recorded operations."""
+    cdef Tensor t = g
+    cdef int i, extra = t.arr.layout.ndim - lead - want.ndim
+    if not same_tail(t.arr.layout, want, lead):
+        axes = tuple(range(lead, lead + extra)) + tuple(
+            [lead + extra + i for i in range(want.ndim)
+             if want.shape[i] == 1 and t.arr.layout.shape[lead + extra + i] != 1])
+        shape = t.shape[:lead] + shape_of(want)
+        t = FUNCTIONS["sum"](t, axis=axes)
+        t = FUNCTIONS["reshape"](t, shape)
+    if t.arr.layout.dtype != want.dtype:
+        t = FUNCTIONS["astype"](t, want.dtype)
+    return t
+
+
+cdef bint same_tail(Layout a, Layout want, int lead) noexcept:
+    cdef int i
+    if a.ndim != lead + want.ndim:
+        return False
+    for i in range(want.ndim):
+        if a.shape[lead + i] != want.shape[i]:
+            return False
+    return True
+
+
+cdef int lent_leaf(PyObject* leaf, object g, bint recording) except -1:
+    """Add to a leaf's .grad: in place, unless the walk records or somebody else may see the memory."""
+    cdef bint ours = Py_REFCNT(<PyObject*> g) == 1
+    cdef LeafState state = (<Tensor> leaf).leaf
+    cdef Tensor grad
+    cdef Array a
+    if recording:
+        state.grad = g if state.grad is None else operators.add(state.grad, g)
+        return 0
+    a = g
+    if state.grad is None:
+        state.grad = wrap(a if ours and a.ours and a.layout.contiguous else copy(a))
+        return 0
+    grad = state.grad
+    if grad.node is not None or grad.arr.readonly:
+        state.grad = wrap(add_arrays(grad.arr, a))
+    else:
+        add_into(grad.arr, a)
+        wrote(grad.arr)
+    return 0
+
+
+lent.wrap = lent_wrap
+lent.unwrap = lent_unwrap
+lent.add = lent_add
+lent.undo = lent_undo
+lent.leaf = lent_leaf

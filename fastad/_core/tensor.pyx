@@ -1,5 +1,3 @@
-# cython: binding=False, embedsignature.format=clinic
-# (methods check the type of self: with binding they would read whatever object they are given)
 """Level 3: Tensor.  Its operators go through a table that the primitives fill when they are imported, so this
 module names no operation.  Methods come by `register`, one call beside each primitive.
 
@@ -14,12 +12,12 @@ from libc.string cimport memcmp, memcpy
 
 import numpy as np
 
-from .arrays cimport add as add_arrays, add_into, assign, cast, contiguous, copy, fill
+from .arrays cimport assign, cast, copy, fill
 from .storage cimport (
-    code_of, copy_ndarray, dense_as, dtype_of, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of, wrote,
+    copy_ndarray, dense_as, empty, from_ndarray, same, scalar, shape_of, to_ndarray, version_of, wrote,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, add_output, edge, edge_out, grad_enabled, lent, link, new_node,
+    ACCUMULATE, LeafRef, add_output, grad_enabled, link, new_node,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, OTHER, compiled
@@ -28,7 +26,6 @@ from .tape import add_hook
 cnp.import_array()
 
 cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject* o)
     void PyType_Modified(PyTypeObject* t)
 
 # what other levels give: Python functions by NumPy's name
@@ -155,79 +152,7 @@ cdef Tensor coerce(object x, Tensor other):
     return None
 
 
-# ---- what the tape borrows ---------------------------------------------------------------------------
-cdef object lent_wrap(Array a, Node node, unsigned int out):
-    cdef Tensor t = wrap(a)
-    t.node = node
-    t.out = out
-    return t
-
-
-cdef Array lent_unwrap(object t):
-    if not isinstance(t, Tensor):
-        raise TypeError(f"expected a Tensor as a gradient, got {type(t).__name__}")
-    return (<Tensor> t).arr
-
-
-cdef object lent_add(object a, object b):
-    return operators.add(a, b)
-
-
-cdef object lent_undo(object g, Layout want, int lead):
-    """Undo broadcasting and casting in recorded operations."""
-    cdef Tensor t = g
-    cdef int i, extra = t.arr.layout.ndim - lead - want.ndim
-    if not same_tail(t.arr.layout, want, lead):
-        axes = tuple(range(lead, lead + extra)) + tuple(
-            [lead + extra + i for i in range(want.ndim)
-             if want.shape[i] == 1 and t.arr.layout.shape[lead + extra + i] != 1])
-        shape = t.shape[:lead] + shape_of(want)
-        t = FUNCTIONS["sum"](t, axis=axes)
-        t = FUNCTIONS["reshape"](t, shape)
-    if t.arr.layout.dtype != want.dtype:
-        t = FUNCTIONS["astype"](t, want.dtype)
-    return t
-
-
-cdef bint same_tail(Layout a, Layout want, int lead) noexcept:
-    cdef int i
-    if a.ndim != lead + want.ndim:
-        return False
-    for i in range(want.ndim):
-        if a.shape[lead + i] != want.shape[i]:
-            return False
-    return True
-
-
-cdef int lent_leaf(PyObject* leaf, object g, bint recording) except -1:
-    """Add to a leaf's .grad: in place, unless the walk records or somebody else may see the memory."""
-    cdef bint ours = Py_REFCNT(<PyObject*> g) == 1
-    cdef LeafState state = (<Tensor> leaf).leaf
-    cdef Tensor grad
-    cdef Array a
-    if recording:
-        state.grad = g if state.grad is None else operators.add(state.grad, g)
-        return 0
-    a = g
-    if state.grad is None:
-        state.grad = wrap(a if ours and a.ours and a.layout.contiguous else copy(a))
-        return 0
-    grad = state.grad
-    if grad.node is not None or grad.arr.readonly:
-        state.grad = wrap(add_arrays(grad.arr, a))
-    else:
-        add_into(grad.arr, a)
-        wrote(grad.arr)
-    return 0
-
-
-lent.wrap = lent_wrap
-lent.unwrap = lent_unwrap
-lent.add = lent_add
-lent.undo = lent_undo
-lent.leaf = lent_leaf
-
-
+# ---- leaves, and writing in place --------------------------------------------------------------------
 cdef object refuse(Tensor t, str what):
     return TypeError(f"{what}: this tensor of shape {t.shape} requires a gradient, and NumPy would drop it; use "
                      f"x.detach().numpy() for the numbers, or fastad's own functions to stay on the tape")
