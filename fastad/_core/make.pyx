@@ -10,6 +10,17 @@ from .tensor cimport Tensor, array_of, as_tensor, cotangent, drop_leaf, make_lea
 from .walk cimport walk_back
 
 
+cdef extern from *:
+    """
+    /* what Tensor.__new__ was before it was closed to Python: see tensor.pyx */
+    static PyObject *fad_new(PyObject *base, PyObject *cls, PyObject *args)
+    {
+        return ((PyTypeObject *)base)->tp_new((PyTypeObject *)cls, args, NULL);
+    }
+    """
+    object fad_new(object base, object cls, tuple args)
+
+
 def tensor(data, dtype=None, *, bint requires_grad=False):
     """A tensor with a copy of `data`.
 
@@ -79,14 +90,16 @@ def as_tensors(*values):
 
 def subclass(type cls, data, bint requires_grad):
     """An instance of a Tensor subclass that shares the memory of `data` (a Tensor) or copies it."""
-    cdef Tensor t = Tensor.__new__(cls)
+    if not issubclass(cls, Tensor):
+        raise TypeError(f"subclass: {cls.__name__} is not a subclass of Tensor")
+    cdef Tensor t = fad_new(Tensor, cls, ())
     t.arr = (<Tensor> data).arr if isinstance(data, Tensor) else array_of(data, None)
     if requires_grad:
         make_leaf(t)
     return t
 
 
-def rebind(Tensor t, dtype):
+def rebind(Tensor t not None, dtype):
     """Give a leaf, and its gradient, another dtype: the object stays, so whoever holds it sees the change."""
     cdef Tensor grad = t.grad
     if not t.is_leaf:
@@ -106,20 +119,20 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
     cdef Tensor t
     cdef list roots = [], seeds = [], targets = []
     for t, g in zip(outputs, grad_outputs):
-        if t.node is None:
+        if t is None or t.node is None:
             raise RuntimeError("grad: an output has no graph; none of its inputs required a gradient")
         g = cotangent(t, g, "grad")
         roots.append((t.node, t.out))
         seeds.append(g if create_graph else (<Tensor> g).arr)
     for t in inputs:
-        if t.node is None:
-            raise RuntimeError(f"grad: an input of shape {t.shape} does not require a gradient")
+        if t is None or t.node is None:
+            raise RuntimeError(f"grad: an input of shape {None if t is None else t.shape} does not require a gradient")
         targets.append((t.node, t.out))
     found = walk_back(roots, seeds, create_graph, retain_graph, 0, targets)
     return [found.get(target) for target in targets]
 
 
-def vjp_lead(Tensor output, list inputs, Tensor cotangents, bint retain_graph=True):
+def vjp_lead(Tensor output not None, list inputs, Tensor cotangents not None, bint retain_graph=True):
     """Adjoints for several cotangents at once: `cotangents` has one more, leading, axis than `output`."""
     found = walk_back([(output.node, output.out)], [cotangents], True, retain_graph,
                       cotangents.arr.layout.ndim - output.arr.layout.ndim, [((<Tensor> t).node, (<Tensor> t).out) for t in inputs])

@@ -204,7 +204,10 @@ cdef int lent_leaf(PyObject* leaf, object g, bint recording) except -1:
     cdef Tensor grad
     cdef Array a
     if recording:
-        state.grad = g if state.grad is None else operators.add(state.grad, g)
+        if state.grad is not None:
+            state.grad = operators.add(state.grad, g)
+        else:
+            state.grad = g if ours and lent_sole(g) else lent_copy(g)
         return 0
     a = g
     if state.grad is None:
@@ -214,9 +217,21 @@ cdef int lent_leaf(PyObject* leaf, object g, bint recording) except -1:
     if grad.node is not None or grad.arr.readonly:
         state.grad = wrap(add_arrays(grad.arr, a))
     else:
-        add_into(grad.arr, a)
+        add_into(grad.arr, copy(a) if root(a) is root(grad.arr) else a)
         wrote(grad.arr)
     return 0
+
+
+cdef bint lent_sole(object g):
+    """Whether nobody but the tensor g, and no other part of it, sees its memory."""
+    cdef Tensor t = g
+    return t.arr.ours and not t.arr.readonly and t.arr.layout.contiguous and Py_REFCNT(<PyObject*> t.arr) == 1
+
+
+cdef object lent_copy(object g):
+    """g in memory of its own, recorded if g was."""
+    cdef Tensor t = g
+    return wrap(copy(t.arr)) if t.node is None else FUNCTIONS["copy"](t)
 
 
 lent.wrap = lent_wrap
@@ -224,6 +239,8 @@ lent.unwrap = lent_unwrap
 lent.add = lent_add
 lent.undo = lent_undo
 lent.leaf = lent_leaf
+lent.copy = lent_copy
+lent.sole = lent_sole
 
 
 cdef object refuse(Tensor t, str what):
@@ -243,10 +260,15 @@ cdef int make_leaf(Tensor t) except -1:
     if t.arr.layout.dtype.kind not in "fc":
         raise TypeError(f"requires_grad: only float and complex tensors have derivatives, this one is "
                         f"{t.arr.layout.dtype}; use x.astype(float)")
+    node = leaf_state(t).kept
+    t.leaf.kept = None
+    if node is not None and same(node.layout, t.arr.layout):
+        ref = t.leaf.ref                  # graphs recorded before it was switched off lead here again
+    else:
+        node = new_node(ACCUMULATE, 0, ref)
+        add_output(node, dense_as(t.arr.layout, t.arr.layout.dtype))
+        t.leaf.ref = ref
     ref.tensor = <PyObject*> t
-    node = new_node(ACCUMULATE, 0, ref)
-    add_output(node, dense_as(t.arr.layout, t.arr.layout.dtype))
-    leaf_state(t).ref = ref
     t.node = node
     t.out = 0
     return 0
@@ -254,7 +276,7 @@ cdef int make_leaf(Tensor t) except -1:
 
 cdef int drop_leaf(Tensor t) except -1:
     leaf_state(t).ref.tensor = NULL
-    t.leaf.ref = None
+    t.leaf.kept = t.node
     t.node = None
     return 0
 
@@ -269,13 +291,23 @@ cdef object in_place(Tensor x, object y, binary_fn op, str name):
     return x
 
 
+cdef bint overlap(Array a, Array b):
+    """Whether writing a may change b before it is read."""
+    cdef Array ra = root(a), rb = root(b)
+    if ra is rb:
+        return a is not b
+    return (isinstance(ra.holder, np.ndarray) or isinstance(rb.holder, np.ndarray)) and \
+        np.may_share_memory(to_ndarray(a), to_ndarray(b))
+
+
 cdef int write(Tensor x, Tensor value, str name) except -1:
     cdef Layout to = x.arr.layout
     if x.arr.readonly:
         raise ValueError(f"{name}: this tensor's memory is read-only")
     if not np.can_cast(value.arr.layout.dtype, to.dtype, "same_kind"):
         raise TypeError(f"{name}: cannot cast the result from {value.arr.layout.dtype} to {to.dtype} in place")
-    assign(x.arr, cast(value.arr, to.dtype))
+    cdef Array source = cast(value.arr, to.dtype)
+    assign(x.arr, copy(source) if overlap(x.arr, source) else source)
     wrote(x.arr)
     return 0
 
@@ -455,7 +487,7 @@ cdef class Tensor:
         Returns a handle whose ``remove()`` takes the hook away."""
         if self.node is None:
             raise RuntimeError("register_hook: this tensor does not require a gradient")
-        return HookHandle(add_hook(self.node, self.out, hook), hook)
+        return HookHandle(add_hook(self.node, self.out), hook)
 
     def retain_grad(self):
         """Keep the gradient of this intermediate value in its ``.grad``."""
@@ -463,11 +495,14 @@ cdef class Tensor:
         if self.is_leaf:
             return
         ref = weakref.ref(self)
+        if any([getattr(hook, "keeps", None) is ref for hook in add_hook(self.node, self.out)]):
+            return
 
         def keep(g):
             t = ref()
             if t is not None:
                 t.grad = g if t.grad is None else t.grad + g
+        keep.keeps = ref
         self.register_hook(keep)
 
     # -- exchange
@@ -543,7 +578,7 @@ cdef class Tensor:
         return operators.divide(a, b)
 
     def __pow__(a, b, mod):
-        return operators.power(a, b)
+        return operators.power(a, b) if mod is None else NotImplemented
 
     def __matmul__(a, b):
         return operators.matmul(a, b)
@@ -668,6 +703,13 @@ cdef class Tensor:
 
     def __format__(self, spec):
         return format(self.item(), spec) if spec else repr(self)
+
+
+def _new(cls, *args, **kwargs):
+    raise TypeError(f"{cls.__name__}: make tensors with fastad.tensor(data) or fastad.from_numpy(array)")
+
+
+install("__new__", staticmethod(_new))    # an object without an Array must not get into Python's hands
 
 
 class HookHandle:
