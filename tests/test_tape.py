@@ -1,6 +1,7 @@
 """The tape and its walks: sums over uses, hooks, freeing, versions, depth, nesting, threads."""
 import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -330,3 +331,139 @@ def test_threads_walk_their_own_and_shared_graphs():
     assert not errors
     expected = sum(np.tanh(np.random.default_rng(i).normal(size=(200, 4))).sum(0) for i in range(4))
     np.testing.assert_allclose(shared.grad.numpy(), expected, rtol=1e-12)
+
+
+# ---- found in review: memory, aliases and what hooks may do ----------------------------------------------
+def test_no_tensor_or_node_without_content_gets_into_python():
+    class Bare(fa.Tensor):
+        def __init__(self):
+            pass
+
+    for make in (lambda: fa.Tensor.__new__(fa.Tensor), lambda: Bare(), lambda: type((leaf(1.0) * 2).grad_fn)()):
+        with pytest.raises(TypeError):
+            make()
+    with pytest.raises(TypeError):
+        pow(2, 3, fa.tensor(1.0))
+    with pytest.raises(TypeError):
+        pow(fa.tensor(2.0), 2, 3)
+    with pytest.raises(ValueError, match="no derivative"):
+        (leaf(1.0) * 2).grad_fn.in_shape(1)
+
+
+def test_a_hook_that_frees_or_changes_what_its_own_node_saved():
+    x, inside = leaf([0.5, 1.0]), []
+    y = fa.tanh(x)
+
+    def walk_again(g):
+        if not inside:
+            inside.append(1)
+            y.sum().backward()
+
+    y.register_hook(walk_again)
+    with pytest.raises(RuntimeError, match="second time"):
+        (y * 2).sum().backward()
+
+    y = fa.exp(x)
+
+    def overwrite(g):
+        with fa.no_grad():
+            y.fill_(3.0)
+
+    y.register_hook(overwrite)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.sum().backward()
+
+
+def test_a_hook_changes_no_other_gradient_in_place():
+    x, z, seed = leaf([1.0, 1.0]), leaf([1.0, 1.0]), fa.tensor([1.0, 1.0])
+    a = x * 1.0
+    y = a + z
+
+    def zero(g):
+        g.zero_()
+
+    a.register_hook(zero)
+    y.backward(seed)
+    assert x.grad.tolist() == [0, 0] and z.grad.tolist() == [1, 1]
+    y = x * 1.0
+    y.register_hook(zero)
+    y.backward(seed)
+    assert seed.tolist() == [1, 1]
+
+
+def test_backward_from_the_callback_of_a_dying_leaf():
+    x = leaf(np.ones(100))
+    y = x * x
+    watch = weakref.ref(x, lambda ref: y.sum().backward())
+    del x
+    assert watch() is None
+    assert sum([t.size for t in [fa.tensor(np.ones(3)) for _ in range(1000)]]) == 3000
+
+
+def test_gradients_share_no_memory():
+    x, y, seed = leaf([1.0, 2.0]), leaf([1.0, 2.0]), fa.tensor([1.0, 1.0])
+    (x + y).backward(seed, create_graph=True)
+    (2 * x).sum().backward()
+    assert x.grad.tolist() == [3, 3] and y.grad.tolist() == [1, 1] and seed.tolist() == [1, 1]
+
+    for create_graph in (False, True):
+        gx, gy = fa.autograd.grad(x + y, [x, y], seed, create_graph=create_graph)
+        gx *= 5.0
+        assert gx.tolist() == [5, 5] and gy.tolist() == [1, 1] and seed.tolist() == [1, 1]
+
+    a, b = fa.grad(lambda x, y: (x + y).sum(), (0, 1))(np.ones(3), np.ones(3))
+    a += 1                                # writable, dense, and nobody else's
+    assert a.tolist() == [2, 2, 2] and b.tolist() == [1, 1, 1]
+
+
+def test_a_gradient_added_to_itself_through_a_view():
+    x = leaf(np.zeros((3, 3)))
+    x.sum().backward()
+    values = np.arange(9.0).reshape(3, 3)
+    x.grad.copy_(values)
+    x.T.backward(x.grad)
+    assert x.grad.tolist() == (values + values.T).tolist()
+
+
+def test_copy_between_overlapping_views():
+    values = np.arange(9.0).reshape(3, 3)
+    x = fa.tensor(values)
+    x.copy_(x.T)
+    assert x.tolist() == values.T.tolist()
+    x = fa.tensor(np.arange(5000.0))
+    x.copy_(fa.flip(x))
+    assert x.tolist() == list(range(5000))[::-1]
+    shared = np.arange(10.0)
+    fa.from_numpy(shared).copy_(fa.from_numpy(shared[::-1]))
+    assert shared.tolist() == list(range(10))[::-1]
+
+
+def test_requires_grad_switched_off_and_on_keeps_the_recorded_graphs():
+    x = leaf([1.0, 2.0])
+    y = (x * x).sum()
+    x.requires_grad_(False)
+    y.backward(retain_graph=True)
+    assert x.grad is None
+    x.requires_grad_(True)
+    y.backward()
+    assert x.grad.tolist() == [2, 4]
+
+
+def test_create_graph_records_within_no_grad():
+    x = leaf(2.0)
+    y, z = x**3, x**4
+    with fa.no_grad():
+        y.backward(create_graph=True)
+        z.backward(create_graph=True)
+        assert not fa.is_grad_enabled()
+    second, = fa.autograd.grad(x.grad, x)
+    assert second.item() == 12 + 48
+
+
+def test_retain_grad_twice_counts_once():
+    x = leaf([1.0, 1.0])
+    y = x * 1.0
+    y.retain_grad()
+    y.retain_grad()
+    (y * 3).sum().backward()
+    assert y.grad.tolist() == [3, 3]

@@ -8,11 +8,22 @@ from cpython.object cimport PyObject
 
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, cast, copy, fill
-from .storage cimport Array, Layout, dense_as, empty, from_ndarray, shape_of, to_ndarray, wrote
+from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
 from .tape cimport Node, Py_REFCNT, lent, nesting, switch_recording
 from .tensor cimport LeafState, Tensor, array_of, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
 from .tensor import FUNCTIONS
 from .walk cimport walk_back
+
+
+cdef extern from *:
+    """
+    /* what Tensor.__new__ was before it was closed to Python: see tensor.pyx */
+    static PyObject *fad_new(PyObject *base, PyObject *cls, PyObject *args)
+    {
+        return ((PyTypeObject *)base)->tp_new((PyTypeObject *)cls, args, NULL);
+    }
+    """
+    object fad_new(object base, object cls, tuple args)
 
 
 def tensor(data, dtype=None, *, bint requires_grad=False):
@@ -84,14 +95,16 @@ def as_tensors(*values):
 
 def subclass(type cls, data, bint requires_grad):
     """An instance of a Tensor subclass that shares the memory of `data` (a Tensor) or copies it."""
-    cdef Tensor t = Tensor.__new__(cls)
+    if not issubclass(cls, Tensor):
+        raise TypeError(f"subclass: {cls.__name__} is not a subclass of Tensor")
+    cdef Tensor t = fad_new(Tensor, cls, ())
     t.arr = (<Tensor> data).arr if isinstance(data, Tensor) else array_of(data, None)
     if requires_grad:
         make_leaf(t)
     return t
 
 
-def rebind(Tensor t, dtype):
+def rebind(Tensor t not None, dtype):
     """Give a leaf, and its gradient, another dtype: the object stays, so whoever holds it sees the change."""
     cdef Tensor grad = t.grad
     if not t.is_leaf:
@@ -111,14 +124,14 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
     cdef Tensor t
     cdef list roots = [], seeds = [], targets = []
     for t, g in zip(outputs, grad_outputs):
-        if t.node is None:
+        if t is None or t.node is None:
             raise RuntimeError("grad: an output has no graph; none of its inputs required a gradient")
         g = cotangent(t, g, "grad")
         roots.append((t.node, t.out))
         seeds.append(g if create_graph else (<Tensor> g).arr)
     for t in inputs:
-        if t.node is None:
-            raise RuntimeError(f"grad: an input of shape {t.shape} does not require a gradient")
+        if t is None or t.node is None:
+            raise RuntimeError(f"grad: an input of shape {None if t is None else t.shape} does not require a gradient")
         targets.append((t.node, t.out))
     found = walk_back(roots, seeds, create_graph, retain_graph, 0, targets)
     return [found.get(target) for target in targets]
@@ -189,7 +202,7 @@ cdef object plain_of(Tensor t):
     return nd if t.arr.layout.ndim else nd[()]
 
 
-def vjp_lead(Tensor output, list inputs, Tensor cotangents, bint retain_graph=True):
+def vjp_lead(Tensor output not None, list inputs, Tensor cotangents not None, bint retain_graph=True):
     """Adjoints for several cotangents at once: `cotangents` has one more, leading, axis than `output`."""
     found = walk_back([(output.node, output.out)], [cotangents], True, retain_graph,
                       cotangents.arr.layout.ndim - output.arr.layout.ndim, [((<Tensor> t).node, (<Tensor> t).out) for t in inputs])
@@ -247,7 +260,10 @@ cdef int lent_leaf(PyObject* leaf, object g, bint recording) except -1:
     cdef Tensor grad
     cdef Array a
     if recording:
-        state.grad = g if state.grad is None else operators.add(state.grad, g)
+        if state.grad is not None:
+            state.grad = operators.add(state.grad, g)
+        else:
+            state.grad = g if ours and lent_sole(g) else lent_copy(g)
         return 0
     a = g
     if state.grad is None:
@@ -257,9 +273,21 @@ cdef int lent_leaf(PyObject* leaf, object g, bint recording) except -1:
     if grad.node is not None or grad.arr.readonly:
         state.grad = wrap(add_arrays(grad.arr, a))
     else:
-        add_into(grad.arr, a)
+        add_into(grad.arr, copy(a) if root(a) is root(grad.arr) else a)
         wrote(grad.arr)
     return 0
+
+
+cdef bint lent_sole(object g):
+    """Whether nobody but the tensor g, and no other part of it, sees its memory."""
+    cdef Tensor t = g
+    return t.arr.ours and not t.arr.readonly and t.arr.layout.contiguous and Py_REFCNT(<PyObject*> t.arr) == 1
+
+
+cdef object lent_copy(object g):
+    """g in memory of its own, recorded if g was."""
+    cdef Tensor t = g
+    return wrap(copy(t.arr)) if t.node is None else FUNCTIONS["copy"](t)
 
 
 lent.wrap = lent_wrap
@@ -267,3 +295,5 @@ lent.unwrap = lent_unwrap
 lent.add = lent_add
 lent.undo = lent_undo
 lent.leaf = lent_leaf
+lent.copy = lent_copy
+lent.sole = lent_sole

@@ -181,10 +181,14 @@ ctypedef Array (*unwrap_fn)(object tensor)
 ctypedef int (*leaf_fn)(PyObject* leaf, object g, bint recording) except -1
 ctypedef object (*undo_fn)(object tensor, Layout want, int lead)
 ctypedef object (*add_fn)(object a, object b)
+ctypedef object (*copy_fn)(object tensor)
+ctypedef bint (*sole_fn)(object tensor)
 cdef struct Lent:
     wrap_fn wrap
     unwrap_fn unwrap
     leaf_fn leaf
     undo_fn undo
     add_fn add
+    copy_fn copy
+    sole_fn sole
 cdef Lent lent

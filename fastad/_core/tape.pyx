@@ -94,6 +94,9 @@ cdef class LeafRef:
 @cython.trashcan(True)                    # the last reference to a chain of nodes frees it without recursing
 @cython.freelist(16384)                   # a node from here does not count as an allocation that wakes the collector
 cdef class Node:
+    def __init__(self):
+        raise TypeError("Node: nodes are made by operations on tensors")
+
     @property
     def name(self):
         return self.prim.name
@@ -117,6 +120,8 @@ cdef class Node:
 
     def in_shape(self, int i):
         """The shape of input i, which must have a derivative."""
+        if not 0 <= i < self.n_in or edge(self, i) is None:
+            raise ValueError(f"{self.prim.name}: input {i} has no derivative")
         return shape_of(out_layout(edge(self, i), edge_out(self, i)))
 
     def __repr__(self):
@@ -181,8 +186,8 @@ cdef int add_output(Node node, Layout layout) except -1:
     return 0
 
 
-def add_hook(Node node, unsigned int out, hook):
-    """Call ``hook(g)`` with the adjoint of output `out` in every walk; returns the list that holds it."""
+def add_hook(Node node not None, unsigned int out):
+    """The list of hooks that every walk calls with the adjoint of output `out`."""
     if more(node).hooks is None:
         node.more.hooks = {}
     return node.more.hooks.setdefault(out, [])

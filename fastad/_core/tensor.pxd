@@ -8,6 +8,7 @@ cdef class LeafState:
     """The gradient of a leaf, and the reference by which its accumulation node finds the leaf; dies with it."""
     cdef object grad
     cdef LeafRef ref
+    cdef Node kept                      # its accumulation node while `requires_grad` is switched off
 
 cdef class Tensor:
     cdef Array arr

@@ -14,7 +14,7 @@ import numpy as np
 
 from .arrays cimport assign, cast, copy, fill
 from .storage cimport (
-    copy_ndarray, dense_as, empty, from_ndarray, same, scalar, shape_of, to_ndarray, version_of, wrote,
+    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of, wrote,
 )
 from .tape cimport (
     ACCUMULATE, LeafRef, add_output, grad_enabled, link, new_node,
@@ -170,10 +170,15 @@ cdef int make_leaf(Tensor t) except -1:
     if t.arr.layout.dtype.kind not in "fc":
         raise TypeError(f"requires_grad: only float and complex tensors have derivatives, this one is "
                         f"{t.arr.layout.dtype}; use x.astype(float)")
+    node = leaf_state(t).kept
+    t.leaf.kept = None
+    if node is not None and same(node.layout, t.arr.layout):
+        ref = t.leaf.ref                  # graphs recorded before it was switched off lead here again
+    else:
+        node = new_node(ACCUMULATE, 0, ref)
+        add_output(node, dense_as(t.arr.layout, t.arr.layout.dtype))
+        t.leaf.ref = ref
     ref.tensor = <PyObject*> t
-    node = new_node(ACCUMULATE, 0, ref)
-    add_output(node, dense_as(t.arr.layout, t.arr.layout.dtype))
-    leaf_state(t).ref = ref
     t.node = node
     t.out = 0
     return 0
@@ -181,7 +186,7 @@ cdef int make_leaf(Tensor t) except -1:
 
 cdef int drop_leaf(Tensor t) except -1:
     leaf_state(t).ref.tensor = NULL
-    t.leaf.ref = None
+    t.leaf.kept = t.node
     t.node = None
     return 0
 
@@ -196,13 +201,23 @@ cdef object in_place(Tensor x, object y, binary_fn op, str name):
     return x
 
 
+cdef bint overlap(Array a, Array b):
+    """Whether writing a may change b before it is read."""
+    cdef Array ra = root(a), rb = root(b)
+    if ra is rb:
+        return a is not b
+    return (isinstance(ra.holder, np.ndarray) or isinstance(rb.holder, np.ndarray)) and \
+        np.may_share_memory(to_ndarray(a), to_ndarray(b))
+
+
 cdef int write(Tensor x, Tensor value, str name) except -1:
     cdef Layout to = x.arr.layout
     if x.arr.readonly:
         raise ValueError(f"{name}: this tensor's memory is read-only")
     if not np.can_cast(value.arr.layout.dtype, to.dtype, "same_kind"):
         raise TypeError(f"{name}: cannot cast the result from {value.arr.layout.dtype} to {to.dtype} in place")
-    assign(x.arr, cast(value.arr, to.dtype))
+    cdef Array source = cast(value.arr, to.dtype)
+    assign(x.arr, copy(source) if overlap(x.arr, source) else source)
     wrote(x.arr)
     return 0
 
@@ -407,7 +422,7 @@ cdef class Tensor:
         """
         if self.node is None:
             raise RuntimeError("register_hook: this tensor does not require a gradient")
-        return HookHandle(add_hook(self.node, self.out, hook), hook)
+        return HookHandle(add_hook(self.node, self.out), hook)
 
     def retain_grad(self):
         """Keep the gradient of this intermediate value in its ``.grad``.
@@ -426,11 +441,14 @@ cdef class Tensor:
         if self.is_leaf:
             return
         ref = weakref.ref(self)
+        if any([getattr(hook, "keeps", None) is ref for hook in add_hook(self.node, self.out)]):
+            return
 
         def keep(g):
             t = ref()
             if t is not None:
                 t.grad = g if t.grad is None else t.grad + g
+        keep.keeps = ref
         self.register_hook(keep)
 
     # -- exchange
@@ -634,10 +652,7 @@ cdef class Tensor:
             raise RuntimeError("copy_: this tensor is part of a graph and cannot be changed in place; use no_grad()")
         if isinstance(value, Tensor) and (<Tensor> value).node is not None and grad_enabled():
             raise RuntimeError("copy_: the source requires a gradient that the copy would drop; use detach()")
-        cdef Tensor source = as_tensor(value)
-        if np.may_share_memory(to_ndarray(self.arr), to_ndarray(source.arr)):
-            source = wrap(copy(source.arr))             # the source may be this memory in another order
-        write(self, source, "copy_")
+        write(self, as_tensor(value), "copy_")
         return self
 
     def fill_(self, value):
@@ -680,6 +695,13 @@ cdef class Tensor:
 
     def __format__(self, spec):
         return format(self.item(), spec) if spec else repr(self)
+
+
+def _new(cls, *args, **kwargs):
+    raise TypeError(f"{cls.__name__}: make tensors with fastad.tensor(data) or fastad.from_numpy(array)")
+
+
+install("__new__", staticmethod(_new))    # an object without an Array must not get into Python's hands
 
 
 class HookHandle:

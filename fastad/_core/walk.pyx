@@ -11,10 +11,11 @@ from libc.stdlib cimport calloc, free, realloc
 
 import threading
 
-from .arrays cimport add
+from .arrays cimport add, copy
 from .storage cimport Array, Layout, same, shape_of
 from .tape cimport (
-    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Walk, check_saved, deliver, edge, edge_out, edge_pointer, lent, out_layout, release,
+    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
+    exclusive, lent, out_layout, release,
     saved, saved_kind, switch_recording, wants,
 )
 from .types cimport compiled
@@ -197,6 +198,13 @@ cdef object as_tensor(Walk walk, PyObject* g):
     return <object> g if walk.recording else lent.wrap(<Array> g, None, 0)
 
 
+cdef object own(Walk walk, PyObject* g):
+    """A gradient as a Tensor to give away: its memory is nobody else's, and dense."""
+    if walk.recording:
+        return <object> g if Py_REFCNT(g) == 1 and lent.sole(<object> g) else lent.copy(<object> g)
+    return lent.wrap(<Array> g if exclusive(g) and (<Array> g).layout.contiguous else copy(<Array> g), None, 0)
+
+
 cdef int run_vjp(Walk walk, Node node) except -1:
     """The traced tier: the primitive's vjp over Tensors, recorded if the walk records."""
     cdef bint before = switch_recording(walk.recording)
@@ -250,6 +258,12 @@ cdef int run_hooks(Walk walk, Node node) except -1:
         if slot[0] is NULL:
             continue
         for hook in list(hooks):
+            if not walk.recording and not exclusive(slot[0]):
+                given = copy(<Array> slot[0])          # what a hook does to its gradient must not reach another's
+                Py_DECREF(<object> slot[0])
+                Py_INCREF(given)
+                slot[0] = <PyObject*> given
+                given = None
             given = hook(as_tensor(walk, slot[0]))
             if given is None:
                 continue
@@ -268,8 +282,8 @@ cdef int run_hooks(Walk walk, Node node) except -1:
 cdef int run_leaf(Walk walk, Node node) except -1:
     cdef PyObject* leaf = (<LeafRef> node.args).tensor
     cdef PyObject* g = walk.grads[node.slot]
-    if leaf is NULL or g is NULL or walk.captured is not None:
-        return 0
+    if leaf is NULL or g is NULL or walk.captured is not None or Py_REFCNT(leaf) == 0:
+        return 0                          # (0: it is just being freed, and a weak reference's callback asks)
     Py_INCREF(<object> leaf)
     cdef object alive = <object> leaf
     Py_DECREF(alive)
@@ -289,8 +303,6 @@ cdef int run(Walk walk) except -1:
         node = <Node> walk.order[i]
         if walk.needed is not NULL and not walk.needed[node.slot]:
             continue
-        if walk.python_ran:
-            check_saved(node)
         g = walk.grads[node.slot]
         arrived = g is not NULL
         for k in range(1, node.n_out):
@@ -298,10 +310,12 @@ cdef int run(Walk walk) except -1:
         if arrived:
             if node.more is not None and node.more.hooks:
                 run_hooks(walk, node)
+            if walk.python_ran:           # hooks, of this node too, may have freed or changed what it saved
+                check_saved(node)
             if walk.capture is not NULL:
                 for k in range(node.n_out):
                     if walk.capture[node.slot + k] and walk.grads[node.slot + k] is not NULL:
-                        walk.captured[(node, k)] = as_tensor(walk, walk.grads[node.slot + k])
+                        walk.captured[(node, k)] = own(walk, walk.grads[node.slot + k])
             if node.prim is ACCUMULATE:
                 run_leaf(walk, node)
             elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
@@ -355,6 +369,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     cdef unsigned int k
     cdef PyObject** slot
     cdef object g = None
+    cdef bint before = switch_recording(True) if recording else False
     walk.recording = recording
     walk.keep = keep
     walk.lead = lead
@@ -379,6 +394,8 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
         cotangents.clear()
         run(walk)
     finally:
+        if recording:                     # a recording walk records, also within no_grad()
+            switch_recording(before)
         if walk in active:
             active.remove(walk)
             n_active -= 1

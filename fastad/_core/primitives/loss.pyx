@@ -47,9 +47,11 @@ cdef class CrossEntropy(Primitive):
         losses = empty(dense(code, layout.ndim - 1, layout.shape))
         if 0 < layout.size < GIL_SIZE:
             K.xent[code](rows, n, src.data, <const int64_t*> target.data, kept.data, losses.data)
-        elif rows:
+        elif layout.size:
             with nogil:
                 K.xent[code](rows, n, src.data, <const int64_t*> target.data, kept.data, losses.data)
+        else:
+            fill(losses, 0)               # no classes: every target was ignored
         if not self.mean:
             out = losses
         else:
@@ -79,7 +81,7 @@ cdef class CrossEntropy(Primitive):
         out = receive(walk, node, 0, layout, &adds)
         if 0 < layout.size < GIL_SIZE:
             K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
-        elif rows:
+        elif layout.size:
             with nogil:
                 K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
         return deliver(walk, node, 0, out)
