@@ -380,15 +380,17 @@ def test_a_hook_changes_no_other_gradient_in_place():
     y = a + z
 
     def zero(g):
-        g.zero_()
+        with fa.no_grad():
+            g.zero_()
 
     a.register_hook(zero)
     y.backward(seed)
     assert x.grad.tolist() == [0, 0] and z.grad.tolist() == [1, 1]
-    y = x * 1.0
-    y.register_hook(zero)
-    y.backward(seed)
-    assert seed.tolist() == [1, 1]
+    for create_graph in (False, True):
+        y = x * 1.0
+        y.register_hook(zero)
+        y.backward(seed, create_graph=create_graph)
+        assert seed.tolist() == [1, 1]
 
 
 def test_backward_from_the_callback_of_a_dying_leaf():

@@ -198,11 +198,18 @@ cdef object as_tensor(Walk walk, PyObject* g):
     return <object> g if walk.recording else lent.wrap(<Array> g, None, 0)
 
 
-cdef object own(Walk walk, PyObject* g):
-    """A gradient as a Tensor to give away: its memory is nobody else's, and dense."""
+cdef bint alone(Walk walk, PyObject* g):
+    """Whether a gradient's memory is dense and seen by nobody but the walk."""
     if walk.recording:
-        return <object> g if Py_REFCNT(g) == 1 and lent.sole(<object> g) else lent.copy(<object> g)
-    return lent.wrap(<Array> g if exclusive(g) and (<Array> g).layout.contiguous else copy(<Array> g), None, 0)
+        return Py_REFCNT(g) == 1 and lent.sole(<object> g)
+    return exclusive(g) and (<Array> g).layout.contiguous
+
+
+cdef object own(Walk walk, PyObject* g):
+    """A gradient as a Tensor to give away, in memory of its own."""
+    if walk.recording:
+        return <object> g if alone(walk, g) else lent.copy(<object> g)
+    return lent.wrap(<Array> g if alone(walk, g) else copy(<Array> g), None, 0)
 
 
 cdef int run_vjp(Walk walk, Node node) except -1:
@@ -258,8 +265,8 @@ cdef int run_hooks(Walk walk, Node node) except -1:
         if slot[0] is NULL:
             continue
         for hook in list(hooks):
-            if not walk.recording and not exclusive(slot[0]):
-                given = copy(<Array> slot[0])          # what a hook does to its gradient must not reach another's
+            if not alone(walk, slot[0]):  # what a hook does to its gradient must not reach another's
+                given = lent.copy(<object> slot[0]) if walk.recording else copy(<Array> slot[0])
                 Py_DECREF(<object> slot[0])
                 Py_INCREF(given)
                 slot[0] = <PyObject*> given
