@@ -1,17 +1,16 @@
 """Every dtype NumPy computes in: values and result dtypes are NumPy's; gradients where there are derivatives."""
 import numpy as np
 import pytest
+from fastad._core.kernels import rows
 from samples.elementwise import FASTAD, NUMPY
 
 import fastad as fa
 from fastad._core import make as core
-from fastad._core.kernels import rows
 
 ROWS = {row["name"]: row for row in rows()}
 UFUNCS = sorted(n for n in ROWS if isinstance(getattr(np, n, None), np.ufunc))
 FLOATS = {"f2": 4e-3, "g": 1e-15}
-HOLOMORPHIC = ("negative square sqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh "
-               "tanh arcsinh arccosh arctanh sigmoid add subtract multiply divide power").split()
+HOLOMORPHIC = ["negative", "square", "sqrt", "reciprocal", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sigmoid", "add", "subtract", "multiply", "divide", "power"]
 pytestmark = pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
 
 

@@ -1,11 +1,12 @@
 """Bad input: a clear exception that names the operation, nothing changed, never a crash."""
+import contextlib
 import inspect
 
 import numpy as np
 import pytest
+from fastad._core.tensor import FUNCTIONS, Tensor
 
 import fastad as fa
-from fastad._core.tensor import FUNCTIONS, Tensor
 
 CLEAN = (TypeError, ValueError, IndexError, RuntimeError, OverflowError, MemoryError, NotImplementedError, ZeroDivisionError)
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -270,10 +271,8 @@ def test_strange_second_arguments(name):
     for value in (None, "text", Stranger(), -1, 10**30, 1.5, np.nan, [], [[]], (), (None,), ("a",), slice(1), np.zeros(0), t(0), t(7), True):
         for rest in ((), (value,), (value, value)):
             x = t(2, 3)
-            try:
+            with contextlib.suppress(CLEAN):
                 PUBLIC[name](x, value, *rest)
-            except CLEAN:
-                pass
             assert x.detach().numpy().tolist() == np.ones((2, 3)).tolist() and x.version == 0
 
 
@@ -296,10 +295,8 @@ METHODS = sorted(n for n in dir(Tensor) if not n.startswith("_") and callable(ge
 def test_methods_with_strange_arguments(name):
     for value in (None, "text", Stranger(), -1, 10**30, 1.5, [], (None,), ("a",), slice(1), np.zeros(0), t(7)):
         for rest in ((), (value,), (value, value, value)):
-            try:
+            with contextlib.suppress(CLEAN):
                 getattr(t(2, 3), name)(value, *rest)
-            except CLEAN:
-                pass
 
 
 @pytest.mark.parametrize("name", [n for n in METHODS if n not in ("numpy",)])

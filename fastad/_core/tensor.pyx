@@ -10,6 +10,8 @@ from cpython.buffer cimport PyObject_GetBuffer
 
 from libc.string cimport memcmp, memcpy
 
+import weakref
+
 import numpy as np
 
 from .arrays cimport assign, cast, copy, fill
@@ -354,8 +356,8 @@ cdef class Tensor:
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
-            if value is self:
-                raise ValueError("grad: a tensor cannot be its own gradient")
+            if root((<Tensor> value).arr) is root(self.arr):
+                raise ValueError("grad: a tensor cannot be its own gradient, and a walk would add into it; copy it")
             if not same((<Tensor> value).arr.layout, self.arr.layout):
                 raise ValueError(f"grad: expected shape {self.shape} and dtype {self.dtype}, got {value.shape} and "
                                  f"{value.dtype}")
@@ -437,19 +439,9 @@ cdef class Tensor:
         >>> y.grad
         tensor(12.)
         """
-        import weakref
-        if self.is_leaf:
+        if self.is_leaf or any([isinstance(hook, Keeper) and hook.tensor() is self for hook in add_hook(self.node, self.out)]):
             return
-        ref = weakref.ref(self)
-        if any([getattr(hook, "keeps", None) is ref for hook in add_hook(self.node, self.out)]):
-            return
-
-        def keep(g):
-            t = ref()
-            if t is not None:
-                t.grad = g if t.grad is None else t.grad + g
-        keep.keeps = ref
-        self.register_hook(keep)
+        self.register_hook(Keeper(self))
 
     # -- exchange
     def numpy(self):
@@ -702,6 +694,18 @@ def _new(cls, *args, **kwargs):
 
 
 install("__new__", staticmethod(_new))    # an object without an Array must not get into Python's hands
+
+
+class Keeper:
+    """The hook of `retain_grad`: adds to the ``.grad`` of a tensor, as long as that lives."""
+
+    def __init__(self, tensor):
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, g):
+        t = self.tensor()
+        if t is not None:
+            t.grad = g if t.grad is None else t.grad + g
 
 
 class HookHandle:
