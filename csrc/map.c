@@ -5,6 +5,7 @@
  * first-level cache; a broadcast value is spread there once and used again for every block.
  * Next: kernels.c, the loops themselves. */
 #include "kernels.h"
+#include <assert.h>
 #include <string.h>
 
 enum { BLOCK_BYTES = 4096 };
@@ -66,6 +67,7 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
     int used[FAD_MAX_OPERANDS], n_used = 0;
     ptrdiff_t widest = out->itemsize;
 
+    assert(n_in <= FAD_MAX_OPERANDS && ndim <= FAD_MAX_NDIM);
     for (int axis = 0; axis < ndim; axis++) if (shape[axis] == 0) return;
     for (int k = 0; k < n_in; k++) {
         args[k] = NULL;
@@ -118,6 +120,7 @@ void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fa
 {
     ptrdiff_t dims[FAD_MAX_NDIM], strides[2][FAD_MAX_NDIM], index[FAD_MAX_NDIM] = {0};
     const fad_operand *ops[2] = {dst, src};
+    assert(ndim <= FAD_MAX_NDIM && src->itemsize == dst->itemsize);
     for (int axis = 0; axis < ndim; axis++) if (shape[axis] == 0) return;
     ndim = coalesce(ndim, shape, 2, ops, dims, strides);
     char *to = (char *)dst->data;
