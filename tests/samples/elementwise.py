@@ -29,7 +29,7 @@ NUMPY = {
     "logsigmoid": lambda x: -np.logaddexp(-x, 0),
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
-    "leaky_relu": lambda x: np.where(x > 0, x, 0.1 * x),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.125 * x),
     "elu": lambda x: np.where(x > 0, x, 1.5 * np.expm1(x)),
     "silu": lambda x: x * sigmoid(x),
     "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
@@ -41,7 +41,7 @@ NUMPY = {
 }
 # where the public name or its arguments are not the row's
 FASTAD = {
-    "leaky_relu": lambda x: fa.leaky_relu(x, 0.1),
+    "leaky_relu": lambda x: fa.leaky_relu(x, 0.125),
     "elu": lambda x: fa.elu(x, 1.5),
     "gelu_tanh": lambda x: fa.gelu(x, approximate="tanh"),
     "clip": lambda x: fa.clip(x, -1.5, 2.5),
@@ -50,7 +50,7 @@ FASTAD = {
 }
 TORCH = {} if torch is None else {
     "power": torch.pow, "abs": torch.abs, "softplus": F.softplus, "logsigmoid": F.logsigmoid, "relu": F.relu,
-    "relu6": F.relu6, "leaky_relu": lambda x: F.leaky_relu(x, 0.1), "elu": lambda x: F.elu(x, 1.5),
+    "relu6": F.relu6, "leaky_relu": lambda x: F.leaky_relu(x, 0.125), "elu": lambda x: F.elu(x, 1.5),
     "silu": F.silu, "mish": F.mish, "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "clip": lambda x: torch.clip(x, -1.5, 2.5),
     "bce": lambda a, b: F.binary_cross_entropy(a, b, reduction="none"),
