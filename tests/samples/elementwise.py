@@ -21,6 +21,11 @@ def erf(x):
     return np.vectorize(scalar, otypes=[np.float64])(x)
 
 
+def bce_with_logits(a, b):
+    wrong = np.where(a > 0, 1 - b, b)         # certainty counts nothing where it is right, also when it is infinite
+    return np.where(wrong == 0, 0, np.abs(a) * wrong) + np.log1p(np.exp(-np.abs(a)))
+
+
 # where NumPy has no function of the row's name
 NUMPY = {
     "sigmoid": sigmoid,
@@ -37,7 +42,7 @@ NUMPY = {
     "gelu_tanh": lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2,
     "clip": lambda x: np.clip(x, -1.5, 2.5),
     "bce": lambda a, b: -(b * np.log(a) + (1 - b) * np.log(1 - a)),
-    "bce_with_logits": lambda a, b: np.maximum(a, 0) - a * b + np.log1p(np.exp(-np.abs(a))),
+    "bce_with_logits": bce_with_logits,
 }
 # where the public name or its arguments are not the row's
 FASTAD = {
