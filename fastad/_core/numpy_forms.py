@@ -19,7 +19,8 @@ NUMPY_FORMS = {
     "gelu_tanh": lambda x: x / (1 + np.exp(-x * (1.5957691216057308 + 0.07135481627260025 * x * x))),
     "clip": lambda x, p0, p1: np.clip(x, p0, p1),
     "bce": lambda a, b: -(b * np.maximum(np.log(a), -100) + (1 - b) * np.maximum(np.log1p(-a), -100)),
-    "bce_with_logits": lambda a, b: np.maximum(a, 0) - a * b + np.log1p(np.exp(-np.abs(a))),
+    "bce_with_logits": lambda a, b: (np.where(a > 0, np.where(b == 1, 0, a * (1 - b)), np.where(b == 0, 0, -a * b))
+                                     + np.log1p(np.exp(-np.abs(a)))),
 }
 
 
