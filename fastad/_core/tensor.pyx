@@ -16,10 +16,10 @@ import numpy as np
 
 from .arrays cimport assign, cast, copy, fill
 from .storage cimport (
-    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of, wrote,
+    Foreign, copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of, wrote,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, add_output, grad_enabled, link, new_node,
+    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, new_node,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, OTHER, compiled
@@ -130,7 +130,7 @@ cdef Tensor constant(int code, double value):
     held = constants[at]
     if held is not None:
         t = <Tensor> held
-        if memcmp(t.arr.inside, &value, sizeof(double)) == 0 if code == F64 else \
+        if memcmp(t.arr.data, &value, sizeof(double)) == 0 if code == F64 else \
                 (<float*> t.arr.data)[0] == <float> value and value != 0:
             return t
     t = wrap(scalar(code, value))
@@ -208,7 +208,7 @@ cdef bint overlap(Array a, Array b):
     cdef Array ra = root(a), rb = root(b)
     if ra is rb:
         return a is not b
-    return (isinstance(ra.holder, np.ndarray) or isinstance(rb.holder, np.ndarray)) and \
+    return (isinstance(ra.holder, Foreign) or isinstance(rb.holder, Foreign)) and \
         np.may_share_memory(to_ndarray(a), to_ndarray(b))
 
 
@@ -238,8 +238,16 @@ cdef object compare(Tensor x, object other, object ufunc):
 @cython.no_gc_clear                       # its tensor is cleared instead; `ref` must be valid to the end
 cdef class LeafState:
     def __dealloc__(self):
+        cdef object g = self.grad, following
         if self.ref is not None:
             self.ref.tensor = NULL
+        self.grad = None
+        # a chain of leaves, each the gradient of the one before, is freed without recursing
+        while g is not None and Py_REFCNT(<PyObject*> g) == 1 and (<Tensor> g).leaf is not None:
+            following = (<Tensor> g).leaf.grad
+            (<Tensor> g).leaf.grad = None
+            g = following
+            following = None
 
 
 @cython.freelist(512)
