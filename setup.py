@@ -1,7 +1,7 @@
 """Build of the compiled core: the only place where extensions, compiler flags and directives stand.
 
-FASTAD_DEBUG=1 builds with bounds checks, C assertions and symbols, and without the storage pool, so that an
-address sanitizer sees every buffer.  FASTAD_SANITIZE=address,undefined adds those sanitizers.
+FASTAD_DEBUG=1 builds with bounds checks, C assertions and symbols, and every array in memory of its own, so that an
+address sanitizer sees all of them.  FASTAD_SANITIZE=address,undefined adds those sanitizers.
 """
 import os
 import platform
@@ -21,9 +21,11 @@ X86 = platform.machine().lower() in ("x86_64", "amd64") and not MSVC
 # no -march=native and no -ffast-math: NaN, infinities and denormals keep their meaning on every machine
 MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-D_GNU_SOURCE"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
-OPT = [] if MSVC else (["-O0", "-g", "-UNDEBUG"] if DEBUG else ["-O2", "-g0"]) + ["-fno-builtin-memset"]
+OPT = [] if MSVC else (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", "-g0"]) + ["-fno-builtin-memset"]
 KERNEL_OPT = [] if MSVC else (["-O1", "-g"] if DEBUG else ["-O3", "-g0"])
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
+# objects and libraries of different builds must not meet: an old one of the other kind would pass for up to date
+BUILD = "build" + ("/debug" if DEBUG else "") + ("/" + SANITIZE.replace(",", "-") if SANITIZE else "")
 WARN = [] if MSVC else ["-Wall", "-Wno-unused-function"]
 
 # csrc/kernels.c is compiled once for each of these, and one is chosen when the library is loaded
@@ -44,6 +46,8 @@ def extension(path):
     name = ".".join(path.with_suffix("").parts)
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
               ("FASTAD_DEBUG", str(int(DEBUG)))]
+    if DEBUG:
+        macros.append(("CYTHON_USE_FREELISTS", "0"))       # a freed object is freed
     sources = [str(path)]
     if path.stem == "kernels":
         sources += ["csrc/map.c", "csrc/dispatch.c"]
@@ -59,7 +63,7 @@ def extension(path):
 
 
 def translated(paths, **directives):
-    return cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives, build_dir="build/cython",
+    return cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives, build_dir=f"{BUILD}/cython",
                      nthreads=int(os.environ.get("FASTAD_JOBS", 0)), emit_linenums=DEBUG)
 
 
@@ -94,4 +98,5 @@ if __name__ == "__main__":
         ext_modules=translated([p for p in MODULES if p.stem != "tensor"])
         + translated([p for p in MODULES if p.stem == "tensor"], **{"binding": False, "embedsignature.format": "clinic"}),
         cmdclass={"build_ext": BuildLevels},
+        options={"build": {"build_base": BUILD}},
     )

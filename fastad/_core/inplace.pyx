@@ -6,7 +6,7 @@ Imports tensor.  Next: exchange.pyx.
 import numpy as np
 
 from .arrays cimport assign, cast, copy
-from .storage cimport Array, Layout, root, to_ndarray, wrote
+from .storage cimport Array, Foreign, Layout, root, to_ndarray, wrote
 from .tape cimport grad_enabled
 from .tensor cimport Tensor, as_tensor, binary_fn, operators, plain, wrap
 from .tensor import install
@@ -27,7 +27,7 @@ cdef bint overlap(Array a, Array b):
     cdef Array ra = root(a), rb = root(b)
     if ra is rb:
         return a is not b
-    return (isinstance(ra.holder, np.ndarray) or isinstance(rb.holder, np.ndarray)) and \
+    return (isinstance(ra.holder, Foreign) or isinstance(rb.holder, Foreign)) and \
         np.may_share_memory(to_ndarray(a), to_ndarray(b))
 
 

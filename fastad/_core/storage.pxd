@@ -23,12 +23,16 @@ cdef class Block:
     cdef void* data
     cdef Py_ssize_t size
 
+cdef class Foreign:
+    """Memory that is not ours: keeps its owner alive."""
+    cdef object owner
+
 cdef class Array:
     """A buffer seen through a layout.  The version counts writes and stands in the root, the array that a
     view was taken of, so every view sees a change."""
     cdef Layout layout
     cdef char* data
-    cdef object holder                  # who has the memory: Block, root Array (a view), foreign object, or None
+    cdef object holder                  # who has the memory: Block, root Array (a view), Foreign, or None
     cdef unsigned int version
     cdef bint is_view
     cdef bint ours                      # fresh pooled memory: nobody else has it
@@ -47,6 +51,11 @@ cdef inline void wrote(Array a) noexcept:
         (<Array> a.holder).version += 1
     else:
         a.version += 1
+
+# memory other than that of arrays: realloc, calloc and free
+cdef void* resize(void* p, size_t nbytes) noexcept
+cdef void* zeros(size_t nbytes) noexcept
+cdef void give_back(void* p) noexcept
 
 # layouts
 cdef int code_of(object dtype) except -1

@@ -5,7 +5,7 @@ without thinking of derivatives; tape.pyx, the derivatives.
 """
 cimport cython
 cimport numpy as cnp
-from cpython.mem cimport PyMem_Malloc, PyMem_Free, PyMem_RawMalloc, PyMem_RawFree
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uintptr_t
@@ -13,20 +13,14 @@ from libc.string cimport memcmp, memcpy
 
 import numpy as np
 
+from .types cimport FASTAD_DEBUG
+
 cnp.import_array()
 
 cdef extern from "Python.h":
     void* PyObject_Malloc(size_t n)
     void PyObject_Free(void* p)
     Py_ssize_t PY_SSIZE_T_MAX
-
-cdef extern from *:
-    """
-    #ifndef FASTAD_DEBUG
-    #define FASTAD_DEBUG 0
-    #endif
-    """
-    bint FASTAD_DEBUG
 
 cdef extern from *:
     """
@@ -46,12 +40,50 @@ cdef extern from *:
                        void* data, bint writeable, object owner)
 
 
+# ---- memory from the system --------------------------------------------------------------------------
+# Whatever the core takes from the system, other than Python objects, it takes here.  That is seldom, so it
+# is here that it is counted, and that a test lets it fail.
+cdef Py_ssize_t in_use = 0                # allocations not given back; those in the pool among them
+cdef Py_ssize_t fuse = 0                  # the allocation so many ahead fails; 0: none does
+
+
+cdef bint refused() noexcept:
+    global fuse
+    if fuse == 0:
+        return False
+    fuse -= 1
+    return fuse == 0
+
+
+cdef void* counted(void* p) noexcept:
+    global in_use
+    in_use += p is not NULL
+    return p
+
+
+cdef void* resize(void* p, size_t nbytes) noexcept:
+    """realloc: NULL if there is no memory, and `p` stands as it was."""
+    if refused():
+        return NULL
+    return counted(PyMem_RawMalloc(nbytes)) if p is NULL else PyMem_RawRealloc(p, nbytes)
+
+
+cdef void* zeros(size_t nbytes) noexcept:
+    return NULL if refused() else counted(PyMem_RawCalloc(nbytes, 1))
+
+
+cdef void give_back(void* p) noexcept:
+    global in_use
+    in_use -= p is not NULL
+    PyMem_RawFree(p)
+
+
 # ---- the pool ----------------------------------------------------------------------------------------
 # Blocks come in size classes and are kept for the next request.  Up to 512 bytes they come from Python's
 # own small-object allocator (16-byte aligned, and it gives memory back); above, from malloc, aligned to 64
 # bytes, in four classes an octave.  All calls hold the GIL, so one pool serves every thread and a block may
-# be freed on another thread than it was taken on.  The debug build keeps nothing back, so that a sanitizer
-# sees every use after free.
+# be freed on another thread than it was taken on.  In the debug build every array has memory of its own, to
+# the byte, and nothing is kept back, so that a sanitizer sees every use after free and beyond the end.
 cdef enum:
     SMALL = 512
     SMALL_STEP = 32
@@ -63,6 +95,8 @@ cdef enum:
 cdef void* free_blocks[CLASSES]
 cdef Py_ssize_t kept[CLASSES]
 cdef Py_ssize_t large_bytes = 0
+cdef Py_ssize_t largest_kept              # bytes of a block
+cdef Py_ssize_t largest_inside            # bytes of numbers that stand in the Array itself
 
 
 cdef inline int size_class(Py_ssize_t nbytes, Py_ssize_t* rounded) noexcept:
@@ -79,34 +113,57 @@ cdef inline int size_class(Py_ssize_t nbytes, Py_ssize_t* rounded) noexcept:
     return SMALL_CLASSES + (octave - 9) * 4 + <int> ((rounded[0] - (<Py_ssize_t> 1 << octave)) // step) - 1
 
 
-cdef void* aligned_alloc_64(Py_ssize_t nbytes) noexcept:
-    cdef void* raw = PyMem_RawMalloc(nbytes + 64 + sizeof(void*))
+cdef void* new_block(Py_ssize_t nbytes) noexcept:
+    cdef void* raw
+    cdef uintptr_t p
+    if refused():
+        return NULL
+    if nbytes <= SMALL or FASTAD_DEBUG:
+        return counted(PyObject_Malloc(nbytes))
+    raw = counted(PyMem_RawMalloc(nbytes + 64 + sizeof(void*)))
     if raw is NULL:
         return NULL
-    cdef uintptr_t p = (<uintptr_t> raw + sizeof(void*) + 63) & ~<uintptr_t> 63
+    p = (<uintptr_t> raw + sizeof(void*) + 63) & ~<uintptr_t> 63
     (<void**> p - 1)[0] = raw
     return <void*> p
 
 
-cdef inline void give_back(void* p, Py_ssize_t size) noexcept:
-    if size <= SMALL:
+cdef void free_block(void* p, Py_ssize_t size) noexcept:
+    global in_use
+    in_use -= 1
+    if size <= SMALL or FASTAD_DEBUG:
         PyObject_Free(p)
     else:
         PyMem_RawFree((<void**> p - 1)[0])
 
 
-cdef void trim() noexcept:
-    """Give every kept large block back to the system."""
+cdef bint trim() noexcept:
+    """Give the kept blocks back to the system; False if there were none."""
     global large_bytes
     cdef int c
+    cdef bint found = False
     cdef void* p
-    for c in range(SMALL_CLASSES, CLASSES):
+    for c in range(CLASSES):
         while free_blocks[c] is not NULL:
             p = free_blocks[c]
             free_blocks[c] = (<void**> p)[0]
-            give_back(p, SMALL + 1)
+            free_block(p, SMALL if c < SMALL_CLASSES else SMALL + 1)
+            found = True
         kept[c] = 0
     large_bytes = 0
+    return found
+
+
+cdef void* take_new(Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
+    cdef void* p
+    if FASTAD_DEBUG:
+        block[0] = max(nbytes, 1)
+    p = new_block(block[0])
+    if p is NULL and trim():
+        p = new_block(block[0])
+    if p is NULL:
+        raise MemoryError(f"fastad: cannot allocate {nbytes} bytes")
+    return p
 
 
 cdef inline void* take(Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
@@ -117,18 +174,12 @@ cdef inline void* take(Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
         raise MemoryError(f"fastad: cannot allocate {nbytes} bytes")
     c = size_class(nbytes, block)
     p = free_blocks[c]
-    if p is not NULL:
-        free_blocks[c] = (<void**> p)[0]
-        kept[c] -= 1
-        if c >= SMALL_CLASSES:
-            large_bytes -= block[0]
-        return p
-    p = PyObject_Malloc(block[0]) if c < SMALL_CLASSES else aligned_alloc_64(block[0])
     if p is NULL:
-        trim()
-        p = PyObject_Malloc(block[0]) if c < SMALL_CLASSES else aligned_alloc_64(block[0])
-        if p is NULL:
-            raise MemoryError(f"fastad: cannot allocate {nbytes} bytes")
+        return take_new(nbytes, block)
+    free_blocks[c] = (<void**> p)[0]
+    kept[c] -= 1
+    if c >= SMALL_CLASSES:
+        large_bytes -= block[0]
     return p
 
 
@@ -136,8 +187,8 @@ cdef inline void put(void* p, Py_ssize_t block) noexcept:
     global large_bytes
     cdef Py_ssize_t rounded
     cdef int c = size_class(block, &rounded)
-    if FASTAD_DEBUG or (c < SMALL_CLASSES and kept[c] >= SMALL_KEPT) or block > LARGE_KEPT // 4:
-        give_back(p, block)
+    if block > largest_kept or (c < SMALL_CLASSES and kept[c] >= SMALL_KEPT):
+        free_block(p, block)
         return
     if c >= SMALL_CLASSES:
         if large_bytes + block > LARGE_KEPT:
@@ -146,6 +197,36 @@ cdef inline void put(void* p, Py_ssize_t block) noexcept:
     (<void**> p)[0] = free_blocks[c]
     free_blocks[c] = p
     kept[c] += 1
+
+
+def keep_blocks(bint keep):
+    """For tests: with False every array takes memory of its own from the system and gives it back at once, as
+    always in the debug build."""
+    global largest_kept, largest_inside
+    keep = keep and not FASTAD_DEBUG
+    largest_kept = LARGE_KEPT // 4 if keep else 0
+    largest_inside = INSIDE if keep else -1
+    trim()
+
+
+def fail_allocation(Py_ssize_t n):
+    """For tests: let the n-th allocation from now on fail, once; 0: none.  Returns how many were left to come
+    before the one that an earlier call asked for: 0 if it has failed."""
+    global fuse
+    cdef Py_ssize_t left = fuse
+    fuse = n
+    return left
+
+
+def allocations_in_use():
+    """For tests: the allocations that live objects hold."""
+    cdef Py_ssize_t pooled = 0
+    for c in range(CLASSES):
+        pooled += kept[c]
+    return in_use - pooled
+
+
+keep_blocks(True)
 
 
 # ---- layouts -----------------------------------------------------------------------------------------
@@ -178,8 +259,8 @@ cdef object dtype_of(int code):
 @cython.freelist(128)
 cdef class Layout:
     def __dealloc__(self):
-        if self.shape is not NULL and self.shape is not self.small:
-            PyMem_Free(self.shape)
+        if self.shape is not self.small:
+            give_back(self.shape)
 
 
 cdef Layout new_layout(object dtype, int code, int ndim):
@@ -192,9 +273,9 @@ cdef Layout new_layout(object dtype, int code, int ndim):
     if ndim <= 4:
         layout.shape = layout.small
     else:
-        layout.shape = <Py_ssize_t*> PyMem_Malloc(2 * ndim * sizeof(Py_ssize_t))
+        layout.shape = <Py_ssize_t*> resize(NULL, 2 * ndim * sizeof(Py_ssize_t))
         if layout.shape is NULL:
-            raise MemoryError()
+            raise MemoryError("fastad: no memory for a shape")
     layout.strides = layout.shape + ndim
     if code == F32:
         layout.itemsize = 4
@@ -244,7 +325,7 @@ cdef Layout dense(int code, int ndim, const Py_ssize_t* shape):
     if cache[h] is not NULL:
         layout = <Layout> cache[h]
         if layout.code == code and layout.ndim == ndim and \
-                memcmp(layout.shape, shape, ndim * sizeof(Py_ssize_t)) == 0:
+                (ndim == 0 or memcmp(layout.shape, shape, ndim * sizeof(Py_ssize_t)) == 0):
             return layout
     layout = make_dense(DTYPES[code], code, ndim, shape)
     cdef PyObject* old = cache[h]
@@ -335,6 +416,12 @@ cdef class Block:
 
 
 @cython.final
+@cython.trashcan(True)                    # memory shared with NumPy and back, again and again, is freed without recursing
+cdef class Foreign:
+    pass
+
+
+@cython.final
 @cython.no_gc
 @cython.freelist(512)
 cdef class Array:
@@ -348,7 +435,7 @@ cdef Array empty(Layout layout):
     cdef Block block
     a.layout = layout
     a.ours = True
-    if nbytes <= INSIDE:
+    if nbytes <= largest_inside:
         a.data = <char*> a.inside
     else:
         block = Block.__new__(Block)
@@ -394,10 +481,19 @@ cdef Array from_ndarray(object nd):
     cdef cnp.ndarray arr = nd
     cdef Layout like = new_layout(nd.dtype, code, cnp.PyArray_NDIM(arr))
     cdef Array a = Array.__new__(Array)
+    cdef Foreign foreign
     a.layout = strided(like, like.ndim, <Py_ssize_t*> cnp.PyArray_DIMS(arr), <Py_ssize_t*> cnp.PyArray_STRIDES(arr))
     a.data = cnp.PyArray_BYTES(arr)
-    a.holder = nd
     a.readonly = not nd.flags.writeable
+    cdef PyObject* base = cnp.PyArray_BASE(arr)
+    while base is not NULL and cnp.PyArray_Check(<object> base):
+        base = cnp.PyArray_BASE(<cnp.ndarray> base)
+    if base is not NULL and isinstance(<object> base, Array):
+        a.holder = root(<Array> base)     # the memory of a tensor comes back: its version goes on counting
+        a.is_view = True
+    else:
+        a.holder = foreign = Foreign.__new__(Foreign)
+        foreign.owner = nd
     return a
 
 

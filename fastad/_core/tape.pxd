@@ -3,6 +3,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 
 from .storage cimport Array, Layout, empty, version_of
+from .types cimport FASTAD_DEBUG
 
 cdef class Primitive:
     """The rules of one operation.  A subclass states them in one block, beside its forward function."""
@@ -16,6 +17,7 @@ cdef class More:
     cdef list inputs, outs              # edges from the fourth on
     cdef list saved, versions, kinds    # saved values from the third on
     cdef list layouts                   # of outputs from the second on
+    cdef list sums                      # checksums of the saved values, in the debug build
     cdef dict hooks                     # output index -> list of callables
 
 cdef class Node:
@@ -72,6 +74,8 @@ cdef inline Node new_node(Primitive prim, int n_in, object args):
 
 cdef inline int save(Node node, Array a, int kind) except -1:
     """Keep a value for the rules, with the version it has now."""
+    if FASTAD_DEBUG:
+        add_sum(node, a)
     if node.n_saved == 0:
         node.s0, node.v0, node.k0 = a, version_of(a), kind
     elif node.n_saved == 1:
@@ -82,6 +86,7 @@ cdef inline int save(Node node, Array a, int kind) except -1:
     return 0
 
 cdef int save_more(Node node, Array a, int kind) except -1
+cdef int add_sum(Node node, Array a) except -1
 cdef int link(Node node, int i, Node producer, unsigned int out) except -1
 cdef int add_output(Node node, Layout layout) except -1
 cdef Array saved(Node node, int i)

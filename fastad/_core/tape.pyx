@@ -7,10 +7,10 @@ Imports arrays and storage below.  Next: walk.pyx, which carries adjoints back o
 """
 cimport cython
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
-from libc.stdlib cimport free
 
 from .arrays cimport add, add_into, cast, sum_to
-from .storage cimport dense_as, same_shape, shape_of, version_of
+from .types cimport FASTAD_DEBUG
+from .storage cimport dense_as, give_back, same_shape, shape_of, to_ndarray, version_of
 
 cdef extern from *:
     """
@@ -165,6 +165,24 @@ cdef int save_more(Node node, Array a, int kind) except -1:
     return 0
 
 
+cdef int add_sum(Node node, Array a) except -1:
+    """The debug build knows the numbers that were saved, however they may be changed."""
+    if more(node).sums is None:
+        node.more.sums = []
+    node.more.sums.append(hash(to_ndarray(a).tobytes()))
+    return 0
+
+
+cdef int check_sums(Node node) except -1:
+    cdef int i
+    for i in range(node.n_saved):
+        if hash(to_ndarray(saved(node, i)).tobytes()) != node.more.sums[i]:
+            raise RuntimeError(
+                f"{node.prim.name}: a value of shape {shape_of(saved(node, i).layout)} that its derivative needs was changed "
+                f"past the tape, e.g. through a NumPy array that shares its memory; give the array a copy")
+    return 0
+
+
 cdef Array saved(Node node, int i):
     return node.s0 if i == 0 else node.s1 if i == 1 else <Array> node.more.saved[i - 2]
 
@@ -206,6 +224,8 @@ cdef int check_versions(Node node) except -1:
     for i in range(2, node.n_saved):
         if node.more.versions[i - 2] != version_of(<Array> node.more.saved[i - 2]):
             raise stale(node, node.more.saved[i - 2], node.more.versions[i - 2])
+    if FASTAD_DEBUG:
+        check_sums(node)
     return 0
 
 
@@ -224,11 +244,11 @@ cdef class Walk:
         if self.grads is not NULL:
             for i in range(self.n_grads):
                 Py_XDECREF(self.grads[i])
-        free(self.grads)
-        free(self.order)
-        free(self.needed)
-        free(self.capture)
-        free(self.displaced)
+        give_back(self.grads)
+        give_back(self.order)
+        give_back(self.needed)
+        give_back(self.capture)
+        give_back(self.displaced)
 
 
 cdef Array grad_of(Walk walk, Node node, unsigned int k):

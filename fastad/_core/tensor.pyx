@@ -14,10 +14,10 @@ import numpy as np
 
 from .arrays cimport fill
 from .storage cimport (
-    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
+    Foreign, copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, add_output, grad_enabled, link, new_node,
+    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, new_node,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, OTHER, compiled
@@ -133,7 +133,7 @@ cdef Tensor constant(int code, double value):
     held = constants[at]
     if held is not None:
         t = <Tensor> held
-        if memcmp(t.arr.inside, &value, sizeof(double)) == 0 if code == F64 else \
+        if memcmp(t.arr.data, &value, sizeof(double)) == 0 if code == F64 else \
                 (<float*> t.arr.data)[0] == <float> value and value != 0:
             return t
     t = wrap(scalar(code, value))
@@ -217,8 +217,16 @@ def hooks_of(Tensor t not None):
 @cython.no_gc_clear                       # its tensor is cleared instead; `ref` must be valid to the end
 cdef class LeafState:
     def __dealloc__(self):
+        cdef object g = self.grad, following
         if self.ref is not None:
             self.ref.tensor = NULL
+        self.grad = None
+        # a chain of leaves, each the gradient of the one before, is freed without recursing
+        while g is not None and Py_REFCNT(<PyObject*> g) == 1 and (<Tensor> g).leaf is not None:
+            following = (<Tensor> g).leaf.grad
+            (<Tensor> g).leaf.grad = None
+            g = following
+            following = None
 
 
 @cython.freelist(512)

@@ -10,3 +10,11 @@ cdef enum:
 
 cdef inline bint compiled(int code) noexcept nogil:
     return code <= F64
+
+cdef extern from *:
+    """
+    #ifndef FASTAD_DEBUG
+    #define FASTAD_DEBUG 0
+    #endif
+    """
+    bint FASTAD_DEBUG   # 1 in the debug build (setup.py); what it guards is not in the others

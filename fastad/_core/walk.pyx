@@ -7,12 +7,11 @@ Imports the tape.  Next: tensor.pyx.
 """
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
-from libc.stdlib cimport calloc, free, realloc
 
 import threading
 
 from .arrays cimport add, copy
-from .storage cimport Array, Layout, same, shape_of
+from .storage cimport Array, Layout, give_back, resize, same, shape_of, zeros
 from .tape cimport (
     ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
     exclusive, lent, out_layout, release,
@@ -41,7 +40,7 @@ cdef struct Frame:
 
 
 cdef int grow(void** p, Py_ssize_t count, size_t size) except -1:
-    cdef void* bigger = realloc(p[0], count * size)
+    cdef void* bigger = resize(p[0], count * size)
     if bigger is NULL:
         raise MemoryError("fastad: no memory for the order of the graph")
     p[0] = bigger
@@ -142,7 +141,7 @@ cdef bint sort(Walk walk, list roots) except -1:
                 if depth == 0:
                     break
     finally:
-        free(stack)
+        give_back(stack)
     return True
 
 
@@ -159,7 +158,7 @@ cdef int order(Walk walk, list roots) except -1:
         with turn:
             turn.wait(0.002)
         waiting -= 1
-    walk.grads = <PyObject**> calloc(walk.n_grads if walk.n_grads else 1, sizeof(PyObject*))
+    walk.grads = <PyObject**> zeros((walk.n_grads if walk.n_grads else 1) * sizeof(PyObject*))
     if walk.grads is NULL:
         raise MemoryError("fastad: no memory for the gradients of the graph")
     return 0
@@ -346,8 +345,8 @@ cdef int mark_needed(Walk walk, list targets) except -1:
     cdef Node node, child
     cdef unsigned int k
     walk.captured = {}
-    walk.needed = <unsigned char*> calloc(walk.n_grads + 1, 1)
-    walk.capture = <unsigned char*> calloc(walk.n_grads + 1, 1)
+    walk.needed = <unsigned char*> zeros(walk.n_grads + 1)
+    walk.capture = <unsigned char*> zeros(walk.n_grads + 1)
     if walk.needed is NULL or walk.capture is NULL:
         raise MemoryError("fastad: no memory for the marks of the graph")
     for target, k in targets:
