@@ -22,7 +22,8 @@ X86 = platform.machine().lower() in ("x86_64", "amd64") and not MSVC
 MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-D_GNU_SOURCE"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
 OPT = [] if MSVC else (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", "-g0"]) + ["-fno-builtin-memset"]
-KERNEL_OPT = [] if MSVC else (["-O1", "-g"] if DEBUG else ["-O3", "-g0"])
+# threaded jumps turn two selects on one value into branches, and the loop around them is no longer vectorised
+KERNEL_OPT = [] if MSVC else (["-O1", "-g"] if DEBUG else ["-O3", "-g0", "-fno-thread-jumps"])
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
 # objects and libraries of different builds must not meet: an old one of the other kind would pass for up to date
 BUILD = "build" + ("/debug" if DEBUG else "") + ("/" + SANITIZE.replace(",", "-") if SANITIZE else "")

@@ -25,6 +25,11 @@
 #endif
 #define R(x) ((T)(x))
 
+/* a loop vectorises only if every function of vmath.h in it is inlined, however many there are */
+#if defined(__GNUC__)
+#define inline __inline__ __attribute__((always_inline))
+#endif
+
 #define T float
 #define FLOAT_BITS 32
 #define FN(name) CAT(name, _f32)

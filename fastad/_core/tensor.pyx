@@ -14,7 +14,7 @@ import numpy as np
 
 from .arrays cimport fill
 from .storage cimport (
-    Foreign, copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
+    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
     ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, new_node,
