@@ -301,7 +301,8 @@ cdef class Binary(Row):
 # ---- the functions of the rows -----------------------------------------------------------------------
 PRIMITIVES = {}                           # name -> primitive, for the tests and the docs
 
-for _i, _row in enumerate(rows()):
+ROWS = rows()
+for _i, _row in enumerate(ROWS):
     PRIMITIVES[_row["name"]] = Unary(_i) if _row["arity"] == 1 else Binary(_i)
 
 cdef Binary ADD = PRIMITIVES["add"], SUBTRACT = PRIMITIVES["subtract"], MULTIPLY = PRIMITIVES["multiply"]
@@ -470,7 +471,7 @@ ALIASES = {"abs": ("absolute",), "power": ("pow",), "divide": ("true_divide",), 
            "arctanh": ("atanh",), "arctan2": ("atan2",), "sigmoid": ("expit",)}
 PARAMETRIC = ("leaky_relu", "elu", "clip", "gelu", "gelu_tanh", "bce", "bce_with_logits")
 
-for _row in rows():
+for _row in ROWS:
     _name = _row["name"]
     if _name in PARAMETRIC:
         continue
