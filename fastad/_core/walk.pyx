@@ -8,8 +8,6 @@ Imports the tape.  Next: tensor.pyx.
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 
-import threading
-
 from .arrays cimport add, copy
 from .storage cimport Array, Layout, give_back, resize, same, shape_of, zeros
 from .tape cimport (
@@ -27,7 +25,7 @@ cdef extern from "Python.h":
 cdef unsigned long long last_stamp = 0
 cdef list active = []                      # walks under way, of every thread
 cdef int n_active = 0
-cdef object turn = threading.Condition()   # told when a walk ends, if somebody waits
+cdef object turn = None                    # a threading.Condition, told when a walk ends; made when somebody first waits
 cdef int waiting = 0
 
 
@@ -147,13 +145,16 @@ cdef bint sort(Walk walk, list roots) except -1:
 
 cdef int order(Walk walk, list roots) except -1:
     """Sort, waiting for other threads that walk the same nodes."""
-    global last_stamp, waiting
+    global last_stamp, turn, waiting
     walk.thread = PyThread_get_thread_ident()
     while True:
         last_stamp += 1
         walk.stamp = last_stamp
         if sort(walk, roots):
             break
+        if turn is None:
+            import threading              # not above: importing it would be a tenth of importing fastad
+            turn = threading.Condition()
         waiting += 1
         with turn:
             turn.wait(0.002)

@@ -14,8 +14,10 @@
 
 def load():
     """Import every family, so that the tables of operators, functions and methods are full."""
-    import importlib
-    import pkgutil
+    import os
+    from importlib import import_module, machinery
 
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    suffixes = tuple(machinery.all_suffixes())
+    names = {file.partition(".")[0] for folder in __path__ for file in os.listdir(folder) if file.endswith(suffixes)}
+    for name in sorted(names - {"__init__"}):
+        import_module(f"{__name__}.{name}")

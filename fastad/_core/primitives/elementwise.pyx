@@ -246,7 +246,8 @@ cdef class Binary(Row):
 # ---- the functions of the rows -----------------------------------------------------------------------
 PRIMITIVES = {}                           # name -> primitive, for the tests and the docs
 
-for _i, _row in enumerate(rows()):
+TABLE = rows()
+for _i, _row in enumerate(TABLE):
     PRIMITIVES[_row["name"]] = Unary(_i) if _row["arity"] == 1 else Binary(_i)
 
 cdef Binary ADD = PRIMITIVES["add"], SUBTRACT = PRIMITIVES["subtract"], MULTIPLY = PRIMITIVES["multiply"]

@@ -5,10 +5,9 @@ Imports elementwise.  Next: select.pyx.
 import numpy as np
 
 from ..tensor cimport Tensor, as_tensor
-from ..kernels import rows
 from ..tensor import FUNCTIONS, register
 from .elementwise cimport Binary, Unary, binary, divide, elementwise1, power
-from .elementwise import PRIMITIVES as ROWS
+from .elementwise import PRIMITIVES as ROWS, TABLE
 
 cdef Binary POWER = ROWS["power"], DIVIDE = ROWS["divide"]
 
@@ -80,7 +79,7 @@ ALIASES = {"abs": ("absolute",), "power": ("pow",), "divide": ("true_divide",), 
            "arctanh": ("atanh",), "arctan2": ("atan2",), "sigmoid": ("expit",)}
 PARAMETRIC = ("leaky_relu", "elu", "clip", "gelu", "gelu_tanh", "bce", "bce_with_logits")
 
-for _row in rows():
+for _row in TABLE:
     _name = _row["name"]
     if _name in PARAMETRIC:
         continue
