@@ -64,6 +64,10 @@ def require():
             raise SystemExit(f"bench.contract: {program} is missing; install it (Debian: apt-get install {package})")
 
 
+def version():
+    return subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def run(script, packages, *arguments):
     """Run a script with these packages (paths of their folders) on the path; returns its output and its parts."""
     require()

@@ -1,7 +1,8 @@
 """What is counted: fixed small workloads, run by contract.py under callgrind (and once without, to warm the files).
 
 Each `measure` runs its workload N and then 2 N times, between marks; the difference is the cost of N runs alone.  The
-output is one JSON list with what stands between the marks: [[name, N, operations in a run], ...].
+output is JSON: the conditions, and what stands between the marks, [[name, N, operations in a run], ...], N being 0
+for the import, which happens once.
 """
 import os
 import sys
@@ -16,13 +17,28 @@ mark()
 
 import gc  # noqa: E402
 import json  # noqa: E402
+import platform  # noqa: E402
+import re  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 from fastad import nn, optim  # noqa: E402
 from bench.workloads import science, small_ops, training  # noqa: E402
 
 WARM = 30                                              # CPython specialises its bytecode, the pools fill
-measured = [["import of fastad after NumPy", 1, 1]]
+measured = [["import of fastad after NumPy", 0, 1]]
 rng = np.random.default_rng(0)
+
+
+def conditions():
+    """Whatever the counts depend on besides fastad's text; the compiler is the one that built the extensions."""
+    compiler = re.search(rb"(GCC): \([^)]*\) ([\d.]+)|(clang) version ([\d.]+)", Path(fa._core.kernels.__file__).read_bytes())
+    cython = next(name for name in sys.modules if name.startswith("_cython_"))
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]), "numpy": np.__version__,
+        "cython": cython.removeprefix("_cython_").replace("_", "."),
+        "compiler": b" ".join(filter(None, compiler.groups())).decode() if compiler else "unknown", "libc": " ".join(platform.libc_ver()),
+        "kernels": fa.show_config("dicts")["kernels"],
+    }
 
 
 def measure(name, run, runs, operations=1):
@@ -97,4 +113,4 @@ for p in parameters:
     p.grad = fa.tensor(rng.normal(size=p.shape).astype(np.float32))
 measure("Adam's step, 64-128-10", adam.step, 20)
 
-print(json.dumps(measured))
+print(json.dumps({"conditions": conditions(), "measured": measured}))
