@@ -3,7 +3,6 @@
 Imports the compiled core.  Next: docs/architecture.md, why it is built so.
 """
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -12,13 +11,18 @@ from ._core import blas, kernels
 _wanted = None                            # what set_num_threads was told
 
 
+def _words(path):
+    with open(path) as file:              # pathlib would be a third of this library's import
+        return file.read().split()
+
+
 def _cgroup_limit(root="/sys/fs/cgroup"):
     """Processors that a Linux control group allows (version 2, then 1), or None."""
     for quota_file, period_file in (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
-            words = Path(root, quota_file).read_text().split()
+            words = _words(os.path.join(root, quota_file))
             if period_file is not None:
-                words += Path(root, period_file).read_text().split()
+                words += _words(os.path.join(root, period_file))
             quota, period = int(words[0]), int(words[1])
         except (OSError, ValueError, IndexError):      # no such group, or "max": no limit
             continue
