@@ -69,6 +69,7 @@ def verdict(counts, budgets):
 
 
 def table(counts, budgets):
+    """What was counted beside what is allowed."""
     lines = ["| workload | instructions | budget | change |", "|---|---:|---:|---:|"]
     for name, counted in counts.items():
         budget = budgets.get(name)

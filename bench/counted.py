@@ -13,6 +13,7 @@ mark = os.getppid                                      # a call into libc that n
 
 mark()
 import fastad as fa  # noqa: E402  between two marks, and after NumPy: this is what is counted
+
 mark()
 
 import gc  # noqa: E402
@@ -21,8 +22,8 @@ import platform  # noqa: E402
 import re  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from fastad import nn, optim  # noqa: E402
 from bench.workloads import science, small_ops, training  # noqa: E402
+from fastad import nn, optim  # noqa: E402
 
 WARM = 30                                              # CPython specialises its bytecode, the pools fill
 measured = [["import of fastad after NumPy", 0, 1]]
@@ -31,12 +32,14 @@ rng = np.random.default_rng(0)
 
 def conditions():
     """Whatever the counts depend on besides fastad's text; the compiler is the one that built the extensions."""
-    compiler = re.search(rb"(GCC): \([^)]*\) ([\d.]+)|(clang) version ([\d.]+)", Path(fa._core.kernels.__file__).read_bytes())
+    kernels = Path(fa._core.kernels.__file__).read_bytes()
+    compiler = re.search(rb"(GCC): \([^)]*\) ([\d.]+)|(clang) version ([\d.]+)", kernels)
     cython = next(name for name in sys.modules if name.startswith("_cython_"))
     return {
         "python": ".".join(platform.python_version_tuple()[:2]), "numpy": np.__version__,
         "cython": cython.removeprefix("_cython_").replace("_", "."),
-        "compiler": b" ".join(filter(None, compiler.groups())).decode() if compiler else "unknown", "libc": " ".join(platform.libc_ver()),
+        "compiler": b" ".join(filter(None, compiler.groups())).decode() if compiler else "unknown",
+        "libc": " ".join(platform.libc_ver()),
         "kernels": fa.show_config("dicts")["kernels"],
     }
 

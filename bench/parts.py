@@ -10,7 +10,8 @@ WORKLOAD = "add-mul chain, 1 element, an operation"
 PARTS = (                                              # the first pattern found in "library:function" decides
     ("kernel: the loops and their driver", r"^kernels|^arrays:"),
     ("freeing", r"dealloc|Dealloc|Trash|GC_UnTrack|_Free|int_free"),
-    ("allocation: objects from the free lists, memory", r"^libc|^storage:|tp_new|Tpnew|Object_Init|NewReference|GC_Track|Malloc"),
+    ("allocation: objects from the free lists, memory",
+     r"^libc|^storage:|tp_new|Tpnew|Object_Init|NewReference|GC_Track|Malloc"),
     ("node: edges, what is saved, the result as a Tensor", r"record|produced|_keep$"),
     ("dispatch: which operation, which kernel", r"_apply$|elementwise_(binary|add|multiply)$|grad_enabled|^ld-|tls"),
     ("walk: the order, and the check of what was saved", r"walk_(order|walk_back)|check_|_saved$"),
