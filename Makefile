@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo test bench build debug lint sdist wheel clean compiler
+.PHONY: demo test bench contract build debug lint sdist wheel clean compiler
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -28,9 +28,23 @@ demo: $(VENV)/installed-demo
 test: $(VENV)/installed-test
 	cd tests && $(BIN)/python -m pytest . --pyargs fastad     # not from here, where the sources would hide the package
 
+# a module of bench/ on the installed package
+FROM_HERE = $(BIN)/python -P -c "import runpy, sys; sys.path.append('.'); del sys.argv[0]; \
+              runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+
 bench: $(VENV)/installed-bench
-	$(BIN)/python -P -c "import runpy, sys; sys.path.append('.'); sys.argv[1:] = ['--write', 'README.md']; \
-	  runpy.run_module('bench.table', run_name='__main__')"
+	$(FROM_HERE) bench.table --write README.md docs/performance.md
+
+# installed with the versions that the budgets are for; PACKAGE=<a wheel built with them> spares building another
+PACKAGE ?= .
+$(VENV)/installed-contract: $(SOURCES) bench/contract.toml | $(BIN)/python compiler
+	$(BIN)/python -m bench.contract --pins > $(VENV)/pins
+	FASTAD_JOBS=2 PIP_CONSTRAINT=$(abspath $(VENV))/pins \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PACKAGE)
+	@touch $@
+
+contract: $(VENV)/installed-contract
+	$(FROM_HERE) bench.contract $(CONTRACT)
 
 # in place, for working on the code: `make build && python -m pytest`
 build: compiler

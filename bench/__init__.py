@@ -3,9 +3,14 @@
     peers.py        which libraries are installed, each held to one thread
     workloads/      what is timed: one module a family, one builder a library
     timing.py       the same results first, then times taken alternately
-    table.py        python -m bench.table: the Markdown table of the project's README
+    table.py        python -m bench.table: the Markdown tables of README and docs/performance.md
+    markdown.py     a table's place in a file
     weight.py       python bench/weight.py: what importing and installing fastad costs
     test_bench.py   the same workloads under pytest-benchmark
+
+    contract.py     python -m bench.contract: instructions counted, against the budgets of contract.toml
+    counted.py      the workloads of the contract;  parts.py: where the instructions of one operation go
+    callgrind.py    one process counted, to the digit
 
 One thread on every side.  The BLAS and OpenMP read these variables when they are loaded, so they are
 set here, before anything imports NumPy.

@@ -1,4 +1,4 @@
-"""The table of the project's README: python -m bench.table [--quick] [--only WORD] [--write README.md]
+"""The table of the project's README: python -m bench.table [--quick] [--only WORD] [--write FILE ...]
 
 Every workload is checked for equal results, then timed alternately; one Markdown table a family.
 """
@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import peers
+from bench import markdown, peers
 from bench.timing import alternate, check
 from bench.workloads import all_workloads
-
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
 def measure(workload, rng, seconds, least_rounds):
@@ -68,24 +66,12 @@ def conditions():
             f"Python {platform.python_version()}, {', '.join(versions)}.")
 
 
-def splice(text, table):
-    """`text` with everything between the two markers replaced by the table.
-
-    >>> splice(f"a {BEGIN} old {END} b", "new") == f"a {BEGIN}\\nnew\\n{END} b"
-    True
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"no place for the table: the file needs the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
-
-
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m bench.table", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first look")
     parser.add_argument("--only", default="", metavar="WORD", help="only these workloads")
-    parser.add_argument("--write", type=Path, metavar="FILE", help=f"put the table between {BEGIN} and {END}")
+    parser.add_argument("--write", type=Path, nargs="+", default=[], metavar="FILE",
+                        help="put the table between these files' comments bench:begin and bench:end")
     options = parser.parse_args(argv)
     seconds, least_rounds = (0.3, 3) if options.quick else (3.0, 7)
 
@@ -100,8 +86,7 @@ def main(argv=None):
         lines += family_table(family, list(group))
     table = "\n".join([*lines, conditions()])
     print(table)
-    if options.write:
-        options.write.write_text(splice(options.write.read_text(), table))
+    markdown.write(options.write, table, "bench")
 
 
 if __name__ == "__main__":
