@@ -38,6 +38,8 @@ class Record:
 def bits(x):
     """Everything there is to compare about a result."""
     nd = x.detach().numpy() if isinstance(x, fa.Tensor) else np.asarray(x)
+    if nd.dtype.char in "gG":             # extended precision has bits that mean nothing
+        return nd.dtype.str, nd.shape, tuple(nd.ravel().tolist())
     return nd.dtype.str, nd.shape, nd.tobytes()
 
 
@@ -56,7 +58,7 @@ def elementwise(record):
 
 def broadcasting(record):
     a, b = record.leaf(numbers(6, 1, 4)), record.leaf(numbers(5, 1))
-    y = (a * b + a).maximum(b) if hasattr(a, "maximum") else fa.maximum(a * b + a, b)
+    y = fa.maximum(a * b + a, b)
     fa.broadcast_to(y, (2, 6, 5, 4)).sum().backward()
     record.mark()
     return y, a.grad, b.grad
@@ -108,7 +110,7 @@ def indexing(record):
     rows = np.array([3, 3, -1, 0])
     y = x[rows].sum() + x[2:9:3, ::-1].sum() + x[x.detach().numpy() > 0.5].sum() + x[rows, [1, 2, 3, 4]].prod()
     y = y + fa.take_along_axis(x, np.argsort(numbers(10, 6), axis=0), axis=0)[0].sum()
-    z = fa.take(x, [1, 1, 8], axis=1) * 3
+    z = fa.take(x, [1, 1, 4], axis=1) * 3
     (y + z.sum()).backward()
     record.mark()
     return y, z, x.grad
@@ -230,6 +232,9 @@ def hooks(record):
     inner = []
 
     def differentiates(g):                # a walk within the walk, over nodes that the outer one is at
+        if inner:                         # called by the inner walk
+            return None
+        inner.append(g)
         (found,) = fa.autograd.grad([(h * h).sum()], [x], retain_graph=True)
         inner.append(found)
         return g + found
