@@ -93,12 +93,12 @@ def sgd_step(list groups, list states):
             g = gradient("SGD", p, i)
             if g is None:
                 continue
+            to = contiguous(p.arr)        # before its state is made, so that a step that fails here is not begun
             if o.momentum:
                 o.first = buffers[i] is None
                 buf = state_of("SGD", buffers, i, p.arr.layout)
             else:
                 buf = None
-            to = contiguous(p.arr)
             n = to.layout.size
             code = to.layout.code
             if not compiled(code):
@@ -155,11 +155,11 @@ def adam_step(list groups, list states):
             m = state_of("Adam", means, i, p.arr.layout)
             v = state_of("Adam", squares, i, p.arr.layout)
             peak = state_of("Adam", peaks, i, p.arr.layout) if o.amsgrad else None
+            to = contiguous(p.arr)
             t = steps[i] + 1
-            steps[i] = t
+            steps[i] = t                  # from here on the step cannot fail
             o.correction1 = 1 - pow(o.beta1, t)
             o.correction2_sqrt = sqrt(1 - pow(o.beta2, t))
-            to = contiguous(p.arr)
             n = to.layout.size
             code = to.layout.code
             if not compiled(code):
