@@ -3,6 +3,7 @@
 Imports the core.  Next: transforms.py, derivatives of functions.
 """
 from contextlib import ContextDecorator
+from threading import get_ident
 
 from ._core import tape
 from ._core.make import gradients
@@ -25,14 +26,17 @@ class set_grad_enabled(ContextDecorator):
 
     def __init__(self, mode=True):
         self.mode = bool(mode)
-        self.outer = []
+        self.outer = {}                                # thread -> what to go back to: a decorator is shared by all
 
     def __enter__(self):
-        self.outer.append(tape.set_grad_enabled(self.mode))
+        self.outer.setdefault(get_ident(), []).append(tape.set_grad_enabled(self.mode))
         return self
 
     def __exit__(self, *error):
-        tape.set_grad_enabled(self.outer.pop())
+        thread = get_ident()
+        tape.set_grad_enabled(self.outer[thread].pop())
+        if not self.outer[thread]:
+            del self.outer[thread]
 
 
 class no_grad(set_grad_enabled):

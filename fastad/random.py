@@ -4,7 +4,7 @@ Imports NumPy only.  Next: nn/init.py, which draws from it.
 """
 import numpy as np
 
-_default = None
+_default = []                                          # the generator, once it is needed
 
 
 def default_generator():
@@ -16,10 +16,9 @@ def default_generator():
     >>> 0 <= fastad.default_generator().random() < 1
     True
     """
-    global _default
-    if _default is None:
-        _default = np.random.default_rng()
-    return _default
+    if not _default:
+        _default.append(np.random.default_rng())       # of two threads that come at once the first counts
+    return _default[0]
 
 
 def manual_seed(seed):

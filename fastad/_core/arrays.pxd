@@ -1,10 +1,7 @@
 # arrays.pxd (level 1): what can be done with arrays without thinking of derivatives.
 from .types cimport F32, F64, BOOL, I64, OTHER, MAX_NDIM, compiled
 from .kernels cimport K, fad_map_fn, fad_reduce_fn, fad_operand
-from .storage cimport Array, Layout
-
-cdef enum:
-    GIL_SIZE = 32768                    # elements above which a kernel runs without the GIL
+from .storage cimport GIL_SIZE, Array, Layout
 
 cdef Array copy(Array a)
 cdef Array contiguous(Array a)
@@ -22,6 +19,7 @@ cdef int map_back(fad_map_fn f, const double* param, Array g, Array a, Array b, 
 cdef Array add(Array a, Array b)
 cdef int add_into(Array a, Array b) except -1
 cdef Array sum_to(Array g, Layout want, int lead)
+cdef int reduce_rows(fad_reduce_fn kernel, Py_ssize_t rows, Array x, Array out, bint adds) except -1
 cdef Array reduce_axes(fad_reduce_fn* f, Array x, const char* reduced, bint keepdims)
 cdef Array reduced_last(Array x, const char* reduced, Py_ssize_t* outer, Py_ssize_t* r, Py_ssize_t* inner,
                         bint middle)

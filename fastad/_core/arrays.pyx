@@ -3,11 +3,12 @@
 The walks accumulate gradients with these, and the primitives are built on them.  float32 and float64 run in
 csrc/; every other dtype through NumPy.  Next: tape.pyx.
 """
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 import numpy as np
 
 from .storage cimport (
+    copy_bytes,
     dense,
     dense_as,
     dense_dtype,
@@ -74,7 +75,7 @@ cdef int assign(Array dst, Array src) except -1:
     cdef Py_ssize_t steps[MAX_NDIM]
     cdef fad_operand to, source
     if dst.layout is src.layout and dst.layout.contiguous:
-        memcpy(dst.data, src.data, dst.layout.size * dst.layout.itemsize)
+        copy_bytes(dst.data, src.data, dst.layout.size * dst.layout.itemsize)
         return 0
     if not spread(src.layout, dst.layout, steps):
         raise ValueError(f"assignment: shape {shape_of(src.layout)} does not broadcast to "
@@ -103,6 +104,14 @@ cdef Array contiguous(Array a):
     return a if a.layout.contiguous else copy(a)
 
 
+cdef void convert(Py_ssize_t n, int code, const void* source, int to_code, void* to) noexcept:
+    if n < GIL_SIZE:
+        K.cast(n, code, source, to_code, to)
+    else:
+        with nogil:
+            K.cast(n, code, source, to_code, to)
+
+
 cdef Array cast(Array a, object dtype):
     """`a` in another dtype: a new dense array, or `a` itself if it has that dtype already."""
     cdef Layout want = dense_as(a.layout, dtype)
@@ -112,7 +121,7 @@ cdef Array cast(Array a, object dtype):
     out = empty(want)
     if compiled(a.layout.code) and compiled(want.code):
         src = contiguous(a)
-        K.cast(want.size, a.layout.code, src.data, want.code, out.data)
+        convert(want.size, a.layout.code, src.data, want.code, out.data)
     else:
         nd = to_ndarray(a)
         if nd.dtype.kind == "c" and want.dtype.kind != "c":
@@ -123,18 +132,26 @@ cdef Array cast(Array a, object dtype):
 
 cdef int fill(Array a, double value) except -1:
     """a[...] = value; dense float32 or float64, or any other dtype through NumPy."""
-    cdef Py_ssize_t i, n = a.layout.size
-    if value == 0 and a.layout.contiguous:
-        memset(a.data, 0, n * a.layout.itemsize)
-    elif a.layout.contiguous and a.layout.code == F32:
-        for i in range(n):
-            (<float*> a.data)[i] = <float> value
-    elif a.layout.contiguous and a.layout.code == F64:
-        for i in range(n):
-            (<double*> a.data)[i] = value
-    else:
+    if not a.layout.contiguous or (value != 0 and not compiled(a.layout.code)):
         to_ndarray(a)[...] = value
+    elif a.layout.size < GIL_SIZE:
+        spread_value(a.layout.code, a.layout.size, a.layout.itemsize, value, a.data)
+    else:
+        with nogil:
+            spread_value(a.layout.code, a.layout.size, a.layout.itemsize, value, a.data)
     return 0
+
+
+cdef void spread_value(int code, Py_ssize_t n, Py_ssize_t itemsize, double value, char* to) noexcept nogil:
+    cdef Py_ssize_t i
+    if value == 0:
+        memset(to, 0, n * itemsize)
+    elif code == F32:
+        for i in range(n):
+            (<float*> to)[i] = <float> value
+    else:
+        for i in range(n):
+            (<double*> to)[i] = value
 
 
 # ---- elementwise kernels over arrays of any layout ---------------------------------------------------
@@ -331,6 +348,16 @@ cdef Array reduce_axes(fad_reduce_fn* f, Array x, const char* reduced, bint keep
         with nogil:
             kernel(outer, r, inner, src.data, out.data, 0)
     return out
+
+
+cdef int reduce_rows(fad_reduce_fn kernel, Py_ssize_t rows, Array x, Array out, bint adds) except -1:
+    """Reduce the first axis of x, seen as (rows, out.size), into `out`, both dense; `adds` to what is there."""
+    if x.layout.size < GIL_SIZE:
+        kernel(1, rows, out.layout.size, x.data, out.data, adds)
+    else:
+        with nogil:
+            kernel(1, rows, out.layout.size, x.data, out.data, adds)
+    return 0
 
 
 cdef Array sum_to(Array g, Layout want, int lead):

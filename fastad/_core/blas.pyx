@@ -17,7 +17,7 @@ import os
 import numpy as np
 
 from .kernels cimport K, fad_operand
-from .storage cimport dense, empty
+from .storage cimport GIL_SIZE, dense, empty
 
 cdef extern from "blas.h" nogil:
     enum:
@@ -284,7 +284,11 @@ cdef Array packed(Matrix* x, Py_ssize_t rows, Py_ssize_t cols, int code, Product
     out = empty(dense(code, n + 2, shape))
     src.data, src.strides, src.itemsize = x.data, steps, out.layout.itemsize
     dst.data, dst.strides, dst.itemsize = out.data, out.layout.strides, out.layout.itemsize
-    K.copy(n + 2, shape, &src, &dst)
+    if out.layout.size < GIL_SIZE:
+        K.copy(n + 2, shape, &src, &dst)
+    else:
+        with nogil:
+            K.copy(n + 2, shape, &src, &dst)
     x.data, x.rows, x.cols = out.data, out.layout.strides[n], out.layout.strides[n + 1]
     n = 0
     for i in range(p.nbatch):

@@ -16,6 +16,9 @@ cdef class Layout:
     cdef tuple shape_tuple
 
 cdef enum:
+    GIL_SIZE = 32768                    # elements from which on a kernel runs without the GIL
+
+cdef enum:
     INSIDE = 64                         # up to so many bytes of numbers stand in the Array itself
 
 cdef class Block:
@@ -75,4 +78,5 @@ cdef Array scalar(int code, double value)
 cdef Array view(Array a, Layout layout, char* data)
 cdef Array from_ndarray(object nd)
 cdef Array copy_ndarray(object nd)
+cdef void copy_bytes(void* to, const void* source, Py_ssize_t nbytes) noexcept      # large ones without the GIL
 cdef object to_ndarray(Array a)

@@ -497,6 +497,14 @@ cdef Array from_ndarray(object nd):
     return a
 
 
+cdef void copy_bytes(void* to, const void* source, Py_ssize_t nbytes) noexcept:
+    if nbytes < 4 * GIL_SIZE:
+        memcpy(to, source, nbytes)
+    else:
+        with nogil:
+            memcpy(to, source, nbytes)
+
+
 cdef Array copy_ndarray(object nd):
     """A dense copy in pooled memory, in native byte order."""
     cdef object dtype = nd.dtype if nd.dtype.isnative else nd.dtype.newbyteorder("=")
@@ -504,7 +512,7 @@ cdef Array copy_ndarray(object nd):
     cdef Array a = empty(dense_dtype(dtype, cnp.PyArray_NDIM(arr), <Py_ssize_t*> cnp.PyArray_DIMS(arr)))
     if a.layout.size:
         if nd.dtype == a.layout.dtype and cnp.PyArray_IS_C_CONTIGUOUS(arr):
-            memcpy(a.data, cnp.PyArray_BYTES(arr), a.layout.size * a.layout.itemsize)
+            copy_bytes(a.data, cnp.PyArray_BYTES(arr), a.layout.size * a.layout.itemsize)
         else:
             np.copyto(to_ndarray(a), nd)
     return a

@@ -54,7 +54,7 @@ cdef class Walk:
     cdef bint python_ran                # hooks or traced rules, which may have changed something
     cdef readonly int lead
     cdef unsigned long long stamp
-    cdef unsigned long thread
+    cdef unsigned long thread, met      # its own, and the one that was walking a node it came to
     cdef PyObject* adding               # the buffer that `receive` has lent to an adding kernel; borrowed
     cdef dict captured
 

@@ -7,6 +7,7 @@ Imports the tape.  Next: tensor.pyx.
 """
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+import os
 
 from .arrays cimport add, copy
 from .storage cimport Array, Layout, give_back, resize, same, shape_of, zeros
@@ -26,7 +27,7 @@ cdef unsigned long long last_stamp = 0
 cdef list active = []                      # walks under way, of every thread
 cdef int n_active = 0
 cdef object turn = None                    # a threading.Condition, told when a walk ends; made when somebody first waits
-cdef int waiting = 0
+cdef dict waits_for = {}                   # a thread that waits -> the thread whose walk it waits for
 
 
 cdef Py_ssize_t MAX_GRADS = 0xFFFFFF00
@@ -52,22 +53,22 @@ cdef Walk holder(unsigned long long stamp):
     return None
 
 
-cdef int visit(Walk walk, Node node, bint* conflict) except -1:
-    """While other walks are under way: an outer walk of this thread gets its stamps back at the end; a node that
-    another thread is walking is a conflict."""
+cdef bint visit(Walk walk, Node node) except -1:
+    """While other walks are under way: an outer walk of this thread gets its stamps back at the end.  False at a node
+    that another thread is walking."""
     cdef Walk other = holder(node.stamp)
     if other is None:
-        return 0
+        return True
     if other.thread != walk.thread:
-        conflict[0] = True
-        return 0
+        walk.met = other.thread
+        return False
     if walk.n_displaced & (walk.n_displaced + 1) == 0:
         grow(<void**> &walk.displaced, 3 * 2 * (walk.n_displaced + 1), sizeof(unsigned long long))
     walk.displaced[3 * walk.n_displaced] = <unsigned long long> <size_t> <PyObject*> node
     walk.displaced[3 * walk.n_displaced + 1] = node.stamp
     walk.displaced[3 * walk.n_displaced + 2] = node.slot
     walk.n_displaced += 1
-    return 0
+    return True
 
 
 cdef int put_back(Walk walk) noexcept:
@@ -91,7 +92,6 @@ cdef bint sort(Walk walk, list roots) except -1:
     cdef PyObject* child
     cdef PyObject* none = <PyObject*> None
     cdef unsigned long long stamp = walk.stamp
-    cdef bint conflict = False
     cdef int i
     try:
         for start in roots:
@@ -100,12 +100,10 @@ cdef bint sort(Walk walk, list roots) except -1:
                 continue
             while True:
                 # go down to `child`
-                if n_active:
-                    visit(walk, <Node> child, &conflict)
-                    if conflict:
-                        put_back(walk)
-                        walk.n = walk.n_grads = 0
-                        return False
+                if n_active and not visit(walk, <Node> child):
+                    put_back(walk)
+                    walk.n = walk.n_grads = 0
+                    return False
                 (<Node> child).stamp = stamp
                 if depth == room:
                     room = 2 * room if room else 64
@@ -143,22 +141,53 @@ cdef bint sort(Walk walk, list roots) except -1:
     return True
 
 
+cdef int wait(unsigned long thread, unsigned long other) except -1:
+    """Until a walk ends, or a moment.  Threads that walk from inside their hooks could wait for one another."""
+    global turn
+    cdef object ahead = other
+    while ahead is not None:
+        if ahead == thread:
+            raise RuntimeError("backward: called from a hook, it needs a graph that another thread is walking, whose own "
+                               "hook waits for this thread; let hooks walk graphs that no other thread walks")
+        ahead = waits_for.get(ahead)
+    if turn is None:
+        import threading                  # not above: importing it would be a tenth of importing fastad
+        turn = threading.Condition()
+    waits_for[thread] = other
+    try:
+        with turn:
+            turn.wait(0.002)
+    finally:
+        del waits_for[thread]
+    return 0
+
+
+cdef int after_fork() except -1:
+    """The child has one thread: walks of others will not end, and nobody opens a lock that they held."""
+    global n_active, turn
+    cdef Walk walk
+    cdef unsigned long thread = PyThread_get_thread_ident()
+    active[:] = [walk for walk in active if walk.thread == thread]
+    n_active = <int> len(active)
+    waits_for.clear()
+    turn = None
+    return 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: after_fork())
+
+
 cdef int order(Walk walk, list roots) except -1:
     """Sort, waiting for other threads that walk the same nodes."""
-    global last_stamp, turn, waiting
+    global last_stamp
     walk.thread = PyThread_get_thread_ident()
     while True:
         last_stamp += 1
         walk.stamp = last_stamp
         if sort(walk, roots):
             break
-        if turn is None:
-            import threading              # not above: importing it would be a tenth of importing fastad
-            turn = threading.Condition()
-        waiting += 1
-        with turn:
-            turn.wait(0.002)
-        waiting -= 1
+        wait(walk.thread, walk.met)
     walk.grads = <PyObject**> zeros((walk.n_grads if walk.n_grads else 1) * sizeof(PyObject*))
     if walk.grads is NULL:
         raise MemoryError("fastad: no memory for the gradients of the graph")
@@ -369,7 +398,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
 
     Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
-    global waiting, n_active
+    global n_active
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t i
     cdef Node node
@@ -407,7 +436,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
             active.remove(walk)
             n_active -= 1
         put_back(walk)
-        if waiting:
+        if waits_for:
             with turn:
                 turn.notify_all()
     return walk.captured

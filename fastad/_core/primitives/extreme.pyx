@@ -7,7 +7,7 @@ from cython cimport floating
 
 import numpy as np
 
-from ..arrays cimport contiguous, reduce_axes, reduced_last
+from ..arrays cimport GIL_SIZE, contiguous, reduce_axes, reduced_last
 from ..kernels cimport K, fad_reduce_fn
 from ..storage cimport Array, Layout, empty, shape_of
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
@@ -119,7 +119,9 @@ cdef class Fold(Primitive):
         mark(node.args, x.layout.ndim, reduced)
         src = reduced_last(x, reduced, &outer, &r, &inner, True)
         out = empty(src.layout)
-        if src.layout.size:
+        if 0 < src.layout.size < GIL_SIZE:
+            self.back[src.layout.code](outer, r, inner, src.data, NULL if y is None else y.data, g.data, out.data)
+        elif src.layout.size:
             with nogil:
                 self.back[src.layout.code](outer, r, inner, src.data, NULL if y is None else y.data, g.data, out.data)
         if src is not x:

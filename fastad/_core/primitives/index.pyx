@@ -14,8 +14,8 @@ import operator
 
 import numpy as np
 
-from ..arrays cimport add_into, contiguous, fill
-from ..kernels cimport K
+from ..arrays cimport GIL_SIZE, add_into, contiguous, fill
+from ..kernels cimport K, fad_reduce_fn
 from ..storage cimport (
     Array, Layout, dense, dense_dtype, empty, from_ndarray, parse_shape, same_shape, shape_of, strided, to_ndarray, view,
 )
@@ -178,10 +178,29 @@ cdef Array row_numbers(Layout x, object index):
     return from_ndarray(item) if isinstance(item, np.ndarray) and item.dtype == np.int64 else None
 
 
-cdef Py_ssize_t row(int64_t i, Py_ssize_t n) except -1:
+cdef Py_ssize_t row(int64_t i, Py_ssize_t n) except -1 nogil:
     if i < -n or i >= n:
-        raise IndexError(f"index {i} is out of bounds for axis 0 with size {n}")
+        with gil:
+            raise IndexError(f"index {i} is out of bounds for axis 0 with size {n}")
     return i + n if i < 0 else i
+
+
+cdef int read_rows(const int64_t* at, Py_ssize_t count, const char* x, Py_ssize_t n, Py_ssize_t nbytes,
+                   char* out) except -1 nogil:
+    """out[i] = x[at[i]], rows of so many bytes of an x of n rows"""
+    cdef Py_ssize_t i
+    for i in range(count):
+        memcpy(out + i * nbytes, x + row(at[i], n) * nbytes, nbytes)
+    return 0
+
+
+cdef int add_rows(const int64_t* at, Py_ssize_t count, fad_reduce_fn add, const char* x, Py_ssize_t n, Py_ssize_t length,
+                  Py_ssize_t nbytes, char* out) except -1 nogil:
+    """out[at[i]] += x[i], rows of so many elements and bytes of an out of n rows"""
+    cdef Py_ssize_t i
+    for i in range(count):
+        add(1, 1, length, x + i * nbytes, out + row(at[i], n) * nbytes, 1)
+    return 0
 
 
 cdef Layout rows_layout(Layout x, Layout numbers):
@@ -201,7 +220,6 @@ cdef Layout rows_layout(Layout x, Layout numbers):
 cdef Array read(Array x, object index, Kind kind, Region* r):
     """x[index]; a view for a basic index, whose region is `r`."""
     cdef Array numbers, out
-    cdef const int64_t* at
     cdef Py_ssize_t i, nbytes
     if kind != ADVANCED:
         return view(x, strided(x.layout, r.ndim, r.shape, r.strides), x.data + r.offset)
@@ -210,12 +228,14 @@ cdef Array read(Array x, object index, Kind kind, Region* r):
         nd = np.asarray(to_ndarray(x)[index])
         return from_ndarray(nd)
     out = empty(rows_layout(x.layout, numbers.layout))
-    at = <const int64_t*> numbers.data
     nbytes = x.layout.itemsize
     for i in range(1, x.layout.ndim):
         nbytes *= x.layout.shape[i]
-    for i in range(numbers.layout.size):
-        memcpy(out.data + i * nbytes, x.data + row(at[i], x.layout.shape[0]) * nbytes, nbytes)
+    if out.layout.size < GIL_SIZE:
+        read_rows(<const int64_t*> numbers.data, numbers.layout.size, x.data, x.layout.shape[0], nbytes, out.data)
+    else:
+        with nogil:
+            read_rows(<const int64_t*> numbers.data, numbers.layout.size, x.data, x.layout.shape[0], nbytes, out.data)
     return out
 
 
@@ -223,8 +243,8 @@ cdef int add_at(Array out, object index, Array values) except -1:
     """out[index] += values, where repeated places add up."""
     cdef Region r
     cdef Array numbers, src
-    cdef const int64_t* at
     cdef Py_ssize_t i, n
+    cdef int code = out.layout.code
     if region(out.layout, index, &r) != ADVANCED:
         if r.ndim == 0 and values.layout.ndim == 0 and compiled(out.layout.code):
             if out.layout.code == F32:
@@ -242,13 +262,16 @@ cdef int add_at(Array out, object index, Array values) except -1:
             nd[index] += to_ndarray(values)           # a mask names no place twice
         return 0
     src = contiguous(values)
-    at = <const int64_t*> numbers.data
     n = 1
     for i in range(1, out.layout.ndim):
         n *= out.layout.shape[i]
-    for i in range(numbers.layout.size):
-        K.sum[out.layout.code](1, 1, n, src.data + i * n * src.layout.itemsize,
-                               out.data + row(at[i], out.layout.shape[0]) * n * src.layout.itemsize, 1)
+    if src.layout.size < GIL_SIZE:
+        add_rows(<const int64_t*> numbers.data, numbers.layout.size, K.sum[code], src.data, out.layout.shape[0], n,
+                 n * src.layout.itemsize, out.data)
+    else:
+        with nogil:
+            add_rows(<const int64_t*> numbers.data, numbers.layout.size, K.sum[code], src.data, out.layout.shape[0], n,
+                     n * src.layout.itemsize, out.data)
     return 0
 
 

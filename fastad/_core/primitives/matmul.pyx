@@ -8,7 +8,7 @@ from libc.string cimport memcpy
 
 import numpy as np
 
-from ..arrays cimport contiguous
+from ..arrays cimport GIL_SIZE, contiguous, reduce_rows
 from ..blas cimport Product, multiply, place, transpose
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense, empty, shape_of
@@ -64,7 +64,8 @@ cdef class MatMul(Primitive):
         self.leads = True
 
     cdef Tensor apply(self, Tensor a, Tensor b):
-        cdef Layout la = a.arr.layout, lb = b.arr.layout
+        cdef Array xa = a.arr, xb = b.arr      # held, while the GIL may be released
+        cdef Layout la = xa.layout, lb = xb.layout
         cdef Py_ssize_t shape[MAX_NDIM]
         cdef Product p
         cdef Array out
@@ -76,8 +77,8 @@ cdef class MatMul(Primitive):
         ndim = shape_product(la, lb, &p, shape)
         if compiled(la.code):
             out = empty(dense(la.code, ndim, shape))
-            place(&p.a, la, a.arr.data, la.ndim > 1, True, &p)
-            place(&p.b, lb, b.arr.data, True, lb.ndim > 1, &p)
+            place(&p.a, la, xa.data, la.ndim > 1, True, &p)
+            place(&p.b, lb, xb.data, True, lb.ndim > 1, &p)
             place(&p.c, out.layout, out.data, la.ndim > 1, lb.ndim > 1, &p)
             multiply(la.code, &p, out, False)
         else:
@@ -86,9 +87,9 @@ cdef class MatMul(Primitive):
             return wrap(out)
         node = record2(self, a, b, (la.ndim, lb.ndim) if la.ndim == 1 or lb.ndim == 1 else None)
         if b.node is not None:
-            save(node, a.arr, 0)
+            save(node, xa, 0)
         if a.node is not None:
-            save(node, b.arr, 1)
+            save(node, xb, 1)
         return produced(out, node)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
@@ -226,7 +227,8 @@ cdef class Linear(Primitive):
         self.leads = True
 
     cdef Tensor apply(self, Tensor x, Tensor w, Tensor b):
-        cdef Layout lx = x.arr.layout, lw = w.arr.layout
+        cdef Array xa = x.arr, wa = w.arr
+        cdef Layout lx = xa.layout, lw = wa.layout
         cdef Py_ssize_t shape[MAX_NDIM]
         cdef Product p
         cdef Array out
@@ -246,8 +248,8 @@ cdef class Linear(Primitive):
             shape[lx.ndim - 1] = lw.shape[0]
             out = empty(dense(lx.code, lx.ndim, shape))
             self.lengths(&p, lx, lw)
-            place(&p.a, lx, x.arr.data, lx.ndim > 1, True, &p)
-            place(&p.b, lw, w.arr.data, True, True, &p)
+            place(&p.a, lx, xa.data, lx.ndim > 1, True, &p)
+            place(&p.b, lw, wa.data, True, True, &p)
             place(&p.c, out.layout, out.data, lx.ndim > 1, True, &p)
             transpose(&p.b)
             if b is not None:
@@ -263,9 +265,9 @@ cdef class Linear(Primitive):
             node.n_in = 3
             node.in2, node.out2 = b.node, b.out
         if w.node is not None:
-            save(node, x.arr, 0)
+            save(node, xa, 0)
         if x.node is not None:
-            save(node, w.arr, 1)
+            save(node, wa, 1)
         return produced(out, node)
 
     cdef int check(self, Layout x, Layout w, Layout b) except -1:
@@ -319,7 +321,7 @@ cdef class Linear(Primitive):
         if node.n_in > 2 and wants(walk, node, 2):
             out = receive(walk, node, 2, in_layout(node, 2), &adds)
             dense_g = contiguous(g)
-            K.sum[g.layout.code](1, g.layout.size // max(out.layout.size, 1), out.layout.size, dense_g.data, out.data, adds)
+            reduce_rows(K.sum[g.layout.code], g.layout.size // max(out.layout.size, 1), dense_g, out, adds)
             deliver(walk, node, 2, out)
         return 0
 
@@ -342,11 +344,20 @@ cdef class Linear(Primitive):
 cdef int spread_rows(Array b, Array out) except -1:
     """out[..., :] = b"""
     cdef Array row = contiguous(b)
-    cdef Py_ssize_t nbytes = row.layout.size * row.layout.itemsize, at = 0, end = out.layout.size * out.layout.itemsize
-    while at < end:
-        memcpy(out.data + at, row.data, nbytes)
-        at += nbytes
+    cdef Py_ssize_t nbytes = row.layout.size * row.layout.itemsize, total = out.layout.size * out.layout.itemsize
+    if out.layout.size < GIL_SIZE:
+        repeat(row.data, nbytes, out.data, total)
+    else:
+        with nogil:
+            repeat(row.data, nbytes, out.data, total)
     return 0
+
+
+cdef void repeat(const char* row, Py_ssize_t nbytes, char* to, Py_ssize_t total) noexcept nogil:
+    cdef Py_ssize_t at = 0
+    while at < total:
+        memcpy(to + at, row, nbytes)
+        at += nbytes
 
 
 cdef Linear LINEAR = Linear()

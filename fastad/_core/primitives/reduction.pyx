@@ -7,7 +7,7 @@ from libc.math cimport isinf
 
 import numpy as np
 
-from ..arrays cimport contiguous, fill, reduce_axes, reduced_last
+from ..arrays cimport GIL_SIZE, contiguous, fill, reduce_axes, reduced_last
 from ..kernels cimport K, fad_reduce_fn
 from ..storage cimport Array, Layout, dense, empty, strided, view
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
@@ -281,6 +281,8 @@ cdef class LogSumExp(Primitive):
             src = reduced_last(x.arr, reduced, &outer, &r, &inner, False)
             if r == 0 or layout.size == 0:
                 fill(out, -np.inf)        # the logarithm of an empty sum
+            elif layout.size < GIL_SIZE:
+                K.lse[layout.code](outer, r, 1, src.data, out.data, 0)
             else:
                 with nogil:
                     K.lse[layout.code](outer, r, 1, src.data, out.data, 0)
@@ -306,8 +308,11 @@ cdef class LogSumExp(Primitive):
         x = contiguous(node.s0)
         src = reduced_last(x, reduced, &outer, &r, &inner, False)
         out = empty(src.layout)
-        with nogil:
+        if src.layout.size < GIL_SIZE:
             K.softmax[src.layout.code](outer, r, src.data, out.data)
+        else:
+            with nogil:
+                K.softmax[src.layout.code](outer, r, src.data, out.data)
         if src is not x:
             out = put_back(out, like, reduced)
         return deliver(walk, node, 0, (<Tensor> multiply(wrap(out), wrap(stretched(g, node.args, like)))).arr)
@@ -379,7 +384,9 @@ cdef class CumSum(Primitive):
                 inner *= layout.shape[i]
             src = contiguous(x.arr)
             out = empty(src.layout)
-            if layout.size:
+            if 0 < layout.size < GIL_SIZE:
+                K.cumsum[layout.code](outer, layout.shape[axis], inner, src.data, out.data, 0)
+            elif layout.size:
                 with nogil:
                     K.cumsum[layout.code](outer, layout.shape[axis], inner, src.data, out.data, 0)
         else:
