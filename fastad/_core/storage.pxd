@@ -64,6 +64,7 @@ cdef int parse_shape(object shape, Py_ssize_t* out) except -1
 cdef Array empty(Layout layout)
 cdef Array scalar(int code, double value)
 cdef Array view(Array a, Layout layout, char* data)
+cdef int refuse_masked(str name, object x, int depth=*) except -1
 cdef Array from_ndarray(object nd)
 cdef Array copy_ndarray(object nd)
 cdef object to_ndarray(Array a)

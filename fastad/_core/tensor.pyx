@@ -16,7 +16,7 @@ import numpy as np
 
 from .arrays cimport assign, cast, copy, fill
 from .storage cimport (
-    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of, wrote,
+    copy_ndarray, dense_as, empty, from_ndarray, refuse_masked, root, same, scalar, shape_of, to_ndarray, version_of, wrote,
 )
 from .tape cimport (
     ACCUMULATE, LeafRef, add_output, grad_enabled, link, new_node,
@@ -29,6 +29,10 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* t)
+    bint PyObject_CheckBuffer(object x)
+    double float_of "PyFloat_AsDouble"(object x) noexcept        # -1 and an error set, if x is too large
+    PyObject* PyErr_Occurred()
+    void PyErr_Clear()
 
 # what other levels give: Python functions by NumPy's name
 FUNCTIONS = {}                            # "sum" -> function; __array_function__ looks here
@@ -95,23 +99,40 @@ cdef Tensor result_from(object nd):
     return wrap(from_ndarray(nd))
 
 
-cdef Array array_of(object x, object dtype):
-    """Numbers, sequences, arrays and buffers as an Array."""
+cdef object numeric(str name, object x, object dtype):
+    """Numbers, sequences, arrays and buffers as a NumPy array, which may be `x` itself."""
     cdef object nd
+    refuse_masked(name, x)
     try:
         nd = np.asarray(x, dtype=dtype)
     except ValueError as error:
         if "inhomogeneous" in str(error) or "sequence" in str(error):
-            raise ValueError(f"tensor: the nested sequences are ragged, rows must have equal lengths ({error})") from None
+            raise ValueError(f"{name}: the nested sequences are ragged, rows must have equal lengths ({error})") from None
         raise
-    return copy_ndarray(nd)
+    except OverflowError:
+        raise OverflowError(f"{name}: an integer does not fit into {'int64' if dtype is None else np.dtype(dtype)}") from None
+    if nd.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: arrays of dtype {nd.dtype} are not supported, got {type(x).__name__}; use a boolean, integer, "
+                        f"float or complex dtype")
+    return nd
+
+
+cdef Array array_of(object x, object dtype):
+    return copy_ndarray(numeric("tensor", x, dtype))
 
 
 cdef Tensor as_tensor(object x):
     """A Tensor as it is; anything else copied, without a derivative."""
     if isinstance(x, Tensor):
         return <Tensor> x
-    return wrap(array_of(x, None))
+    return wrap(copy_ndarray(operand("fastad", x)))
+
+
+cdef object operand(str name, object x):
+    """Numbers that stand beside tensors.  A matrix does not: its products and its axes are not those of an array."""
+    if isinstance(x, np.matrix):
+        raise TypeError(f"{name}: a numpy.matrix means another product by * and **; use numpy.asarray(x) or fastad.tensor(x)")
+    return numeric(name, x, None)
 
 
 cdef enum:
@@ -138,20 +159,32 @@ cdef Tensor constant(int code, double value):
     return t
 
 
-cdef Tensor coerce(object x, Tensor other):
+cdef Tensor coerce(str name, object x, Tensor other):
     """An operand beside a Tensor: Python numbers take its dtype where NumPy's promotion lets them."""
     cdef int code = other.arr.layout.code
+    cdef double value
     if isinstance(x, Tensor):
         return <Tensor> x
     if type(x) is float or type(x) is int or type(x) is bool:
         if compiled(code):
-            return constant(code, x)
-        return wrap(copy_ndarray(np.asarray(x, dtype=np.result_type(other.arr.layout.dtype, x))))
-    if type(x) is complex:
-        return wrap(copy_ndarray(np.asarray(x, dtype=np.result_type(other.arr.layout.dtype, x))))
-    if isinstance(x, (np.ndarray, np.generic, list, tuple)):
-        return wrap(array_of(x, None))
+            value = float_of(x)
+            if value == -1 and PyErr_Occurred() is not NULL:
+                PyErr_Clear()
+                raise OverflowError(f"{name}: an integer of {x.bit_length()} bits does not fit into {other.dtype}")
+            return constant(code, value)
+        return wrap(copy_ndarray(numeric(name, x, np.result_type(other.arr.layout.dtype, x))))
+    if isinstance(x, (np.ndarray, np.generic, list, tuple)) or foreign(x):
+        return wrap(copy_ndarray(operand(name, x)))
+    if isinstance(x, (int, float, complex)):      # complex, and enumerations
+        x = int(x) if isinstance(x, int) else float(x) if isinstance(x, float) else complex(x)
+        return wrap(copy_ndarray(numeric(name, x, np.result_type(other.arr.layout.dtype, x))))
     return None
+
+
+cdef bint foreign(object x):
+    """Whether NumPy takes x for an array, as it does a pandas column or a memoryview; not what asks to be left alone."""
+    return (hasattr(x, "__array__") or hasattr(x, "__array_interface__") or PyObject_CheckBuffer(x)) \
+        and not isinstance(x, bytes) and getattr(x, "__array_ufunc__", x) is not None
 
 
 # ---- leaves, and writing in place --------------------------------------------------------------------
@@ -198,7 +231,10 @@ cdef object in_place(Tensor x, object y, binary_fn op, str name):
     cdef Tensor other, value
     if grad_enabled() and (x.node is not None or (isinstance(y, Tensor) and (<Tensor> y).node is not None)):
         return op(x, y)
-    value = op(wrap(x.arr), (<Tensor> y).detach() if isinstance(y, Tensor) else y)
+    result = op(wrap(x.arr), (<Tensor> y).detach() if isinstance(y, Tensor) else y)
+    if result is NotImplemented:
+        return result
+    value = result
     write(x, value, name)
     return x
 
@@ -225,12 +261,10 @@ cdef int write(Tensor x, Tensor value, str name) except -1:
 
 
 cdef object compare(Tensor x, object other, object ufunc):
-    cdef Tensor y
-    if isinstance(other, Tensor):
-        return result_from(ufunc(ndarray(x), ndarray(other)))
-    if isinstance(other, (int, float, complex, np.ndarray, np.generic, list, tuple)):
+    if type(other) in (int, float, bool):         # weak, and integers of any size compare
         return result_from(ufunc(ndarray(x), other))
-    return NotImplemented
+    cdef Tensor y = coerce(ufunc.__name__, other, x)
+    return NotImplemented if y is None else result_from(ufunc(ndarray(x), ndarray(y)))
 
 
 # ---- Tensor ------------------------------------------------------------------------------------------
@@ -258,6 +292,8 @@ cdef class Tensor:
     >>> x.grad
     tensor([2., 4.])
     """
+
+    __pandas_priority__ = 10_000          # pandas' operators give way: a column is taken by its values
 
     def __init__(self, *args, **kwargs):
         if self.arr is None:
@@ -624,6 +660,8 @@ cdef class Tensor:
             if (<Tensor> value).node is not None and grad_enabled():
                 raise RuntimeError("x[...] = v: v requires a gradient that the assignment would drop; use v.detach()")
             value = to_ndarray((<Tensor> value).arr)
+        elif type(value) not in (int, float, bool):
+            value = numeric("x[...] = v", value, None)
         if self.arr.readonly:
             raise ValueError("x[...] = v: this tensor's memory is read-only")
         to_ndarray(self.arr)[plain_index(index)] = value
@@ -656,7 +694,7 @@ cdef class Tensor:
         >>> fastad.zeros(3).fill_(7)
         tensor([7., 7., 7.])
         """
-        return self.copy_(np.asarray(value, dtype=self.dtype))
+        return self.copy_(numeric("fill_", value, self.dtype))
 
     def zero_(self):
         """Overwrite every element with 0; only outside a graph.
@@ -721,11 +759,17 @@ class HookHandle:
             self.hooks.remove(self.hook)
 
 
+def checked(str name, x):
+    """`x` as a NumPy array of numbers; TypeError for what holds none, and for a masked array or a matrix."""
+    return operand(name, x)
+
+
 cdef object plain(object x):
     return to_ndarray((<Tensor> x).arr) if isinstance(x, Tensor) else x
 
 
 cdef object plain_index(object index):
+    refuse_masked("x[index] = v", index)
     if isinstance(index, tuple):
         return tuple([plain(i) for i in index])
     return plain(index)

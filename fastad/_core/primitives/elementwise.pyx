@@ -314,12 +314,12 @@ cdef inline object binary(Binary p, object a, object b):
     cdef Tensor ta, tb
     if isinstance(a, Tensor):
         ta = <Tensor> a
-        tb = <Tensor> b if isinstance(b, Tensor) else coerce(b, ta)
+        tb = <Tensor> b if isinstance(b, Tensor) else coerce(p.name, b, ta)
         if tb is None:
             return NotImplemented
     else:
         tb = <Tensor> b
-        ta = coerce(a, tb)
+        ta = coerce(p.name, a, tb)
         if ta is None:
             return NotImplemented
     return p.apply(ta, tb)
@@ -617,10 +617,10 @@ def where(condition, x=None, y=None, /):
         c = wrap(cast(c.arr, np.dtype(np.bool_)))
     if isinstance(x, Tensor):
         a = x
-        b = coerce(y, a)
+        b = coerce("where", y, a)
     elif isinstance(y, Tensor):
         b = y
-        a = coerce(x, b)
+        a = coerce("where", x, b)
     else:
         a, b = as_tensor(x), as_tensor(y)
     if a is None or b is None:
