@@ -8,7 +8,12 @@ from ._core.make import from_numpy, tensor
 from ._core.tensor import Tensor, register
 
 
-def fresh(array, requires_grad):
+def fresh(make, args, requires_grad):
+    """A tensor of the array that a NumPy function makes."""
+    try:
+        array = make(*args)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{make.__name__}: {error}; called with {', '.join(map(repr, args))}") from None
     t = from_numpy(array)
     return t.requires_grad_() if requires_grad else t
 
@@ -26,7 +31,7 @@ def zeros(shape, dtype=float, *, requires_grad=False):
     >>> fastad.zeros(2)
     tensor([0., 0.])
     """
-    return fresh(np.zeros(shape, dtype), requires_grad)
+    return fresh(np.zeros, (shape, dtype), requires_grad)
 
 
 def ones(shape, dtype=float, *, requires_grad=False):
@@ -38,7 +43,7 @@ def ones(shape, dtype=float, *, requires_grad=False):
     >>> fastad.ones(2)
     tensor([1., 1.])
     """
-    return fresh(np.ones(shape, dtype), requires_grad)
+    return fresh(np.ones, (shape, dtype), requires_grad)
 
 
 def empty(shape, dtype=float, *, requires_grad=False):
@@ -50,7 +55,7 @@ def empty(shape, dtype=float, *, requires_grad=False):
     >>> fastad.empty((2, 3)).shape
     (2, 3)
     """
-    return fresh(np.empty(shape, dtype), requires_grad)
+    return fresh(np.empty, (shape, dtype), requires_grad)
 
 
 def full(shape, fill_value, dtype=None, *, requires_grad=False):
@@ -62,7 +67,7 @@ def full(shape, fill_value, dtype=None, *, requires_grad=False):
     >>> fastad.full(2, 7.0)
     tensor([7., 7.])
     """
-    return fresh(np.full(shape, plain(fill_value), dtype), requires_grad)
+    return fresh(np.full, (shape, plain(fill_value), dtype), requires_grad)
 
 
 def arange(start, stop=None, step=1, dtype=None, *, requires_grad=False):
@@ -78,7 +83,7 @@ def arange(start, stop=None, step=1, dtype=None, *, requires_grad=False):
         start, stop = 0, start
     if stop is None:
         raise TypeError("arange: give stop, the number to end before")
-    return fresh(np.arange(start, stop, step, dtype), requires_grad)
+    return fresh(np.arange, (start, stop, step, dtype), requires_grad)
 
 
 def linspace(start, stop, num=50, endpoint=True, dtype=None, *, requires_grad=False):
@@ -90,7 +95,7 @@ def linspace(start, stop, num=50, endpoint=True, dtype=None, *, requires_grad=Fa
     >>> fastad.linspace(0, 1, 3)
     tensor([0. , 0.5, 1. ])
     """
-    return fresh(np.linspace(plain(start), plain(stop), num, endpoint, dtype=dtype), requires_grad)
+    return fresh(np.linspace, (plain(start), plain(stop), num, endpoint, False, dtype), requires_grad)
 
 
 def eye(N, M=None, k=0, dtype=float, *, requires_grad=False):
@@ -103,7 +108,7 @@ def eye(N, M=None, k=0, dtype=float, *, requires_grad=False):
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return fresh(np.eye(N, M, k, dtype), requires_grad)
+    return fresh(np.eye, (N, M, k, dtype), requires_grad)
 
 
 def identity(n, dtype=float, *, requires_grad=False):
@@ -133,7 +138,7 @@ def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, requires_gra
     >>> fastad.zeros_like(fastad.tensor([1.0, 2.0]))
     tensor([0., 0.])
     """
-    return fresh(np.zeros(*like(a, dtype, shape)), requires_grad)
+    return fresh(np.zeros, like(a, dtype, shape), requires_grad)
 
 
 def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, requires_grad=False):
@@ -145,7 +150,7 @@ def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, requires_grad
     >>> fastad.ones_like(fastad.tensor([1.0, 2.0]))
     tensor([1., 1.])
     """
-    return fresh(np.ones(*like(a, dtype, shape)), requires_grad)
+    return fresh(np.ones, like(a, dtype, shape), requires_grad)
 
 
 def empty_like(prototype, dtype=None, order="K", subok=True, shape=None, *, requires_grad=False):
@@ -157,7 +162,7 @@ def empty_like(prototype, dtype=None, order="K", subok=True, shape=None, *, requ
     >>> fastad.empty_like(fastad.tensor([1.0, 2.0])).shape
     (2,)
     """
-    return fresh(np.empty(*like(prototype, dtype, shape)), requires_grad)
+    return fresh(np.empty, like(prototype, dtype, shape), requires_grad)
 
 
 def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, requires_grad=False):
@@ -170,7 +175,7 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, r
     tensor([3., 3.])
     """
     shape, dtype = like(a, dtype, shape)
-    return fresh(np.full(shape, plain(fill_value), dtype), requires_grad)
+    return fresh(np.full, (shape, plain(fill_value), dtype), requires_grad)
 
 
 def asarray(a, dtype=None, *, requires_grad=False):

@@ -6,9 +6,9 @@ Imports tensor.  Next: exchange.pyx.
 import numpy as np
 
 from .arrays cimport assign, cast, copy
-from .storage cimport Array, Foreign, Layout, root, to_ndarray, wrote
+from .storage cimport Array, Foreign, Layout, refuse_masked, root, to_ndarray, wrote
 from .tape cimport grad_enabled
-from .tensor cimport Tensor, as_tensor, binary_fn, operators, plain, wrap
+from .tensor cimport Tensor, as_tensor, binary_fn, numeric, operators, plain, wrap
 from .tensor import install
 
 
@@ -17,7 +17,10 @@ cdef object in_place(Tensor x, object y, binary_fn op, str name):
     cdef Tensor other, value
     if grad_enabled() and (x.node is not None or (isinstance(y, Tensor) and (<Tensor> y).node is not None)):
         return op(x, y)
-    value = op(wrap(x.arr), (<Tensor> y).detach() if isinstance(y, Tensor) else y)
+    result = op(wrap(x.arr), (<Tensor> y).detach() if isinstance(y, Tensor) else y)
+    if result is NotImplemented:
+        return result
+    value = result
     write(x, value, name)
     return x
 
@@ -51,6 +54,8 @@ cdef object set_item(Tensor self, object index, object value):
         if (<Tensor> value).node is not None and grad_enabled():
             raise RuntimeError("x[...] = v: v requires a gradient that the assignment would drop; use v.detach()")
         value = to_ndarray((<Tensor> value).arr)
+    elif type(value) not in (int, float, bool):
+        value = numeric("x[...] = v", value, None)
     if self.arr.readonly:
         raise ValueError("x[...] = v: this tensor's memory is read-only")
     to_ndarray(self.arr)[plain_index(index)] = value
@@ -58,6 +63,7 @@ cdef object set_item(Tensor self, object index, object value):
 
 
 cdef object plain_index(object index):
+    refuse_masked("x[index] = v", index)
     if isinstance(index, tuple):
         return tuple([plain(i) for i in index])
     return plain(index)
@@ -96,7 +102,7 @@ def fill_(Tensor self not None, value):
     >>> fastad.zeros(3).fill_(7)
     tensor([7., 7., 7.])
     """
-    return self.copy_(np.asarray(value, dtype=self.dtype))
+    return self.copy_(numeric("fill_", value, self.dtype))
 
 
 def zero_(Tensor self not None):

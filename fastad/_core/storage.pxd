@@ -76,6 +76,7 @@ cdef int parse_shape(object shape, Py_ssize_t* out) except -1
 cdef Array empty(Layout layout)
 cdef Array scalar(int code, double value)
 cdef Array view(Array a, Layout layout, char* data)
+cdef int refuse_masked(str name, object x, int depth=*) except -1
 cdef Array from_ndarray(object nd)
 cdef Array copy_ndarray(object nd)
 cdef void copy_bytes(void* to, const void* source, Py_ssize_t nbytes) noexcept      # large ones without the GIL

@@ -154,7 +154,7 @@ cdef bint trim() noexcept:
     return found
 
 
-cdef void* take_new(Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
+cdef void* take_new(Layout layout, Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
     cdef void* p
     if FASTAD_DEBUG:
         block[0] = max(nbytes, 1)
@@ -162,25 +162,30 @@ cdef void* take_new(Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
     if p is NULL and trim():
         p = new_block(block[0])
     if p is NULL:
-        raise MemoryError(f"fastad: cannot allocate {nbytes} bytes")
+        raise no_memory(layout)
     return p
 
 
-cdef inline void* take(Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
+cdef inline void* take(Layout layout, Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
     global large_bytes
     cdef int c
     cdef void* p
     if nbytes > (PY_SSIZE_T_MAX >> 2):
-        raise MemoryError(f"fastad: cannot allocate {nbytes} bytes")
+        raise no_memory(layout)
     c = size_class(nbytes, block)
     p = free_blocks[c]
     if p is NULL:
-        return take_new(nbytes, block)
+        return take_new(layout, nbytes, block)
     free_blocks[c] = (<void**> p)[0]
     kept[c] -= 1
     if c >= SMALL_CLASSES:
         large_bytes -= block[0]
     return p
+
+
+cdef object no_memory(Layout layout):
+    return MemoryError(f"fastad: cannot allocate {layout.size * layout.itemsize} bytes for an array of shape "
+                       f"{shape_of(layout)} and dtype {layout.dtype}")
 
 
 cdef inline void put(void* p, Py_ssize_t block) noexcept:
@@ -393,16 +398,25 @@ cdef int parse_shape(object shape, Py_ssize_t* out) except -1:
         try:
             out[0] = shape
             return 1
+        except OverflowError:
+            raise too_long(shape) from None
         except TypeError:
             if not hasattr(shape, "__iter__"):
                 raise TypeError(f"fastad: a shape is an integer or a sequence of integers, got {shape!r}") from None
             shape = tuple(shape)
     if len(shape) > MAX_NDIM:
         raise ValueError(f"fastad: {len(shape)} dimensions; NumPy and fastad allow at most {MAX_NDIM}")
-    for item in shape:
-        out[n] = item
-        n += 1
+    try:
+        for item in shape:
+            out[n] = item
+            n += 1
+    except OverflowError:
+        raise too_long(shape) from None
     return n
+
+
+cdef object too_long(object shape):
+    return ValueError(f"fastad: array is too big: a length of shape {shape} exceeds 2**63 - 1")
 
 
 # ---- arrays ------------------------------------------------------------------------------------------
@@ -439,7 +453,7 @@ cdef Array empty(Layout layout):
         a.data = <char*> a.inside
     else:
         block = Block.__new__(Block)
-        block.data = take(nbytes, &block.size)
+        block.data = take(layout, nbytes, &block.size)
         a.data = <char*> block.data
         a.holder = block
     return a
@@ -471,11 +485,25 @@ cdef Array view(Array a, Layout layout, char* data):
     return v
 
 
+cdef int refuse_masked(str name, object x, int depth=0) except -1:
+    """TypeError if x is a masked array that hides an element, or a sequence that holds one: NumPy would show it."""
+    if isinstance(x, np.ndarray):
+        if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+            raise TypeError(f"{name}: this masked array of shape {x.shape} hides elements, and tensors have no mask; use "
+                            f"x.filled(value), or x.compressed() for the others")
+    elif isinstance(x, (list, tuple)) and depth < MAX_NDIM:
+        for item in x:
+            if isinstance(item, (np.ndarray, list, tuple)):
+                refuse_masked(name, item, depth + 1)
+    return 0
+
+
 cdef Array from_ndarray(object nd):
     """Share the memory of a NumPy array: native byte order and aligned, else ValueError."""
     if not isinstance(nd, np.ndarray):
         raise TypeError(f"fastad: expected a numpy.ndarray, got {type(nd).__name__}")
     cdef int code = code_of(nd.dtype)
+    refuse_masked("fastad", nd)
     if not nd.dtype.isnative or not nd.flags.aligned:
         raise ValueError("fastad: cannot share a byte-swapped or unaligned array; fastad.tensor(array) copies it")
     cdef cnp.ndarray arr = nd

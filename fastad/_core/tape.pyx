@@ -6,6 +6,7 @@ from a result are the Wengert list of that result.
 Imports arrays and storage below.  Next: walk.pyx, which carries adjoints back over the nodes.
 """
 cimport cython
+from cpython.object cimport PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 
 from .arrays cimport add, add_into, cast, sum_to
@@ -21,6 +22,9 @@ cdef extern from *:
     #endif
     """
     int fad_no_grad, fad_nesting
+
+cdef extern from "Python.h":
+    void PyType_Modified(PyTypeObject* t)
 
 
 cdef bint grad_enabled() noexcept:
@@ -126,6 +130,14 @@ cdef class Node:
 
     def __repr__(self):
         return f"<node {self.prim.name} {shape_of(self.layout)} {self.layout.dtype}>"
+
+
+def _new(cls, *args, **kwargs):
+    raise TypeError("Node: nodes are made by operations on tensors")
+
+
+(<dict> (<PyTypeObject*> Node).tp_dict)["__new__"] = staticmethod(_new)     # its methods read what only recording sets
+PyType_Modified(<PyTypeObject*> Node)
 
 
 cdef More more(Node node):

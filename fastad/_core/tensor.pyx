@@ -14,7 +14,8 @@ import numpy as np
 
 from .arrays cimport fill
 from .storage cimport (
-    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
+    copy_ndarray, dense_as, empty, from_ndarray, refuse_masked, root, same, scalar, shape_of, to_ndarray,
+    version_of,
 )
 from .tape cimport (
     ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, new_node,
@@ -28,6 +29,10 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* t)
+    bint PyObject_CheckBuffer(object x)
+    double float_of "PyFloat_AsDouble"(object x) noexcept        # -1 and an error set, if x is too large
+    PyObject* PyErr_Occurred()
+    void PyErr_Clear()
 
 # what other levels give: Python functions by NumPy's name
 FUNCTIONS = {}                            # "sum" -> function; __array_function__ looks here
@@ -98,23 +103,40 @@ cdef Tensor result_from(object nd):
     return wrap(from_ndarray(nd))
 
 
-cdef Array array_of(object x, object dtype):
-    """Numbers, sequences, arrays and buffers as an Array."""
+cdef object numeric(str name, object x, object dtype):
+    """Numbers, sequences, arrays and buffers as a NumPy array, which may be `x` itself."""
     cdef object nd
+    refuse_masked(name, x)
     try:
         nd = np.asarray(x, dtype=dtype)
     except ValueError as error:
         if "inhomogeneous" in str(error) or "sequence" in str(error):
-            raise ValueError(f"tensor: the nested sequences are ragged, rows must have equal lengths ({error})") from None
+            raise ValueError(f"{name}: the nested sequences are ragged, rows must have equal lengths ({error})") from None
         raise
-    return copy_ndarray(nd)
+    except OverflowError:
+        raise OverflowError(f"{name}: an integer does not fit into {'int64' if dtype is None else np.dtype(dtype)}") from None
+    if nd.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: arrays of dtype {nd.dtype} are not supported, got {type(x).__name__}; use a boolean, integer, "
+                        f"float or complex dtype")
+    return nd
+
+
+cdef Array array_of(object x, object dtype):
+    return copy_ndarray(numeric("tensor", x, dtype))
 
 
 cdef Tensor as_tensor(object x):
     """A Tensor as it is; anything else copied, without a derivative."""
     if isinstance(x, Tensor):
         return <Tensor> x
-    return wrap(array_of(x, None))
+    return wrap(copy_ndarray(operand("fastad", x)))
+
+
+cdef object operand(str name, object x):
+    """Numbers that stand beside tensors.  A matrix does not: its products and its axes are not those of an array."""
+    if isinstance(x, np.matrix):
+        raise TypeError(f"{name}: a numpy.matrix means another product by * and **; use numpy.asarray(x) or fastad.tensor(x)")
+    return numeric(name, x, None)
 
 
 cdef enum:
@@ -141,20 +163,37 @@ cdef Tensor constant(int code, double value):
     return t
 
 
-cdef Tensor coerce(object x, Tensor other):
+cdef Tensor coerce(str name, object x, Tensor other):
     """An operand beside a Tensor: Python numbers take its dtype where NumPy's promotion lets them."""
     cdef int code = other.arr.layout.code
+    cdef double value
     if isinstance(x, Tensor):
         return <Tensor> x
     if type(x) is float or type(x) is int or type(x) is bool:
         if compiled(code):
-            return constant(code, x)
-        return wrap(copy_ndarray(np.asarray(x, dtype=np.result_type(other.arr.layout.dtype, x))))
-    if type(x) is complex:
-        return wrap(copy_ndarray(np.asarray(x, dtype=np.result_type(other.arr.layout.dtype, x))))
-    if isinstance(x, (np.ndarray, np.generic, list, tuple)):
-        return wrap(array_of(x, None))
+            value = float_of(x)
+            if value == -1 and PyErr_Occurred() is not NULL:
+                PyErr_Clear()
+                raise OverflowError(f"{name}: an integer of {x.bit_length()} bits does not fit into {other.dtype}")
+            return constant(code, value)
+        return wrap(copy_ndarray(numeric(name, x, np.result_type(other.arr.layout.dtype, x))))
+    if isinstance(x, (np.ndarray, np.generic, list, tuple)) or foreign(x):
+        return wrap(copy_ndarray(operand(name, x)))
+    if isinstance(x, (int, float, complex)):      # complex, and enumerations
+        x = int(x) if isinstance(x, int) else float(x) if isinstance(x, float) else complex(x)
+        return wrap(copy_ndarray(numeric(name, x, np.result_type(other.arr.layout.dtype, x))))
     return None
+
+
+cdef bint foreign(object x):
+    """Whether NumPy takes x for an array, as it does a pandas column or a memoryview; not what asks to be left alone."""
+    return (hasattr(x, "__array__") or hasattr(x, "__array_interface__") or PyObject_CheckBuffer(x)) \
+        and not isinstance(x, bytes) and getattr(x, "__array_ufunc__", x) is not None
+
+
+def checked(str name, x):
+    """`x` as a NumPy array of numbers; TypeError for what holds none, and for a masked array or a matrix."""
+    return operand(name, x)
 
 
 # ---- leaves --------------------------------------------------------------------------------------------
@@ -197,12 +236,10 @@ cdef int drop_leaf(Tensor t) except -1:
 
 
 cdef object compare(Tensor x, object other, object ufunc):
-    cdef Tensor y
-    if isinstance(other, Tensor):
-        return result_from(ufunc(ndarray(x), ndarray(other)))
-    if isinstance(other, (int, float, complex, np.ndarray, np.generic, list, tuple)):
+    if type(other) in (int, float, bool):         # weak, and integers of any size compare
         return result_from(ufunc(ndarray(x), other))
-    return NotImplemented
+    cdef Tensor y = coerce(ufunc.__name__, other, x)
+    return NotImplemented if y is None else result_from(ufunc(ndarray(x), ndarray(y)))
 
 
 def hooks_of(Tensor t not None):
@@ -245,6 +282,8 @@ cdef class Tensor:
     >>> x.grad
     tensor([2., 4.])
     """
+
+    __pandas_priority__ = 10_000          # pandas' operators give way: a column is taken by its values
 
     def __init__(self, *args, **kwargs):
         if self.arr is None:

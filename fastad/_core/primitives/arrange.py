@@ -3,6 +3,8 @@ tril, triu.
 
 Imports the families below through the table of functions.  Next: reduction.pyx.
 """
+import math
+
 import numpy as np
 
 from ..make import as_tensors as _as_tensors
@@ -122,7 +124,15 @@ def repeat(a, repeats, axis=None):
         r = int(counts.reshape(()))
         wide = FUNCTIONS["broadcast_to"](FUNCTIONS["expand_dims"](a, k + 1), (*shape[:k + 1], r, *shape[k + 1:]))
         return wide.reshape((*shape[:k], shape[k] * r, *shape[k + 1:]), copy=True)
+    check_length("repeat", shape, k, int(counts.sum(dtype=object)))
     return picked(a, k, np.repeat(np.arange(shape[k]), counts))
+
+
+def check_length(name, shape, axis, n):
+    """NumPy counts in 64 bits without looking."""
+    wide = (*shape[:axis], n, *shape[axis + 1:])
+    if math.prod(max(m, 1) for m in wide) >= 2**60:
+        raise ValueError(f"{name}: array is too big: its elements would take more than 2**63 - 1 bytes, shape {wide}")
 
 
 def picked(a, axis, index):
@@ -167,6 +177,7 @@ def pad(array, pad_width, mode="constant", *, constant_values=0):
     y = array.copy()
     for k in range(ndim):
         if any(widths[k]):
+            check_length("pad", y.shape, k, shape[k] + sum(widths[k]))
             y = picked(y, k, np.pad(np.arange(shape[k]), widths[k], mode=mode))
     return y
 

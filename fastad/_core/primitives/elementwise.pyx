@@ -260,12 +260,12 @@ cdef object binary(Binary p, object a, object b):
     cdef Tensor ta, tb
     if isinstance(a, Tensor):
         ta = <Tensor> a
-        tb = <Tensor> b if isinstance(b, Tensor) else coerce(b, ta)
+        tb = <Tensor> b if isinstance(b, Tensor) else coerce(p.name, b, ta)
         if tb is None:
             return NotImplemented
     else:
         tb = <Tensor> b
-        ta = coerce(a, tb)
+        ta = coerce(p.name, a, tb)
         if ta is None:
             return NotImplemented
     return p.apply(ta, tb)

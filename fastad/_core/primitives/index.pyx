@@ -17,7 +17,8 @@ import numpy as np
 from ..arrays cimport GIL_SIZE, add_into, contiguous, fill
 from ..kernels cimport K, fad_reduce_fn
 from ..storage cimport (
-    Array, Layout, dense, dense_dtype, empty, from_ndarray, parse_shape, same_shape, shape_of, strided, to_ndarray, view,
+    Array, Layout, dense, dense_dtype, empty, from_ndarray, parse_shape, refuse_masked, same_shape, shape_of, strided, to_ndarray,
+    view,
 )
 from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
 from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, wrap
@@ -160,8 +161,9 @@ cdef object frozen_item(object item):
         return np.bool_(item)
     if isinstance(item, Tensor):
         item = to_ndarray((<Tensor> item).arr)
-    if not isinstance(item, (np.ndarray, list, tuple)):
+    if not isinstance(item, (np.ndarray, list, tuple)) and not hasattr(item, "__array__"):
         raise IndexError(f"{VALID}; got {type(item).__name__}")
+    refuse_masked("x[index]", item)
     array = np.array(item)
     if array.size == 0 and not isinstance(item, np.ndarray):
         array = array.astype(np.intp)
@@ -460,6 +462,7 @@ def take_along_axis(arr, indices, axis=-1):
 
 def integers(name, indices):
     """Index numbers as an integer array."""
+    refuse_masked(name, indices)
     array = np.asarray(indices)
     if array.size == 0 and not isinstance(indices, (np.ndarray, Tensor)):
         array = array.astype(np.intp)

@@ -6,6 +6,9 @@ cimport cython
 
 import numpy as np
 
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
 from ..arrays cimport assign, cast
 from ..arrays cimport copy as copy_array
 from ..storage cimport Array, Layout, code_of, dense_dtype, empty, strided, view
@@ -59,7 +62,11 @@ cdef class Join(Primitive):
                 shape[i] = first.shape[k]
             k += 1
         for x in inputs:
-            shape[axis] += 1 if self.new_axis else x.arr.layout.shape[axis]
+            n = 1 if self.new_axis else x.arr.layout.shape[axis]
+            if n > PY_SSIZE_T_MAX - shape[axis]:
+                raise ValueError(f"{self.name}: array is too big: axis {axis} is longer than 2**63 - 1, "
+                                 f"from {len(inputs)} arrays of shapes like {x.shape}")
+            shape[axis] += n
         out = empty(dense_dtype(first.dtype, ndim, shape))
         for x in inputs:
             n = 1 if self.new_axis else x.arr.layout.shape[axis]

@@ -88,7 +88,7 @@ cdef class CrossEntropy(Primitive):
 
     def vjp(self, node, saved, g):
         x = saved[0]
-        target = to_ndarray(<Array> (<Node> node).args).ravel()
+        target = to_ndarray(<Array?> (<Node?> node).args).ravel()
         onehot = np.zeros((target.size, x.shape[x.ndim - 1]), dtype=x.dtype)
         onehot[np.arange(target.size), target] = 1
         p = SOFTMAX.apply(x) - result_from(onehot.reshape(x.shape))

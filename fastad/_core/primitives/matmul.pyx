@@ -162,10 +162,10 @@ cdef object matmul_operator(object a, object b):
     cdef Tensor ta, tb
     if isinstance(a, Tensor):
         ta = <Tensor> a
-        tb = coerce(b, ta)
+        tb = coerce("matmul", b, ta)
     else:
         tb = <Tensor> b
-        ta = coerce(a, tb)
+        ta = coerce("matmul", a, tb)
     if ta is None or tb is None:
         return NotImplemented
     return MATMUL.apply(ta, tb)
@@ -207,9 +207,9 @@ def matmul(a, b, /):
 def operands(name, a, b):
     """Both as Tensors; numbers take the dtype of the other."""
     if isinstance(a, Tensor):
-        b = coerce(b, <Tensor> a)
+        b = coerce(name, b, <Tensor> a)
     elif isinstance(b, Tensor):
-        a = coerce(a, <Tensor> b)
+        a = coerce(name, a, <Tensor> b)
     else:
         a, b = as_tensor(a), as_tensor(b)
     if a is None or b is None:

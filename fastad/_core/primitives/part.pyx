@@ -5,6 +5,8 @@ Imports shape.pyx for axis arguments.  Next: join.pyx.
 """
 cimport cython
 
+import operator
+
 from ..arrays cimport add_into, assign, copy, fill
 from ..storage cimport Array, Layout, dense_dtype, empty, parse_shape, shape_of, strided, view
 from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
@@ -162,6 +164,11 @@ def flip(m, axis=None):
                                        for i in range(t.arr.layout.ndim)]))
 
 
+cdef Py_ssize_t clamped(object offset) except? -1:
+    """An integer of any size, as a number of places that is as far outside."""
+    return max(-(1 << 62), min(1 << 62, operator.index(offset)))
+
+
 def diagonal(a, offset=0, axis1=0, axis2=1):
     """The elements of which the indices along two axes differ by `offset`, as a new last axis.  A view.
 
@@ -179,7 +186,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     tensor([1, 4])
     """
     cdef Tensor t = as_tensor(a)
-    cdef Py_ssize_t k = offset, n
+    cdef Py_ssize_t k = clamped(offset), n
     cdef int p, q, i, j = 0, ndim = t.arr.layout.ndim
     if ndim < 2:
         raise ValueError(f"diagonal: a must have at least two axes, got shape {t.shape}")

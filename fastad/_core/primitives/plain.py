@@ -6,7 +6,7 @@ Imports the table of functions.  Next: creation.py, one folder up.
 import numpy as np
 
 from ..make import from_numpy
-from ..tensor import Tensor, register
+from ..tensor import Tensor, checked, register
 
 
 def plain(x):
@@ -46,10 +46,7 @@ def number(name, x):
     """An operand for NumPy, which would also take text and objects; Python scalars stay weak."""
     if isinstance(x, Tensor) or type(x) in (bool, int, float, complex):
         return plain(x)
-    nd = np.asarray(x)
-    if nd.dtype.kind not in "biufc":
-        raise TypeError(f"{name}: no numbers in an operand of type {type(x).__name__}")
-    return nd if isinstance(x, (list, tuple)) else x
+    return checked(name, x)
 
 
 def through_numpy(name):

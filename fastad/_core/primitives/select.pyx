@@ -78,10 +78,10 @@ def where(condition, x=None, y=None, /):
         c = wrap(cast(c.arr, np.dtype(np.bool_)))
     if isinstance(x, Tensor):
         a = x
-        b = coerce(y, a)
+        b = coerce("where", y, a)
     elif isinstance(y, Tensor):
         b = y
-        a = coerce(x, b)
+        a = coerce("where", x, b)
     else:
         a, b = as_tensor(x), as_tensor(y)
     if a is None or b is None:
