@@ -1,6 +1,9 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
 from . import autograd
 from ._config import get_num_threads, set_num_threads, show_config
+from ._core import hooks as _hooks
+from ._core import inplace as _inplace
+from ._core.exchange import from_dlpack
 from ._core.make import from_numpy, tensor
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS

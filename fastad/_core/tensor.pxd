@@ -55,11 +55,14 @@ cdef Tensor as_tensor(object x)
 cdef Tensor coerce(object x, Tensor other)
 cdef Array array_of(object x, object dtype)                # numbers, sequences and arrays: always a copy
 cdef object ndarray(Tensor x)
+cdef object plain(object x)                                 # a Tensor's array; anything else as it is
 cdef Tensor result_from(object nd)                          # a NumPy result (array or scalar) as a Tensor
 
 # filled by the level above
 ctypedef object (*unary_fn)(Tensor x)
 ctypedef object (*binary_fn)(object a, object b)
+ctypedef object (*write_fn)(Tensor x, object y, binary_fn op, str name)
+ctypedef object (*setitem_fn)(Tensor x, object index, object value)
 cdef struct Operators:
     binary_fn add
     binary_fn subtract
@@ -70,7 +73,11 @@ cdef struct Operators:
     unary_fn negative
     unary_fn abs
     binary_fn getitem
+    setitem_fn setitem
+    write_fn in_place
 cdef Operators operators
+
+cdef object refuse(Tensor t, str what)                      # the error where NumPy would drop a derivative
 
 # leaves and seeds, for make.pyx
 cdef int make_leaf(Tensor t) except -1

@@ -1,7 +1,7 @@
 """Level 3: Tensor.  Its operators go through a table that the primitives fill when they are imported, so this
 module names no operation.  Methods come by `register`, one call beside each primitive.
 
-Imports tape and storage below.  Next: primitives/.
+Imports tape and storage below.  Next: inplace.pyx.
 """
 cimport cython
 cimport numpy as cnp
@@ -10,19 +10,18 @@ from cpython.buffer cimport PyObject_GetBuffer
 
 from libc.string cimport memcmp, memcpy
 
-import weakref
-
 import numpy as np
 
-from .arrays cimport assign, cast, copy, fill
+from .arrays cimport fill
 from .storage cimport (
-    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of, wrote,
+    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
     ACCUMULATE, LeafRef, add_output, grad_enabled, link, new_node,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, OTHER, compiled
+
 from .tape import add_hook
 
 cnp.import_array()
@@ -85,6 +84,10 @@ cdef Node record_n(Primitive prim, list inputs, object args):
 # ---- taking arguments --------------------------------------------------------------------------------
 cdef object ndarray(Tensor x):
     return to_ndarray(x.arr)
+
+
+cdef object plain(object x):
+    return to_ndarray((<Tensor> x).arr) if isinstance(x, Tensor) else x
 
 
 cdef Tensor result_from(object nd):
@@ -154,7 +157,7 @@ cdef Tensor coerce(object x, Tensor other):
     return None
 
 
-# ---- leaves, and writing in place --------------------------------------------------------------------
+# ---- leaves --------------------------------------------------------------------------------------------
 cdef object refuse(Tensor t, str what):
     return TypeError(f"{what}: this tensor of shape {t.shape} requires a gradient, and NumPy would drop it; use "
                      f"x.detach().numpy() for the numbers, or fastad's own functions to stay on the tape")
@@ -193,37 +196,6 @@ cdef int drop_leaf(Tensor t) except -1:
     return 0
 
 
-cdef object in_place(Tensor x, object y, binary_fn op, str name):
-    """x op= y: on a tensor in a graph the name is bound to the new value, else the memory is written."""
-    cdef Tensor other, value
-    if grad_enabled() and (x.node is not None or (isinstance(y, Tensor) and (<Tensor> y).node is not None)):
-        return op(x, y)
-    value = op(wrap(x.arr), (<Tensor> y).detach() if isinstance(y, Tensor) else y)
-    write(x, value, name)
-    return x
-
-
-cdef bint overlap(Array a, Array b):
-    """Whether writing a may change b before it is read."""
-    cdef Array ra = root(a), rb = root(b)
-    if ra is rb:
-        return a is not b
-    return (isinstance(ra.holder, np.ndarray) or isinstance(rb.holder, np.ndarray)) and \
-        np.may_share_memory(to_ndarray(a), to_ndarray(b))
-
-
-cdef int write(Tensor x, Tensor value, str name) except -1:
-    cdef Layout to = x.arr.layout
-    if x.arr.readonly:
-        raise ValueError(f"{name}: this tensor's memory is read-only")
-    if not np.can_cast(value.arr.layout.dtype, to.dtype, "same_kind"):
-        raise TypeError(f"{name}: cannot cast the result from {value.arr.layout.dtype} to {to.dtype} in place")
-    cdef Array source = cast(value.arr, to.dtype)
-    assign(x.arr, copy(source) if overlap(x.arr, source) else source)
-    wrote(x.arr)
-    return 0
-
-
 cdef object compare(Tensor x, object other, object ufunc):
     cdef Tensor y
     if isinstance(other, Tensor):
@@ -231,6 +203,13 @@ cdef object compare(Tensor x, object other, object ufunc):
     if isinstance(other, (int, float, complex, np.ndarray, np.generic, list, tuple)):
         return result_from(ufunc(ndarray(x), other))
     return NotImplemented
+
+
+def hooks_of(Tensor t not None):
+    """The list of the functions that see this tensor's gradient in every walk."""
+    if t.node is None:
+        raise RuntimeError("register_hook: this tensor does not require a gradient")
+    return add_hook(t.node, t.out)
 
 
 # ---- Tensor ------------------------------------------------------------------------------------------
@@ -408,57 +387,6 @@ cdef class Tensor:
         """
         return wrap(self.arr)
 
-    def register_hook(self, hook):
-        """Call ``hook(grad)`` with this tensor's gradient in every walk; a Tensor it returns replaces the gradient.
-
-        Returns a handle whose ``remove()`` takes the hook away.
-
-        Examples
-        --------
-        >>> import fastad
-        >>> x = fastad.tensor(3.0, requires_grad=True)
-        >>> handle = x.register_hook(lambda grad: grad * 10)
-        >>> (x * x).backward()
-        >>> x.grad
-        tensor(60.)
-        """
-        if self.node is None:
-            raise RuntimeError("register_hook: this tensor does not require a gradient")
-        return HookHandle(add_hook(self.node, self.out), hook)
-
-    def retain_grad(self):
-        """Keep the gradient of this intermediate value in its ``.grad``.
-
-        Examples
-        --------
-        >>> import fastad
-        >>> x = fastad.tensor(3.0, requires_grad=True)
-        >>> y = x * 2
-        >>> y.retain_grad()
-        >>> (y * y).backward()
-        >>> y.grad
-        tensor(12.)
-        """
-        if self.is_leaf or any([isinstance(hook, Keeper) and hook.tensor() is self for hook in add_hook(self.node, self.out)]):
-            return
-        self.register_hook(Keeper(self))
-
-    # -- exchange
-    def numpy(self):
-        """A NumPy array that shares the memory.  Writes through it cannot be seen by the tape.
-
-        Raises TypeError if the tensor requires a gradient: use ``x.detach().numpy()``.
-
-        Examples
-        --------
-        >>> import fastad
-        >>> fastad.tensor([1.0, 2.0]).numpy()
-        array([1., 2.])
-        """
-        if self.node is not None:
-            raise refuse(self, "numpy")
-        return to_ndarray(self.arr)
-
     def item(self):
         """The single element as a Python number.
 
@@ -476,27 +404,6 @@ cdef class Tensor:
             return (<double*> self.arr.data)[0]
         return to_ndarray(self.arr).item()
 
-    def tolist(self):
-        """Nested lists of Python numbers.
-
-        Examples
-        --------
-        >>> import fastad
-        >>> fastad.tensor([[1, 2], [3, 4]]).tolist()
-        [[1, 2], [3, 4]]
-        """
-        return to_ndarray(self.arr).tolist()
-
-    def __array__(self, dtype=None, copy=None):
-        if self.node is not None:
-            raise refuse(self, "numpy.asarray")
-        nd = to_ndarray(self.arr)
-        if dtype is not None and nd.dtype != dtype:
-            if copy is False:
-                raise ValueError(f"numpy.asarray: {nd.dtype} cannot become {dtype} without a copy")
-            return nd.astype(dtype)
-        return nd.copy() if copy else nd
-
     def __getbuffer__(self, Py_buffer* buffer, int flags):
         if self.node is not None:
             raise BufferError(str(refuse(self, "buffer")))
@@ -504,24 +411,6 @@ cdef class Tensor:
 
     def __releasebuffer__(self, Py_buffer* buffer):
         pass                              # the array that filled the buffer is its owner
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        function = UFUNCS.get(ufunc)
-        if method != "__call__" or function is None:
-            raise TypeError(f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}: fastad has no rule "
-                            f"for it; use x.detach().numpy() if no derivative is needed")
-        if any(v is not None and not (k == "where" and v is True) for k, v in kwargs.items()):
-            raise TypeError(f"numpy.{ufunc.__name__}: {', '.join(kwargs)} is not supported on a fastad tensor")
-        return function(*inputs)
-
-    def __array_function__(self, func, types, args, kwargs):
-        name = func.__name__ if func.__module__ in ("numpy", "numpy.lib") else f"{func.__module__}.{func.__name__}"
-        name = name.removeprefix("numpy.")
-        function = FUNCTIONS.get(name)
-        if function is None:
-            raise TypeError(f"numpy.{name}: fastad has no rule for it; use x.detach().numpy() if no derivative is "
-                            f"needed")
-        return function(*args, **kwargs)
 
     # -- operators
     def __add__(a, b):
@@ -554,19 +443,19 @@ cdef class Tensor:
         return operators.abs(self)
 
     def __iadd__(self, other):
-        return in_place(self, other, operators.add, "+=")
+        return operators.in_place(self, other, operators.add, "+=")
 
     def __isub__(self, other):
-        return in_place(self, other, operators.subtract, "-=")
+        return operators.in_place(self, other, operators.subtract, "-=")
 
     def __imul__(self, other):
-        return in_place(self, other, operators.multiply, "*=")
+        return operators.in_place(self, other, operators.multiply, "*=")
 
     def __itruediv__(self, other):
-        return in_place(self, other, operators.divide, "/=")
+        return operators.in_place(self, other, operators.divide, "/=")
 
     def __ipow__(self, other, mod):
-        return in_place(self, other, operators.power, "**=")
+        return operators.in_place(self, other, operators.power, "**=")
 
     def __richcmp__(self, other, int op):
         return compare(self, other,
@@ -617,57 +506,7 @@ cdef class Tensor:
         return operators.getitem(self, index)
 
     def __setitem__(self, index, value):
-        if self.node is not None and grad_enabled():
-            raise RuntimeError("x[...] = v: x is part of a graph and cannot be changed in place; write under no_grad(), or "
-                               "build the value with where(), concatenate() or stack()")
-        if isinstance(value, Tensor):
-            if (<Tensor> value).node is not None and grad_enabled():
-                raise RuntimeError("x[...] = v: v requires a gradient that the assignment would drop; use v.detach()")
-            value = to_ndarray((<Tensor> value).arr)
-        if self.arr.readonly:
-            raise ValueError("x[...] = v: this tensor's memory is read-only")
-        to_ndarray(self.arr)[plain_index(index)] = value
-        wrote(self.arr)
-
-    def copy_(self, value):
-        """Overwrite the numbers with `value`, broadcast; only outside a graph.
-
-        Examples
-        --------
-        >>> import fastad
-        >>> x = fastad.zeros((2, 2))
-        >>> x.copy_([1.0, 2.0])
-        tensor([[1., 2.],
-                [1., 2.]])
-        """
-        if self.node is not None and grad_enabled():
-            raise RuntimeError("copy_: this tensor is part of a graph and cannot be changed in place; use no_grad()")
-        if isinstance(value, Tensor) and (<Tensor> value).node is not None and grad_enabled():
-            raise RuntimeError("copy_: the source requires a gradient that the copy would drop; use detach()")
-        write(self, as_tensor(value), "copy_")
-        return self
-
-    def fill_(self, value):
-        """Overwrite every element with `value`; only outside a graph.
-
-        Examples
-        --------
-        >>> import fastad
-        >>> fastad.zeros(3).fill_(7)
-        tensor([7., 7., 7.])
-        """
-        return self.copy_(np.asarray(value, dtype=self.dtype))
-
-    def zero_(self):
-        """Overwrite every element with 0; only outside a graph.
-
-        Examples
-        --------
-        >>> import fastad
-        >>> fastad.ones(3).zero_()
-        tensor([0., 0., 0.])
-        """
-        return self.fill_(0)
+        operators.setitem(self, index, value)
 
     def __iter__(self):
         if self.arr.layout.ndim == 0:
@@ -694,41 +533,6 @@ def _new(cls, *args, **kwargs):
 
 
 install("__new__", staticmethod(_new))    # an object without an Array must not get into Python's hands
-
-
-class Keeper:
-    """The hook of `retain_grad`: adds to the ``.grad`` of a tensor, as long as that lives."""
-
-    def __init__(self, tensor):
-        self.tensor = weakref.ref(tensor)
-
-    def __call__(self, g):
-        t = self.tensor()
-        if t is not None:
-            t.grad = g if t.grad is None else t.grad + g
-
-
-class HookHandle:
-    """What `register_hook` returns."""
-
-    def __init__(self, hooks, hook):
-        self.hooks, self.hook = hooks, hook
-        hooks.append(hook)
-
-    def remove(self):
-        """Take the hook away."""
-        if self.hook in self.hooks:
-            self.hooks.remove(self.hook)
-
-
-cdef object plain(object x):
-    return to_ndarray((<Tensor> x).arr) if isinstance(x, Tensor) else x
-
-
-cdef object plain_index(object index):
-    if isinstance(index, tuple):
-        return tuple([plain(i) for i in index])
-    return plain(index)
 
 
 cdef Tensor cotangent(Tensor t, object gradient, str name):

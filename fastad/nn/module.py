@@ -295,6 +295,15 @@ class Module:
             own[name].detach().copy_(value)
         return Keys(missing, unexpected)
 
+    # -- copies
+    def __copy__(self):
+        """The same members under another module: what is set on one does not appear on the other."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        for registry in ("_parameters", "_buffers", "_transient", "_modules"):
+            twin.__dict__[registry] = self.__dict__[registry].copy()
+        return twin
+
     # -- appearance
     def extra_repr(self):
         """What stands in the brackets of the repr of a module without submodules."""

@@ -21,6 +21,11 @@ def erf(x):
     return np.vectorize(scalar, otypes=[np.float64])(x)
 
 
+def bce_with_logits(a, b):
+    wrong = np.where(a > 0, 1 - b, b)         # certainty counts nothing where it is right, also when it is infinite
+    return np.where(wrong == 0, 0, np.abs(a) * wrong) + np.log1p(np.exp(-np.abs(a)))
+
+
 # where NumPy has no function of the row's name
 NUMPY = {
     "sigmoid": sigmoid,
@@ -29,7 +34,7 @@ NUMPY = {
     "logsigmoid": lambda x: -np.logaddexp(-x, 0),
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
-    "leaky_relu": lambda x: np.where(x > 0, x, 0.1 * x),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.125 * x),
     "elu": lambda x: np.where(x > 0, x, 1.5 * np.expm1(x)),
     "silu": lambda x: x * sigmoid(x),
     "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
@@ -37,11 +42,11 @@ NUMPY = {
     "gelu_tanh": lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2,
     "clip": lambda x: np.clip(x, -1.5, 2.5),
     "bce": lambda a, b: -(b * np.log(a) + (1 - b) * np.log(1 - a)),
-    "bce_with_logits": lambda a, b: np.maximum(a, 0) - a * b + np.log1p(np.exp(-np.abs(a))),
+    "bce_with_logits": bce_with_logits,
 }
 # where the public name or its arguments are not the row's
 FASTAD = {
-    "leaky_relu": lambda x: fa.leaky_relu(x, 0.1),
+    "leaky_relu": lambda x: fa.leaky_relu(x, 0.125),
     "elu": lambda x: fa.elu(x, 1.5),
     "gelu_tanh": lambda x: fa.gelu(x, approximate="tanh"),
     "clip": lambda x: fa.clip(x, -1.5, 2.5),
@@ -50,7 +55,7 @@ FASTAD = {
 }
 TORCH = {} if torch is None else {
     "power": torch.pow, "abs": torch.abs, "softplus": F.softplus, "logsigmoid": F.logsigmoid, "relu": F.relu,
-    "relu6": F.relu6, "leaky_relu": lambda x: F.leaky_relu(x, 0.1), "elu": lambda x: F.elu(x, 1.5),
+    "relu6": F.relu6, "leaky_relu": lambda x: F.leaky_relu(x, 0.125), "elu": lambda x: F.elu(x, 1.5),
     "silu": F.silu, "mish": F.mish, "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "clip": lambda x: torch.clip(x, -1.5, 2.5),
     "bce": lambda a, b: F.binary_cross_entropy(a, b, reduction="none"),

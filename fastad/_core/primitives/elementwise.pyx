@@ -1,10 +1,9 @@
-"""Level 4: elementwise primitives: every row of csrc/rows.def, `where`, and what carries no derivative.
+"""Level 4: elementwise primitives, one for every row of csrc/rows.def, and the operators that they give to Tensor.
 
 A row gives the value and derivative as text.  Compiled in csrc/ they are the kernels; evaluated here over
-Tensors they are the traced rule, from which come derivatives of any order.  Next: reduction.pyx.
+Tensors they are the traced rule, from which come derivatives of any order.  Next: functions.pyx, their public faces.
 """
 cimport cython
-from libc.string cimport memset
 
 import numpy as np
 
@@ -14,80 +13,30 @@ from ..kernels import rows
 from ..storage cimport Array, Layout, dense, dense_as, dtype_of, empty, same_shape, scalar
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
 from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record1, record2, record_n, result_from, wrap
-from ..tensor import FUNCTIONS, register
+from ..numpy_forms import run_numpy
+from ..tensor import FUNCTIONS
 from ..types cimport F32, F64, OTHER, compiled
 
-# dtypes without kernels take NumPy's function, or the same formula in NumPy's
-NUMPY_FORMS = {
-    "power": np.power,
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "softplus": lambda x: np.logaddexp(x, x.dtype.type(0)),
-    "logsigmoid": lambda x: -np.logaddexp(-x, x.dtype.type(0)),
-    "relu": lambda x: np.where(x <= 0, x.dtype.type(0), x),
-    "relu6": lambda x: np.clip(x, 0, 6),
-    "leaky_relu": lambda x, p0: np.where(x <= 0, x * p0, x),
-    "elu": lambda x, p0: np.where(x <= 0, p0 * np.expm1(np.minimum(x, 0)), x),
-    "silu": lambda x: x / (1 + np.exp(-x)),
-    "mish": lambda x: x * np.tanh(np.logaddexp(x, x.dtype.type(0))),
-    "gelu_tanh": lambda x: x / (1 + np.exp(-x * (1.5957691216057308 + 0.07135481627260025 * x * x))),
-    "clip": lambda x, p0, p1: np.clip(x, p0, p1),
-    "bce": lambda a, b: -(b * np.maximum(np.log(a), -100) + (1 - b) * np.maximum(np.log1p(-a), -100)),
-    "bce_with_logits": lambda a, b: np.maximum(a, 0) - a * b + np.log1p(np.exp(-np.abs(a))),
-}
 # rows whose text is also the derivative of the complex function
 HOLOMORPHIC = frozenset(
     "negative square sqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh "
     "arcsinh arccosh arctanh sigmoid add subtract multiply divide power".split())
 
 
-def numpy_form(name):
-    """The NumPy function of a row; SciPy's for erf and gelu; TypeError where there is none."""
-    if name in NUMPY_FORMS:
-        return NUMPY_FORMS[name]
-    if name in ("erf", "gelu"):
-        try:
-            from scipy.special import erf
-        except ImportError:
-            raise TypeError(f"{name}: only float32 and float64 are compiled, and NumPy has no erf; "
-                            f"convert with astype, or install SciPy") from None
-        # SciPy computes float16 in a wider dtype
-        same = lambda x: erf(x).astype(x.dtype if x.dtype.kind == "f" else float, copy=False)
-        return same if name == "erf" else lambda x: x * (1 + same(x * 0.7071067811865476)) / 2
-    return getattr(np, name)
-
-
-def run_numpy(name, arrays, params):
-    try:
-        with np.errstate(all="ignore"):   # as the kernels: a NaN or an infinity is an answer
-            return numpy_form(name)(*arrays, *params)
-    except np.exceptions.DTypePromotionError:
-        raise
-    except TypeError as error:
-        if "ufunc" not in str(error):
-            raise
-        raise TypeError(f"{name}: no loop for dtypes {', '.join(str(a.dtype) for a in arrays)}") from None
-
-
 def weak_where(g):
     """`where` inside a rule: two numbers choose in the gradient's dtype, so that they do not promote it."""
-    def where_(c, a, b):
+    def where(c, a, b):
         if not isinstance(a, Tensor) and not isinstance(b, Tensor):
             a = np.asarray(a, dtype=g.dtype)
-        return where(c, a, b)
-    return where_
+        return FUNCTIONS["where"](c, a, b)
+    return where
 
 
-RULE_NAMES = {"R": float}                 # what a row's text may name; filled below
+RULE_NAMES = {"R": float}                 # what a row's text may name: every function, from the first use on
 
 
 cdef class Row(Primitive):
     """The primitive of one row of the table."""
-    cdef const fad_row* row
-    cdef readonly tuple texts             # the vjp of each input, as in the table
-    cdef list code
-    cdef bint passes[2]                   # the derivative is 1: the gradient goes on without a kernel
-    cdef readonly bint holomorphic
-
     cdef int setup(self, int i) except -1:
         self.row = &K.rows[i]
         self.name = self.row.name.decode()
@@ -103,6 +52,7 @@ cdef class Row(Primitive):
         """The traced rule: the derivative's text over Tensors."""
         if self.code is None:
             self.code = [compile(t, f"<vjp of {self.name}>", "eval") for t in self.texts]
+            RULE_NAMES.update(FUNCTIONS)
         local["g"] = g
         local["where"] = weak_where(g)
         return eval(self.code[i], RULE_NAMES, local)
@@ -113,7 +63,6 @@ cdef class Row(Primitive):
         return 0
 
 
-@cython.final
 cdef class Unary(Row):
     def __cinit__(self, int i):
         self.setup(i)
@@ -175,7 +124,6 @@ cdef class Unary(Row):
         return (self.evaluate(0, g, local),)
 
 
-@cython.final
 cdef class Binary(Row):
     def __cinit__(self, int i):
         self.setup(i)
@@ -212,9 +160,6 @@ cdef class Binary(Row):
         if reads & FAD_Y:
             save(node, y, FROM_OUTPUT)
         return 0
-
-    cdef inline int reads(self, Node node) noexcept:
-        return (self.row.needs[0] if node.in0 is not None else 0) | (self.row.needs[1] if node.in1 is not None else 0)
 
     cdef Tensor promote(self, Tensor a, Tensor b):
         """Operands of two dtypes, or of one that has no kernels."""
@@ -301,8 +246,8 @@ cdef class Binary(Row):
 # ---- the functions of the rows -----------------------------------------------------------------------
 PRIMITIVES = {}                           # name -> primitive, for the tests and the docs
 
-ROWS = rows()
-for _i, _row in enumerate(ROWS):
+TABLE = rows()                            # the rows as dicts
+for _i, _row in enumerate(TABLE):
     PRIMITIVES[_row["name"]] = Unary(_i) if _row["arity"] == 1 else Binary(_i)
 
 cdef Binary ADD = PRIMITIVES["add"], SUBTRACT = PRIMITIVES["subtract"], MULTIPLY = PRIMITIVES["multiply"]
@@ -311,7 +256,7 @@ cdef Unary NEGATIVE = PRIMITIVES["negative"], ABS = PRIMITIVES["abs"], SQUARE = 
 cdef Unary SQRT = PRIMITIVES["sqrt"], RECIPROCAL = PRIMITIVES["reciprocal"], CLIP = PRIMITIVES["clip"]
 
 
-cdef inline object binary(Binary p, object a, object b):
+cdef object binary(Binary p, object a, object b):
     cdef Tensor ta, tb
     if isinstance(a, Tensor):
         ta = <Tensor> a
@@ -402,235 +347,3 @@ operators.divide = divide
 operators.power = power
 operators.negative = negative
 operators.abs = absolute
-
-
-cdef object checked(object result, str name, object a, object b):
-    if result is NotImplemented:
-        raise TypeError(f"{name}: operands of types {type(a).__name__} and {type(b).__name__}")
-    return result
-
-
-def _unary_function(Unary p):
-    def function(x, /):
-        return p.apply(as_tensor(x), None)
-    return function
-
-
-def _binary_function(Binary p):
-    def function(a, b, /):
-        if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-            a = as_tensor(a)
-        if p is POWER:
-            return checked(power(a, b), p.name, a, b)
-        if p is DIVIDE:
-            return checked(divide(a, b), p.name, a, b)
-        return checked(binary(p, a, b), p.name, a, b)
-    return function
-
-
-def _document(function, name, row):
-    function.__name__ = function.__qualname__ = name
-    args = "x" if row["arity"] == 1 else "a, b"
-    rules = "\n    ".join(f"d/d{v}: {t}" for v, t in zip("x" if row["arity"] == 1 else "ab", row["vjp"]))
-    lo, hi = row["domain"]
-    point = (lo + hi) / 2 + 0.25
-    call = ", ".join([f"fastad.tensor({point})"] * row["arity"])
-    shown = round(function(*[point] * row["arity"]).item(), 4)
-    function.__doc__ = f"""{name}({args}), elementwise: ``{row['value']}``.
-
-    The derivative, as the product with the cotangent ``g`` (``y`` is the result)::
-
-        {rules}
-
-    Parameters
-    ----------
-    {args} : Tensor or array_like, of any shape; two operands broadcast.
-
-    Returns
-    -------
-    Tensor of the same shape and dtype (integers become float where NumPy's function does so).
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not broadcast.
-    TypeError
-        If an operand is not numeric.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> round(fastad.{name}({call}).item(), 4)
-    {shown}
-    """
-    return function
-
-
-ALIASES = {"abs": ("absolute",), "power": ("pow",), "divide": ("true_divide",), "arcsin": ("asin",),
-           "arccos": ("acos",), "arctan": ("atan",), "arcsinh": ("asinh",), "arccosh": ("acosh",),
-           "arctanh": ("atanh",), "arctan2": ("atan2",), "sigmoid": ("expit",)}
-PARAMETRIC = ("leaky_relu", "elu", "clip", "gelu", "gelu_tanh", "bce", "bce_with_logits")
-
-for _row in ROWS:
-    _name = _row["name"]
-    if _name in PARAMETRIC:
-        continue
-    _f = _unary_function(PRIMITIVES[_name]) if _row["arity"] == 1 else _binary_function(PRIMITIVES[_name])
-    _ufunc = getattr(np, _name, None)
-    register(_name, _document(_f, _name, _row), method=_row["arity"] == 1 and _name != "negative",
-             ufunc=_ufunc if isinstance(_ufunc, np.ufunc) else None)
-    for _alias in ALIASES.get(_name, ()):
-        register(_alias, _f)
-install_power = register("pow", FUNCTIONS["power"], method="pow")
-
-
-def leaky_relu(x, negative_slope=0.01):
-    """x for x > 0, else negative_slope * x; the derivative at 0 is negative_slope.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.leaky_relu(fastad.tensor([-1.0, 2.0]), 0.1)
-    tensor([-0.1,  2. ])
-    """
-    return (<Unary> PRIMITIVES["leaky_relu"]).apply(as_tensor(x), (float(negative_slope),))
-
-
-def elu(x, alpha=1.0):
-    """x for x > 0, else alpha * (exp(x) - 1).
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.elu(fastad.tensor([0.0, 2.0]))
-    tensor([0., 2.])
-    """
-    return (<Unary> PRIMITIVES["elu"]).apply(as_tensor(x), (float(alpha),))
-
-
-def gelu(x, approximate="none"):
-    """x Phi(x), Phi the normal distribution function; approximate="tanh" gives the tanh form.
-
-    Source: Hendrycks and Gimpel, 2016.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.gelu(fastad.tensor([0.0]))
-    tensor([0.])
-    """
-    if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    return elementwise1("gelu" if approximate == "none" else "gelu_tanh", as_tensor(x))
-
-
-def clip(x, min=None, max=None, *, a_min=None, a_max=None):
-    """x limited to [min, max]; either may be None, a number or an array.
-
-    The derivative is 1 inside and at an edge, 0 outside.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.clip(fastad.tensor([-1.0, 0.5, 3.0]), 0, 1)
-    tensor([0. , 0.5, 1. ])
-    """
-    lo = min if min is not None else a_min
-    hi = max if max is not None else a_max
-    x = as_tensor(x)
-    if lo is None and hi is None:
-        raise ValueError("clip: give min, max or both")
-    numbers = all(v is None or type(v) in (int, float) for v in (lo, hi))
-    if numbers and compiled((<Tensor> x).arr.layout.code):
-        return CLIP.apply(<Tensor> x, (-np.inf if lo is None else float(lo), np.inf if hi is None else float(hi)))
-    if (<Tensor> x).node is not None:
-        CLIP.check_complex(<Tensor> x)
-    # bounds that are arrays have derivatives of their own, and x at an edge keeps all of its own
-    if lo is not None:
-        x = where(x < lo, lo, x)
-    if hi is not None:
-        x = where(x > hi, hi, x)
-    return x
-
-
-for _f in (leaky_relu, elu, gelu):
-    register(_f.__name__, _f)
-register("clip", clip, method=True)
-
-
-# ---- where -------------------------------------------------------------------------------------------
-@cython.final
-cdef class Where(Primitive):
-    """y = a where c else b; da = g where c, db = g where not c"""
-    def __cinit__(self):
-        self.name = "where"
-        self.leads = True
-
-    cdef Tensor apply(self, Tensor c, Tensor a, Tensor b):
-        cdef Layout layout
-        cdef Array out
-        cdef Node node
-        if a.arr.layout.code != b.arr.layout.code or a.arr.layout.dtype != b.arr.layout.dtype:
-            dtype = np.result_type(a.arr.layout.dtype, b.arr.layout.dtype)
-            a = FUNCTIONS["astype"](a, dtype)
-            b = FUNCTIONS["astype"](b, dtype)
-        layout = broadcast_layouts("where", a.arr.layout, b.arr.layout)
-        layout = dense_as(broadcast_layouts("where", layout, c.arr.layout), a.arr.layout.dtype)
-        if compiled(layout.code):
-            out = empty(layout)
-            map3(K.where[layout.code], c.arr, a.arr, b.arr, out)
-        else:
-            out = result_from(np.where(ndarray(c), ndarray(a), ndarray(b))).arr
-        if (a.node is None and b.node is None) or not grad_enabled():
-            return wrap(out)
-        node = record_n(self, [c, a, b], None)
-        node.in0 = None
-        save(node, c.arr, 0)
-        return produced(out, node)
-
-    def vjp(self, node, saved, g):
-        c, = saved
-        zero = np.zeros((), dtype=g.dtype)
-        return (None, where(c, g, zero) if node.needs(1) else None, where(c, zero, g) if node.needs(2) else None)
-
-
-cdef Where WHERE = Where()
-PRIMITIVES["where"] = WHERE
-
-
-def where(condition, x=None, y=None, /):
-    """x where condition is true, else y; the three broadcast.
-
-    The gradient goes to the chosen branch; the other receives exact zeros.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.where(fastad.tensor([True, False]), 1.0, fastad.tensor([5.0, 6.0]))
-    tensor([1., 6.])
-    """
-    cdef Tensor c = as_tensor(condition), a, b
-    if x is None and y is None:
-        return FUNCTIONS["nonzero"](condition)
-    if x is None or y is None:
-        raise ValueError("where: give both x and y, or neither")
-    if c.arr.layout.dtype != np.bool_:
-        c = wrap(cast(c.arr, np.dtype(np.bool_)))
-    if isinstance(x, Tensor):
-        a = x
-        b = coerce(y, a)
-    elif isinstance(y, Tensor):
-        b = y
-        a = coerce(x, b)
-    else:
-        a, b = as_tensor(x), as_tensor(y)
-    if a is None or b is None:
-        raise TypeError(f"where: operands of types {type(x).__name__} and {type(y).__name__}")
-    return WHERE.apply(c, a, b)
-
-
-register("where", where)
-
-RULE_NAMES.update({name: FUNCTIONS[name] for name in (
-    "abs", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "sinh", "cosh", "tanh", "erf",
-    "sigmoid", "softplus", "pow", "maximum", "minimum", "clip")})

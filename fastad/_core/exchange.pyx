@@ -1,0 +1,169 @@
+"""Level 3: what NumPy, pickle, copy and DLPack ask of a tensor.
+
+Nothing here carries a derivative across: a tensor that requires one says so, and how to give it up.
+Imports tensor.  Next: make.pyx.
+"""
+import numpy as np
+
+from .arrays cimport copy as copy_array
+from .storage cimport from_ndarray, to_ndarray
+from .tensor cimport Tensor, ndarray, refuse, result_from, wrap
+from .tensor import FUNCTIONS, UFUNCS, install
+from .make import subclass
+
+
+def numpy(Tensor self not None):
+    """A NumPy array that shares the memory.  Writes through it cannot be seen by the tape.
+
+    Raises TypeError if the tensor requires a gradient: use ``x.detach().numpy()``.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.tensor([1.0, 2.0]).numpy()
+    array([1., 2.])
+    """
+    if self.node is not None:
+        raise refuse(self, "numpy")
+    return to_ndarray(self.arr)
+
+
+def tolist(Tensor self not None):
+    """Nested lists of Python numbers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.tensor([[1, 2], [3, 4]]).tolist()
+    [[1, 2], [3, 4]]
+    """
+    return to_ndarray(self.arr).tolist()
+
+
+# ---- NumPy's protocols ------------------------------------------------------------------------------
+def __array__(Tensor self not None, dtype=None, copy=None):
+    if self.node is not None:
+        raise refuse(self, "numpy.asarray")
+    nd = to_ndarray(self.arr)
+    if dtype is not None and nd.dtype != dtype:
+        if copy is False:
+            raise ValueError(f"numpy.asarray: {nd.dtype} cannot become {dtype} without a copy")
+        return nd.astype(dtype)
+    return nd.copy() if copy else nd
+
+
+def __array_ufunc__(Tensor self not None, ufunc, method, *inputs, **kwargs):
+    function = UFUNCS.get(ufunc)
+    if method != "__call__" or function is None:
+        raise TypeError(f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}: fastad has no rule "
+                        f"for it; use x.detach().numpy() if no derivative is needed")
+    if any(v is not None and not (k == "where" and v is True) for k, v in kwargs.items()):
+        raise TypeError(f"numpy.{ufunc.__name__}: {', '.join(kwargs)} is not supported on a fastad tensor")
+    return function(*inputs)
+
+
+def __array_function__(Tensor self not None, func, types, args, kwargs):
+    name = func.__name__ if func.__module__ in ("numpy", "numpy.lib") else f"{func.__module__}.{func.__name__}"
+    name = name.removeprefix("numpy.")
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise TypeError(f"numpy.{name}: fastad has no rule for it; use x.detach().numpy() if no derivative is "
+                        f"needed")
+    return function(*args, **kwargs)
+
+
+# ---- DLPack ------------------------------------------------------------------------------------------
+def __dlpack__(Tensor self not None, *, stream=None, max_version=None, dl_device=None, copy=None):
+    if self.node is not None:
+        raise BufferError(str(refuse(self, "__dlpack__")))
+    return to_ndarray(self.arr).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+
+def __dlpack_device__(Tensor self not None):
+    return to_ndarray(self.arr).__dlpack_device__()
+
+
+def from_dlpack(x, /, *, device=None, copy=None):
+    """A tensor that shares the memory of any array in the processor's memory that speaks DLPack (PyTorch's, JAX's, ...).
+
+    The other way round, ``torch.from_dlpack(tensor)`` and ``numpy.from_dlpack(tensor)`` share the memory of a fastad
+    tensor that requires no gradient.
+
+    Parameters
+    ----------
+    x : object with ``__dlpack__`` and ``__dlpack_device__``
+    device : "cpu" or None
+    copy : bool, optional
+        True copies, False refuses to; None copies where it must.
+
+    Raises
+    ------
+    TypeError
+        If `x` does not speak DLPack.
+    BufferError
+        If the memory cannot be shared: another device, a dtype without a NumPy name, a gradient on the other side.
+
+    Examples
+    --------
+    >>> import numpy, fastad
+    >>> a = numpy.arange(3.0)
+    >>> t = fastad.from_dlpack(a)
+    >>> a[0] = 7
+    >>> t
+    tensor([7., 1., 2.])
+    """
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"from_dlpack: a {type(x).__name__} does not speak DLPack; fastad.tensor(x) copies what NumPy can read")
+    return wrap(from_ndarray(np.from_dlpack(x, device=device, copy=copy)))
+
+
+# ---- pickle and copy ---------------------------------------------------------------------------------
+cdef Tensor graphless(Tensor t, str name):
+    if not t.is_leaf:
+        raise TypeError(f"{name}: this tensor of shape {t.shape} is the result of {t.node.prim.name}, and its graph cannot "
+                        f"go with it; use x.detach()")
+    return t
+
+
+cdef dict attributes(Tensor t):
+    """What a subclass's instance carries besides the numbers."""
+    return getattr(t, "__dict__", None) or None
+
+
+def rebuilt(type cls, array, bint requires_grad):
+    """What a pickled tensor becomes again."""
+    return subclass(cls, wrap(from_ndarray(array)), requires_grad)
+
+
+def __reduce_ex__(Tensor self not None, protocol):
+    """The numbers and `requires_grad`; neither the gradient nor hooks, as in PyTorch."""
+    graphless(self, "pickle")
+    return rebuilt, (type(self), to_ndarray(self.arr), self.requires_grad), attributes(self)
+
+
+def __deepcopy__(Tensor self not None, dict memo):
+    """A leaf with memory, attributes and gradient of its own, without its hooks."""
+    cdef Tensor twin
+    from copy import deepcopy
+    graphless(self, "deepcopy")
+    twin = subclass(type(self), wrap(copy_array(self.arr)), self.requires_grad)
+    memo[id(self)] = twin
+    twin.grad = deepcopy(self.grad, memo)
+    if attributes(self):
+        twin.__dict__.update(deepcopy(attributes(self), memo))
+    return twin
+
+
+def __copy__(Tensor self not None):
+    """The same memory and the same place in the graph under another object; a leaf becomes a leaf of its own."""
+    cdef Tensor twin = subclass(type(self), wrap(self.arr), self.is_leaf and self.requires_grad)
+    if not self.is_leaf:
+        twin.node, twin.out = self.node, self.out
+    if attributes(self):
+        twin.__dict__.update(attributes(self))
+    return twin
+
+
+for _method in (numpy, tolist, __array__, __array_ufunc__, __array_function__, __dlpack__, __dlpack_device__, __reduce_ex__,
+                __deepcopy__, __copy__):
+    install(_method.__name__, _method)

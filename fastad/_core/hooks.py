@@ -1,0 +1,72 @@
+"""Level 3: functions that a walk calls with a tensor's gradient.
+
+Imports tensor.  Next: make.pyx.
+"""
+import weakref
+
+from .tensor import Tensor, hooks_of, install
+
+
+class Keeper:
+    """The hook of `retain_grad`: adds to the ``.grad`` of a tensor, as long as that lives."""
+
+    def __init__(self, tensor):
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, g):
+        t = self.tensor()
+        if t is not None:
+            t.grad = g if t.grad is None else t.grad + g
+
+
+class HookHandle:
+    """What `register_hook` returns."""
+
+    def __init__(self, hooks, hook):
+        self.hooks, self.hook = hooks, hook
+        hooks.append(hook)
+
+    def remove(self):
+        """Take the hook away."""
+        if self.hook in self.hooks:
+            self.hooks.remove(self.hook)
+
+
+def register_hook(self, hook):
+    """Call ``hook(grad)`` with this tensor's gradient in every walk; a Tensor it returns replaces the gradient.
+
+    Returns a handle whose ``remove()`` takes the hook away.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> x = fastad.tensor(3.0, requires_grad=True)
+    >>> handle = x.register_hook(lambda grad: grad * 10)
+    >>> (x * x).backward()
+    >>> x.grad
+    tensor(60.)
+    """
+    return HookHandle(hooks_of(self), hook)
+
+
+def retain_grad(self):
+    """Keep the gradient of this intermediate value in its ``.grad``.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> x = fastad.tensor(3.0, requires_grad=True)
+    >>> y = x * 2
+    >>> y.retain_grad()
+    >>> (y * y).backward()
+    >>> y.grad
+    tensor(12.)
+    """
+    if not isinstance(self, Tensor):
+        raise TypeError(f"retain_grad: expected a Tensor, got {type(self).__name__}")
+    if not self.is_leaf and not any(isinstance(hook, Keeper) and hook.tensor() is self for hook in hooks_of(self)):
+        register_hook(self, Keeper(self))
+
+
+install("register_hook", register_hook)
+install("retain_grad", retain_grad)

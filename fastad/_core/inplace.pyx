@@ -1,0 +1,115 @@
+"""Level 3: writing into a tensor: ``x += y``, ``x[...] = v``, copy_, fill_, zero_.
+
+What is written counts up the version of the memory, so that a walk which saved the old value refuses it.
+Imports tensor.  Next: exchange.pyx.
+"""
+import numpy as np
+
+from .arrays cimport assign, cast, copy
+from .storage cimport Array, Layout, root, to_ndarray, wrote
+from .tape cimport grad_enabled
+from .tensor cimport Tensor, as_tensor, binary_fn, operators, plain, wrap
+from .tensor import install
+
+
+cdef object in_place(Tensor x, object y, binary_fn op, str name):
+    """x op= y: on a tensor in a graph the name is bound to the new value, else the memory is written."""
+    cdef Tensor other, value
+    if grad_enabled() and (x.node is not None or (isinstance(y, Tensor) and (<Tensor> y).node is not None)):
+        return op(x, y)
+    value = op(wrap(x.arr), (<Tensor> y).detach() if isinstance(y, Tensor) else y)
+    write(x, value, name)
+    return x
+
+
+cdef bint overlap(Array a, Array b):
+    """Whether writing a may change b before it is read."""
+    cdef Array ra = root(a), rb = root(b)
+    if ra is rb:
+        return a is not b
+    return (isinstance(ra.holder, np.ndarray) or isinstance(rb.holder, np.ndarray)) and \
+        np.may_share_memory(to_ndarray(a), to_ndarray(b))
+
+
+cdef int write(Tensor x, Tensor value, str name) except -1:
+    cdef Layout to = x.arr.layout
+    if x.arr.readonly:
+        raise ValueError(f"{name}: this tensor's memory is read-only")
+    if not np.can_cast(value.arr.layout.dtype, to.dtype, "same_kind"):
+        raise TypeError(f"{name}: cannot cast the result from {value.arr.layout.dtype} to {to.dtype} in place")
+    cdef Array source = cast(value.arr, to.dtype)
+    assign(x.arr, copy(source) if overlap(x.arr, source) else source)
+    wrote(x.arr)
+    return 0
+
+
+cdef object set_item(Tensor self, object index, object value):
+    if self.node is not None and grad_enabled():
+        raise RuntimeError("x[...] = v: x is part of a graph and cannot be changed in place; write under no_grad(), or "
+                           "build the value with where(), concatenate() or stack()")
+    if isinstance(value, Tensor):
+        if (<Tensor> value).node is not None and grad_enabled():
+            raise RuntimeError("x[...] = v: v requires a gradient that the assignment would drop; use v.detach()")
+        value = to_ndarray((<Tensor> value).arr)
+    if self.arr.readonly:
+        raise ValueError("x[...] = v: this tensor's memory is read-only")
+    to_ndarray(self.arr)[plain_index(index)] = value
+    wrote(self.arr)
+
+
+cdef object plain_index(object index):
+    if isinstance(index, tuple):
+        return tuple([plain(i) for i in index])
+    return plain(index)
+
+
+operators.in_place = in_place
+operators.setitem = set_item
+
+
+# ---- methods
+def copy_(Tensor self not None, value):
+    """Overwrite the numbers with `value`, broadcast; only outside a graph.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> x = fastad.zeros((2, 2))
+    >>> x.copy_([1.0, 2.0])
+    tensor([[1., 2.],
+            [1., 2.]])
+    """
+    if self.node is not None and grad_enabled():
+        raise RuntimeError("copy_: this tensor is part of a graph and cannot be changed in place; use no_grad()")
+    if isinstance(value, Tensor) and (<Tensor> value).node is not None and grad_enabled():
+        raise RuntimeError("copy_: the source requires a gradient that the copy would drop; use detach()")
+    write(self, as_tensor(value), "copy_")
+    return self
+
+
+def fill_(Tensor self not None, value):
+    """Overwrite every element with `value`; only outside a graph.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.zeros(3).fill_(7)
+    tensor([7., 7., 7.])
+    """
+    return self.copy_(np.asarray(value, dtype=self.dtype))
+
+
+def zero_(Tensor self not None):
+    """Overwrite every element with 0; only outside a graph.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.ones(3).zero_()
+    tensor([0., 0., 0.])
+    """
+    return self.fill_(0)
+
+
+for _method in (copy_, fill_, zero_):
+    install(_method.__name__, _method)

@@ -1,0 +1,178 @@
+"""How far values and derivatives lie from mathematics, in units in the last place (ULP), over the whole domain.
+
+The points are uniform over the bit patterns of the dtype (both signs, every exponent, denormals), uniform over the
+ranges where functions bend or overflow, dense around what is hard (zeros, poles, thresholds, the seams of the
+implementation), and the special values.  The oracle is mpmath for both dtypes.  A denormal result is measured in steps
+of the denormals.  FASTAD_ACCURACY sets the number of points of each kind; `python tests/test_accuracy.py [points]`
+prints the largest error of each function and where it stands.
+"""
+import os
+import sys
+
+import numpy as np
+import pytest
+from fastad._core.kernels import rows
+from oracle import MATH, derivative, mp
+from samples.elementwise import FASTAD, NUMPY
+
+import fastad as fa
+
+POINTS = int(os.environ.get("FASTAD_ACCURACY", 40))
+ROWS = {row["name"]: row for row in rows()}
+UNARY = [n for n, row in ROWS.items() if row["arity"] == 1]
+BINARY = [n for n, row in ROWS.items() if row["arity"] == 2]
+FLOATS = {"f32": np.float32, "f64": np.float64}
+both = pytest.mark.parametrize("dtype", FLOATS.values(), ids=FLOATS)
+
+# logaddexp crosses zero where its two terms, the larger argument and log(1 + e^-|a - b|), cancel; the relative error
+# there is unbounded in one precision, so for a larger argument from -0.7 to 0 the steps are those of that argument
+EXACT = ("negative", "abs", "sign", "relu", "relu6", "clip", "maximum", "minimum")
+ROUNDED_ONCE = ("square", "sqrt", "reciprocal", "leaky_relu", "add", "subtract", "multiply", "divide")
+COMPOSITE = ("elu", "silu", "mish", "gelu", "gelu_tanh", "logaddexp", "bce", "bce_with_logits")
+BOUND = dict.fromkeys(EXACT, 0) | dict.fromkeys(ROUNDED_ONCE, 0.5) | dict.fromkeys(COMPOSITE, 4)
+BASE = 2.5                                 # every other row
+PIECEWISE = (*EXACT, "leaky_relu", "add", "subtract")     # slopes that are constants; test_rows.py has them
+
+# zeros, poles, thresholds of overflow and underflow, and where the kernels change from one formula to another
+HARD = [1, .5, 2, 3, 4, 6, 15, 22, 40, 2**-.5, 2**.5 - 1, 2**.5 + 1, 2**.5, .82, .55, 1.5, np.pi / 2, np.pi, 22 / 7, 355, np.log(2),
+        np.log(2) / 2, 1.5 * np.log(2), 10 * np.log(2), 2.0**-13, 2.0**-26, 2.0**-28, 2.0**-56, 2.0**28, 2.0**60, 2.0**63, 2.0**64,
+        20, 88.7228, 89.4159, 89.5, 103.97, 104, 87.3365, 120, 126, 127, 128, 149, 150, 709.7827, 710.4758, 745.1332, 746, 708.3964,
+        760, 1022, 1024, 1074, 1075, 5.5, 9.35, 10.06, 13.2, 14.4, 37.6, 38.5, 10.5, 21.2, 1e9, 2.0**30, 1.84e19, 1.34e154]
+
+
+def specials(dtype):
+    f = np.finfo(dtype)
+    some = [0, np.inf, f.max, f.tiny, f.smallest_subnormal, 3 * f.smallest_subnormal, f.tiny * .75, 1, np.nextafter(f.max, dtype(0))]
+    return np.array([*some, *(-np.array(some, dtype)), np.nan], dtype)
+
+
+def points(dtype, count, seed=0):
+    rng = np.random.default_rng(seed)
+    f, bits = np.finfo(dtype), np.uint32 if dtype == np.float32 else np.uint64
+    far = 152 if dtype == np.float32 else 1080
+    with np.errstate(over="ignore"):
+        hard = np.array(HARD, dtype)
+    hard = hard[np.isfinite(hard)]
+    hard = np.concatenate([hard, -hard])
+    near = rng.choice(hard, 4 * count)
+    steps = rng.integers(-3, 4, near.size) * rng.choice([1, 1, 50, 1e4], near.size) * f.eps
+    return np.concatenate([
+        specials(dtype), hard, near * (1 + steps).astype(dtype),
+        rng.integers(0, np.iinfo(bits).max, 6 * count, dtype=bits, endpoint=True).view(dtype),
+        rng.integers(0, 2**f.nmant, count, dtype=bits).view(dtype) * rng.choice(np.array([-1, 1], dtype), count),
+        *(rng.uniform(-r, r, n * count).astype(dtype) for r, n in ((1, 4), (4, 4), (16, 4), (far, 4))),
+        (rng.choice([-1, 1], 4 * count) * np.exp2(rng.uniform(-30, 11, 4 * count))).astype(dtype)])
+
+
+def point_pairs(name, dtype, count, seed=0):
+    rng = np.random.default_rng(seed + 1)
+    a = points(dtype, count, seed)
+    b = rng.permutation(points(dtype, count, seed + 2))
+    if name.startswith("bce"):
+        b = np.abs(rng.choice(np.concatenate([rng.uniform(0, 1, a.size), 2.0**rng.uniform(-60, 0, a.size),
+                                              1 - 2.0**rng.uniform(-60, 0, a.size), [0.0, 1.0] * count]), a.size)).astype(dtype)
+        a = a if name == "bce_with_logits" else rng.permutation(np.concatenate([np.abs(a[np.abs(a) <= 1]), b]))[:b.size]
+        b = b[:a.size]
+        return a[~np.isnan(a)], b[~np.isnan(a)]
+    with np.errstate(all="ignore"):
+        if name == "logaddexp":            # nearer to each other
+            k = rng.random(a.size) < .6
+            b[k] = (a[k] + rng.normal(0, 8, k.sum())).astype(dtype)
+        if name == "power":                # most pairs overflow otherwise
+            k = rng.random(a.size) < .7
+            b[k] = (rng.uniform(-1, 1, k.sum()) * np.finfo(dtype).maxexp / np.log2(np.abs(a[k].astype(float)) + 1e-300)).astype(dtype)
+            k = rng.random(a.size) < .3
+            b[k] = np.rint(b[k])
+    grid = np.array(np.meshgrid(specials(dtype), specials(dtype)), dtype).reshape(2, -1)
+    return np.concatenate([a, grid[0]]), np.concatenate([b, grid[1]])
+
+
+def ulps(found, true, dtype, at_least=0):
+    """The distance of a number of the dtype from an mpf in steps of the dtype at the latter, or at `at_least` if larger."""
+    f = np.finfo(dtype)
+    if np.isnan(found) or mp.isnan(true):
+        return 0.0 if np.isnan(found) and mp.isnan(true) else np.inf
+    if mp.isinf(true):
+        return 0.0 if found == float(true) else np.inf
+    if true == 0:
+        return abs(float(found)) / float(f.smallest_subnormal)
+    if found == 0 and np.signbit(found) != (true < 0):
+        return np.inf                      # underflow keeps the sign
+    exponent = min(max(mp.mag(max(abs(true), mp.mpf(float(at_least)))) - 1, f.minexp), f.maxexp - 1)
+    if np.isinf(found):                    # as if the exponents went on
+        found = mp.ldexp(1 if found > 0 else -1, f.maxexp)
+        true = max(min(true, mp.ldexp(1, f.maxexp)), -mp.ldexp(1, f.maxexp))
+    return float(abs(mp.mpf(found if isinstance(found, mp.mpf) else float(found)) - true) / mp.ldexp(1, exponent - f.nmant))
+
+
+def exact(name, point):
+    """The value in mathematics; NumPy decides where that is a matter of convention: at a pole, at infinity, NaN."""
+    if all(np.isfinite(p) for p in point) and not (name == "arctan2" and 0 in point):
+        try:
+            true = MATH[name](*[mp.mpf(float(p)) for p in point])
+            if not isinstance(true, mp.mpc) and mp.isfinite(true) and not (true == 0 and any(p == 0 for p in point)):
+                return true
+            if isinstance(true, mp.mpc):
+                return mp.nan
+        except (ValueError, ZeroDivisionError):
+            pass
+    if name in LIMITS and not np.isnan(point[0]):
+        return mp.mpf(LIMITS[name][int(point[0] > 0)]) if np.isinf(point[0]) else mp.mpf(0)
+    with np.errstate(all="ignore"):
+        return mp.mpf(float(NUMPY.get(name, getattr(np, name, None))(*[np.float64(p) for p in point])))
+
+
+# at -inf and inf, where NumPy has no function of that name
+LIMITS = {"sigmoid": (0, 1), "softplus": (0, np.inf), "logsigmoid": (-np.inf, 0), "silu": (0, np.inf), "mish": (0, np.inf),
+          "gelu": (0, np.inf), "gelu_tanh": (0, np.inf), "elu": (-1.5, np.inf), "erf": (-1, 1)}
+
+
+def function(name):
+    return FASTAD.get(name) or getattr(fa, name)
+
+
+def values(name, arrays):
+    """The function at every point, once in the vector loop and once one element at a time: the loop's remainder."""
+    ts = [fa.tensor(a) for a in arrays]
+    y = function(name)(*ts).numpy()
+    some = slice(0, None, 7)
+    alone = np.array([function(name)(*[fa.tensor(v) for v in vs]).item() for vs in zip(*[a[some] for a in arrays], strict=True)], y.dtype)
+    return y, alone, some
+
+
+def worst(name, dtype, arrays, found):
+    """(largest error, where)"""
+    largest, where = 0.0, None
+    for y, *point in zip(found, *arrays, strict=True):
+        true = exact(name, point)
+        step = -max(point) if name == "logaddexp" and -0.7 < max(point) < 0 else 0
+        error = ulps(y, true, dtype, step)
+        if error > largest:
+            largest, where = error, tuple(float(p) for p in point)
+    return largest, where
+
+
+def measured(name, dtype, count):
+    arrays = (points(dtype, count),) if ROWS[name]["arity"] == 1 else point_pairs(name, dtype, count)
+    y, alone, some = values(name, arrays)
+    assert y.dtype == dtype
+    return max(worst(name, dtype, arrays, y), worst(name, dtype, [a[some] for a in arrays], alone))
+
+
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+@pytest.mark.parametrize("name", ROWS)
+@both
+def test_value(name, dtype):
+    error, where = measured(name, dtype, POINTS)
+    assert error <= BOUND.get(name, BASE), f"{name} is {error:.3f} ULP off at {where}"
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else POINTS
+    names = sys.argv[2:] or list(ROWS)
+    np.seterr(all="ignore")
+    fa.show_config()
+    print(f"{'':16} {'f32':>8} {'f64':>8}   where")
+    for name in names:
+        found = [measured(name, dtype, count) for dtype in FLOATS.values()]
+        print(f"{name:16} {found[0][0]:8.3f} {found[1][0]:8.3f}   {found[0][1]} {found[1][1]}", flush=True)
