@@ -19,7 +19,8 @@ MSVC = sys.platform == "win32"
 X86 = platform.machine().lower() in ("x86_64", "amd64") and not MSVC
 
 # no -march=native and no -ffast-math: NaN, infinities and denormals keep their meaning on every machine
-MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-D_GNU_SOURCE"]
+# a*b + c may be one instruction: vmath.h is written so that its results hold either way
+MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-D_GNU_SOURCE"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
 OPT = [] if MSVC else (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", "-g0"]) + ["-fno-builtin-memset"]
 # threaded jumps turn two selects on one value into branches, and the loop around them is no longer vectorised
