@@ -633,4 +633,4 @@ register("where", where)
 
 RULE_NAMES.update({name: FUNCTIONS[name] for name in (
     "abs", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "sinh", "cosh", "tanh", "erf",
-    "sigmoid", "softplus", "pow", "maximum", "minimum", "clip")})
+    "sigmoid", "softplus", "pow", "hypot", "maximum", "minimum", "clip")})
