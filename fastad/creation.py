@@ -10,6 +10,8 @@ from ._core.tensor import Tensor, register
 
 def fresh(make, args, requires_grad):
     """A tensor of the array that a NumPy function makes."""
+    if args and isinstance(args[0], (bytes, bytearray)):          # NumPy reads the letters as lengths
+        raise TypeError(f"{make.__name__}: expected a shape or a number, got {type(args[0]).__name__}")
     try:
         array = make(*args)
     except (ValueError, OverflowError) as error:

@@ -12,7 +12,7 @@ import fastad as fa
 from fastad._core import storage
 
 try:
-    import _testcapi                      # part of most builds of CPython, not of all
+    import _testcapi  # part of most builds of CPython, not of all
 except ImportError:
     _testcapi = None
 
