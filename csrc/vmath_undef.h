@@ -30,7 +30,6 @@
 #undef gelu_tanh
 #undef pow
 #undef arctan2
-#undef hypot
 #undef logaddexp
 #undef maximum
 #undef minimum
