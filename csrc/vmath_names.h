@@ -30,6 +30,7 @@
 #define gelu_tanh(x) FN(gelu_tanh)(x)
 #define pow(a, b) FN(pow)(a, b)
 #define arctan2(a, b) FN(arctan2)(a, b)
+#define hypot(a, b) FN(hypot)(a, b)
 #define logaddexp(a, b) FN(logaddexp)(a, b)
 #define maximum(a, b) FN(maximum)(a, b)
 #define minimum(a, b) FN(minimum)(a, b)

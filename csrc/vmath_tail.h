@@ -42,12 +42,19 @@ static inline T FN(logaddexp)(T a, T b) {
     return top + FN(vm_log1p_unit)(FN(vm_scale_down)(1 + FN(vm_expm1_poly)(r), k));
 }
 
+/* sqrt(a^2 + b^2) = m sqrt(1 + (n/m)^2), m the larger size: no square overflows or underflows. */
+static inline T FN(hypot)(T a, T b) {
+    T p = LIBM(fabs)(a), q = LIBM(fabs)(b), m = p > q ? p : q, n = p > q ? q : p;
+    T r = n / (m == 0 ? VM_C(1) : m), h = m * LIBM(sqrt)(1 + r * r);
+    return (p == VM_INF) | (q == VM_INF) ? VM_INF : h; /* also beside NaN, as in C */
+}
+
 /* x sigmoid(y), y of the sign of x, from e^-|y| = 2^k (1 + m); x is clamped at `low`, where the
  * result is 0. On the negative side x enters before 2^k does: a denormal e^-|y| has few digits. */
 static inline T FN(vm_gate)(T x, T m, VM_UINT k, T low) {
     T w = FN(vm_at_least)(x, low) / (1 + FN(vm_scale_down)(1 + m, k));
     T below = FN(vm_scale_down)(w + w * m, k);
-    return x < 0 ? below : w;
+    return FN(vm_with_sign)(x < 0 ? below : w, x); /* also where it rounds to 0 */
 }
 
 static inline T FN(silu)(T x) {
@@ -65,7 +72,7 @@ static inline T FN(mish)(T x) {
     T m = FN(vm_expm1_poly)(FN(vm_reduce)(c, &k)), e = FN(vm_scale_down)(1 + m, k);
     T w = low - c * ((x > 0 ? VM_C(2) : e * e + e) / (e * (e + 2) + 2));
     T below = FN(vm_scale_down)(w + w * m, k);
-    return x > 0 ? w : below;
+    return FN(vm_with_sign)(x > 0 ? w : below, x);
 }
 
 /* sqrt(8/pi) and 0.044715 times it, in two parts each: the first has half a significand. */

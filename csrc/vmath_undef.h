@@ -30,6 +30,7 @@
 #undef gelu_tanh
 #undef pow
 #undef arctan2
+#undef hypot
 #undef logaddexp
 #undef maximum
 #undef minimum

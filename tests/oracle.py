@@ -34,8 +34,13 @@ def phi(x):
     return mp.erfc(min(max(-x / mp.sqrt(2), mp.mpf(-1000)), mp.mpf(1000))) / 2
 
 
-def at_least(x, low):
-    return x if x.real > low else mp.mpf(low)
+def bounded_log(x):
+    y = mp.log(x) if x != 0 else mp.mpf(-100)
+    return y if y.real > -100 else mp.mpf(-100)
+
+
+def bounded_log1m(x):
+    return mp.log1p(-x) if x.real < 0.5 else bounded_log(1 - x)
 
 
 # the parameters that the tests give: leaky_relu 0.125, elu 1.5, clip -1.5 and 2.5
@@ -52,25 +57,29 @@ MATH = {
     "gelu_tanh": gelu_tanh, "clip": lambda x: min(max(x, mp.mpf(-1.5)), mp.mpf(2.5)),
     "add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b, "power": lambda a, b: a ** b, "maximum": max, "minimum": min,
-    "arctan2": lambda a, b: mp.atan2(a, b), "logaddexp": logaddexp,
-    "bce": lambda a, b: -b * at_least(mp.log(a), -100) - (1 - b) * at_least(mp.log1p(-a), -100), "bce_with_logits": bce_with_logits,
+    "arctan2": lambda a, b: mp.atan2(a, b), "hypot": lambda a, b: mp.sqrt(a * a + b * b), "logaddexp": logaddexp,
+    "bce": lambda a, b: -b * bounded_log(a) - (1 - b) * bounded_log1m(a), "bce_with_logits": bce_with_logits,
 }
-# where the complex function is slow or missing; by each argument
+# where the complex function is slow, missing or loses digits; by each argument
 CLOSED = {
+    "arcsin": (lambda x: 1 / mp.sqrt(1 - x * x),), "arccos": (lambda x: -1 / mp.sqrt(1 - x * x),),
+    "arctan": (lambda x: 1 / (1 + x * x),), "arcsinh": (lambda x: 1 / mp.sqrt(1 + x * x),),
+    "arccosh": (lambda x: 1 / mp.sqrt(x * x - 1),),
     "erf": (lambda x: 2 / mp.sqrt(mp.pi) * mp.exp(-x * x),),
     "gelu": (lambda x: phi(x) + x * mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi),),
+    "power": (lambda a, b: b * a ** (b - 1), lambda a, b: a ** b * mp.log(a)),
     "arctan2": (lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b)),
-    "bce": (lambda a, b: (a - b) / (a * (1 - a)), lambda a, b: at_least(mp.log1p(-a), -100) - at_least(mp.log(a), -100)),
+    "bce": (lambda a, b: (a - b) / max(a * (1 - a), mp.mpf(10) ** -12), lambda a, b: bounded_log1m(a) - bounded_log(a)),
 }
 
 
 def derivative(name, point, wrt=0):
     """The first derivative of MATH[name] at `point` (numbers other than 0) by its `wrt`-th argument.
 
-    f'(x) = Im f(x + ih) / h to order (h/x)^2: no difference is taken, so a slope of 1e-300 comes out in full."""
+    f'(x) = Im f(x + ih) / h to order h^2: no difference is taken, so a slope of 1e-300 comes out in full."""
     if name in CLOSED:
         return CLOSED[name][wrt](*point)
-    h = mp.ldexp(abs(point[wrt]), -130)
+    h = mp.ldexp(min(abs(point[wrt]), 1), -130)
     moved = list(point)
     moved[wrt] = mp.mpc(point[wrt], h)
     return MATH[name](*moved).imag / h

@@ -96,8 +96,6 @@ def ulps(found, true, dtype, at_least=0):
         return 0.0 if found == float(true) else np.inf
     if true == 0:
         return abs(float(found)) / float(f.smallest_subnormal)
-    if found == 0 and np.signbit(found) != (true < 0):
-        return np.inf                      # underflow keeps the sign
     exponent = min(max(mp.mag(max(abs(true), mp.mpf(float(at_least)))) - 1, f.minexp), f.maxexp - 1)
     if np.isinf(found):                    # as if the exponents went on
         found = mp.ldexp(1 if found > 0 else -1, f.maxexp)
@@ -110,10 +108,10 @@ def exact(name, point):
     if all(np.isfinite(p) for p in point) and not (name == "arctan2" and 0 in point):
         try:
             true = MATH[name](*[mp.mpf(float(p)) for p in point])
-            if not isinstance(true, mp.mpc) and mp.isfinite(true) and not (true == 0 and any(p == 0 for p in point)):
-                return true
             if isinstance(true, mp.mpc):
                 return mp.nan
+            if mp.isfinite(true):
+                return true
         except (ValueError, ZeroDivisionError):
             pass
     if name in LIMITS and not np.isnan(point[0]):
@@ -147,6 +145,8 @@ def worst(name, dtype, arrays, found):
         true = exact(name, point)
         step = -max(point) if name == "logaddexp" and -0.7 < max(point) < 0 else 0
         error = ulps(y, true, dtype, step)
+        if y == 0 and true != 0 and np.signbit(y) != (true < 0):
+            error = np.inf                 # underflow keeps the sign
         if error > largest:
             largest, where = error, tuple(float(p) for p in point)
     return largest, where
@@ -167,12 +167,85 @@ def test_value(name, dtype):
     assert error <= BOUND.get(name, BASE), f"{name} is {error:.3f} ULP off at {where}"
 
 
+@pytest.mark.parametrize("name", [n for n in UNARY if n not in ("sign", "sqrt")])      # 0 and -0 by convention
+@both
+def test_the_sign_of_zero(name, dtype):
+    """f(0) = 0 has the sign that f has beside it."""
+    for zero in (dtype(0), -dtype(0)):
+        y = function(name)(fa.tensor(np.full(9, zero))).numpy()
+        if y[0] == 0:
+            beside = exact(name, (np.copysign(np.finfo(dtype).tiny, zero),))
+            assert (np.signbit(y) == (beside < 0)).all(), f"{name}({zero}) = {y}"
+
+
+# ---- derivatives ---------------------------------------------------------------------------------------
+SLOPE = 8                                  # ULP, and below the smallest normal number a slope may be 0
+# slopes of about 1 whose tails or zeros cancel, as 1 - y * y does: in steps of 1, not of the tiny slope
+OF_ONE = ("expm1", "erf", "sigmoid", "tanh", "silu", "mish", "gelu", "gelu_tanh", "logaddexp", "bce", "bce_with_logits")
+
+
+def exact_slope(name, point, i):
+    """The derivative in mathematics; None where there is none."""
+    a, *b = point
+    if name == "power" and i == 1 and a < 0:
+        return None                        # the logarithm of a negative number
+    if name == "power" and i == 0 and a < 0 and abs(b[0]) > 1e7:
+        return None                        # b a^(b - 1), where b - 1 rounds to another parity
+    if name == "power" and i == 0 and not np.isfinite(np.power(a, b[0] - 1)):
+        return None                        # ... or the power alone overflows
+    if name == "hypot" and max(abs(a), abs(b[0])) < 1e3 * np.finfo(a.dtype).tiny:
+        return None                        # a / y, and y is a denormal of few digits
+    try:
+        true = derivative(name, [mp.mpf(float(p)) for p in point], i)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return None if isinstance(true, mp.mpc) else true
+
+
+def slopes(name, dtype, count):
+    """For each argument: (largest error of the derivative, where)."""
+    arrays = (points(dtype, count, 5),) if ROWS[name]["arity"] == 1 else point_pairs(name, dtype, count, 5)
+    inside = np.all([np.isfinite(a) & (a != 0) for a in arrays], axis=0)
+    arrays = [a[inside] for a in arrays]
+    ts = [fa.tensor(a, requires_grad=True) for a in arrays]
+    f = np.finfo(dtype)
+    least = 1 if name in OF_ONE else 0
+    y = function(name)(*ts)
+    y.sum().backward()
+    finite = np.isfinite(y.detach().numpy())
+    for i, t in enumerate(ts):
+        largest, where = 0.0, None
+        for g, *point in zip(t.grad.numpy()[finite], *[a[finite] for a in arrays], strict=True):
+            true = exact_slope(name, point, i)
+            if true is None or abs(true) > float(f.max) or abs(mp.mpf(float(g)) - true) <= float(f.tiny):
+                continue
+            error = ulps(g, true, dtype, least)
+            if name == "power" and i == 0: # b - 1 is rounded, and the power with it
+                error -= abs(float(mp.log(abs(float(point[0])))))
+            if error > largest:
+                largest, where = error, tuple(float(p) for p in point)
+        yield largest, where
+
+
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+@pytest.mark.parametrize("name", [n for n in ROWS if n not in PIECEWISE])
+@both
+def test_derivative(name, dtype):
+    for i, (error, where) in enumerate(slopes(name, dtype, max(1, POINTS // 4))):
+        assert error <= SLOPE, f"{name}: the derivative by argument {i} is {error:.3g} ULP off at {where}"
+
+
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else POINTS
     names = sys.argv[2:] or list(ROWS)
     np.seterr(all="ignore")
     fa.show_config()
     print(f"{'':16} {'f32':>8} {'f64':>8}   where")
+
+    def show(name, f32, f64):
+        print(f"{name:16} {f32[0]:8.3g} {f64[0]:8.3g}   {f32[1]} {f64[1]}", flush=True)
     for name in names:
-        found = [measured(name, dtype, count) for dtype in FLOATS.values()]
-        print(f"{name:16} {found[0][0]:8.3f} {found[1][0]:8.3f}   {found[0][1]} {found[1][1]}", flush=True)
+        show(name, *[measured(name, dtype, count) for dtype in FLOATS.values()])
+        if name not in PIECEWISE:
+            for i, pair in enumerate(zip(*[slopes(name, dtype, count // 4) for dtype in FLOATS.values()], strict=True)):
+                show(f"  slope {i}", *pair)

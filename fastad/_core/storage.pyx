@@ -401,7 +401,7 @@ cdef int parse_shape(object shape, Py_ssize_t* out) except -1:
         except OverflowError:
             raise too_long(shape) from None
         except TypeError:
-            if not hasattr(shape, "__iter__"):
+            if not hasattr(shape, "__iter__") or isinstance(shape, (str, bytes, bytearray, dict, set)):
                 raise TypeError(f"fastad: a shape is an integer or a sequence of integers, got {shape!r}") from None
             shape = tuple(shape)
     if len(shape) > MAX_NDIM:
