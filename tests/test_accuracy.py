@@ -17,7 +17,7 @@ from samples.elementwise import FASTAD, NUMPY
 
 import fastad as fa
 
-POINTS = int(os.environ.get("FASTAD_ACCURACY", 40))
+POINTS = int(os.environ.get("FASTAD_ACCURACY", 25))
 ROWS = {row["name"]: row for row in rows()}
 UNARY = [n for n, row in ROWS.items() if row["arity"] == 1]
 BINARY = [n for n, row in ROWS.items() if row["arity"] == 2]
@@ -53,11 +53,11 @@ def points(dtype, count, seed=0):
     with np.errstate(over="ignore"):
         hard = np.array(HARD, dtype)
     hard = hard[np.isfinite(hard)]
-    hard = np.concatenate([hard, -hard])
+    hard = rng.permutation(np.concatenate([hard, -hard]))
     near = rng.choice(hard, 4 * count)
     steps = rng.integers(-3, 4, near.size) * rng.choice([1, 1, 50, 1e4], near.size) * f.eps
     return np.concatenate([
-        specials(dtype), hard, near * (1 + steps).astype(dtype),
+        specials(dtype), hard[:8 * count], near * (1 + steps).astype(dtype),
         rng.integers(0, np.iinfo(bits).max, 6 * count, dtype=bits, endpoint=True).view(dtype),
         rng.integers(0, 2**f.nmant, count, dtype=bits).view(dtype) * rng.choice(np.array([-1, 1], dtype), count),
         *(rng.uniform(-r, r, n * count).astype(dtype) for r, n in ((1, 4), (4, 4), (16, 4), (far, 4))),
@@ -83,7 +83,7 @@ def point_pairs(name, dtype, count, seed=0):
             b[k] = (rng.uniform(-1, 1, k.sum()) * np.finfo(dtype).maxexp / np.log2(np.abs(a[k].astype(float)) + 1e-300)).astype(dtype)
             k = rng.random(a.size) < .3
             b[k] = np.rint(b[k])
-    grid = np.array(np.meshgrid(specials(dtype), specials(dtype)), dtype).reshape(2, -1)
+    grid = rng.permutation(np.array(np.meshgrid(specials(dtype), specials(dtype)), dtype).reshape(2, -1), axis=1)[:, :10 * count]
     return np.concatenate([a, grid[0]]), np.concatenate([b, grid[1]])
 
 
@@ -159,6 +159,12 @@ def measured(name, dtype, count):
     return max(worst(name, dtype, arrays, y), worst(name, dtype, [a[some] for a in arrays], alone))
 
 
+@pytest.fixture(autouse=True)
+def fewer_digits():
+    with mp.workdps(50):                   # 50 cover twice a float64, and are faster than the oracle's 100
+        yield
+
+
 @pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
 @pytest.mark.parametrize("name", ROWS)
 @both
@@ -183,7 +189,7 @@ def softmax_rows(dtype):
     """Rows of many lengths and spreads; some terms underflow, some are -inf or the largest number."""
     rng = np.random.default_rng(11)
     low = 104 if dtype == np.float32 else 746
-    for n in (1, 2, 3, 7, 16, 33, 100, 1500):
+    for n in (1, 2, 3, 7, 16, 33, 100, 1000)[:POINTS]:
         for spread in (1e-3, 1, 20, low):
             yield (rng.normal(0, spread, n) + rng.choice([0, .1, 3, -40, 1e4])).astype(dtype)
         yield rng.uniform(-low, 0, n).astype(dtype)
