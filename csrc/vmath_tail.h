@@ -42,6 +42,16 @@ static inline T FN(logaddexp)(T a, T b) {
     return top + FN(vm_log1p_unit)(FN(vm_scale_down)(1 + FN(vm_expm1_poly)(r), k));
 }
 
+/* e^(x - m) for x <= m. What x - m loses to rounding would be a relative error of the exponential as large as
+ * x - m is; it is recovered exactly (as Knuth's sum of two does) and put back. */
+static inline T FN(exp_below)(T x, T m) {
+    VM_UINT k;
+    T d = x - m, s = d - x, lost = (x - (d - s)) - (m + s), r;
+    lost = LIBM(fabs)(lost) < 1 ? lost : VM_C(0); /* inf - inf, and d far beyond the clamp */
+    r = FN(vm_reduce2)(FN(vm_at_least)(d, VM_C(VM_XEXP_MIN)), lost, &k);
+    return FN(vm_scale_down)(1 + FN(vm_expm1_poly)(r), k);
+}
+
 /* sqrt(a^2 + b^2) = m sqrt(1 + (n/m)^2), m the larger size: no square overflows or underflows. */
 static inline T FN(hypot)(T a, T b) {
     T p = LIBM(fabs)(a), q = LIBM(fabs)(b), m = p > q ? p : q, n = p > q ? q : p;

@@ -10,15 +10,19 @@ cdef extern from "kernels.h":
     const char* fad_isa_list()
 
 
+def levels():
+    """The instruction sets that are compiled, best first, and whether this processor has each."""
+    return {name: fad_select(name.encode()) is not NULL for name in fad_isa_list().decode().split()}
+
+
 cdef const fad_kernels* _choose() except NULL:
     wanted = os.environ.get("FASTAD_CPU", "")
-    cdef bytes name = wanted.encode()
-    cdef const char* forced = name
-    cdef const fad_kernels* table = fad_select(forced if wanted else NULL)
-    if table is NULL:
-        raise ImportError(f"FASTAD_CPU={wanted!r}: this processor or this build has no such kernels; "
-                          f"choose one of: {fad_isa_list().decode()}")
-    return table
+    if wanted and not levels().get(wanted):
+        choices = ", ".join([name for name, present in levels().items() if present])
+        reason = "this processor lacks it" if wanted in levels() else "there is no such instruction set"
+        raise ImportError(f"FASTAD_CPU={wanted!r}: {reason}; choose one of: {choices}")
+    cdef bytes forced = wanted.encode()
+    return fad_select(<const char*> forced if forced else <const char*> NULL)
 
 
 K = _choose()
