@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo test bench contract build debug lint sdist wheel clean compiler
+.PHONY: demo test bench contract build debug lint stubs sdist wheel clean compiler always
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -37,8 +37,11 @@ bench: $(VENV)/installed-bench
 
 # installed with the versions that the budgets are for; PACKAGE=<a wheel built with them> spares building another
 PACKAGE ?= .
-$(VENV)/installed-contract: $(SOURCES) bench/contract.toml | $(BIN)/python compiler
-	$(BIN)/python -m bench.contract --pins > $(VENV)/pins
+$(VENV)/pins: always | $(BIN)/python
+	@$(BIN)/python -m bench.contract --pins > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(VENV)/installed-contract: $(SOURCES) $(VENV)/pins | compiler
 	FASTAD_JOBS=2 PIP_CONSTRAINT=$(abspath $(VENV))/pins \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PACKAGE)
 	@touch $@

@@ -65,7 +65,9 @@ def require():
 
 
 def version():
-    return subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    """Of valgrind."""
+    return subprocess.run(["valgrind", "--version"], capture_output=True, text=True,
+                          check=True).stdout.strip().removeprefix("valgrind-")
 
 
 def run(script, packages, *arguments):

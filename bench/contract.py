@@ -73,7 +73,7 @@ def table(counts, budgets):
     lines = ["| workload | instructions | budget | change |", "|---|---:|---:|---:|"]
     for name, counted in counts.items():
         budget = budgets.get(name)
-        compared = f"{budget:,.1f} | {counted / budget - 1:+.2%}" if budget else "none | "
+        compared = f"{budget:,.1f} | {round(counted / budget - 1, 4) + 0:+.2%}" if budget else "none | "
         lines.append(f"| {name} | {counted:,.1f} | {compared} |")
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ PARTS = (                                              # the first pattern found
     ("node: edges, what is saved, the result as a Tensor", r"record|produced|_keep$"),
     ("dispatch: which operation, which kernel", r"_apply$|elementwise_(binary|add|multiply)$|grad_enabled|^ld-|tls"),
     ("walk: the order, and the check of what was saved", r"walk_(order|walk_back)|check_|_saved$"),
-    ("walk: backward, delivering gradients", r"^walk:|_backward$|deliver|receive|edge_out|PyLong_FromLong"),
+    ("walk: backward, delivering gradients", r"^walk:|_backward$|deliver|receive|edge_out"),
     ("interpreter: bytecode of the loop, the number slots", r"^libpython"),
 )
 SHOWN = 4                                              # functions named in a row

@@ -35,6 +35,7 @@ cdef extern from "Python.h":
 
 VALID = ("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
          "indices")
+cdef object INT64 = np.dtype(np.int64)
 
 
 # ---- basic indices -----------------------------------------------------------------------------------
@@ -157,6 +158,8 @@ cdef object frozen_item(object item):
     integer = loose_integer(item)
     if integer is not None:
         return integer
+    if type(item) is np.ndarray and item.dtype is INT64:              # the usual one, with as few questions as can be
+        return item.copy()
     if isinstance(item, (bool, np.bool_)):
         return np.bool_(item)
     if isinstance(item, Tensor):
@@ -177,7 +180,7 @@ cdef Array row_numbers(Layout x, object index):
     if not x.contiguous or x.ndim == 0 or len(<tuple> index) != 1:
         return None
     item = (<tuple> index)[0]
-    return from_ndarray(item) if isinstance(item, np.ndarray) and item.dtype == np.int64 else None
+    return from_ndarray(item) if isinstance(item, np.ndarray) and item.dtype is INT64 else None
 
 
 cdef Py_ssize_t row(int64_t i, Py_ssize_t n) except -1 nogil:
