@@ -11,7 +11,7 @@ from ._core.tensor import Tensor
 __all__ = ["enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 
-class set_grad_enabled(ContextDecorator):
+class set_grad_enabled(tape.Switch, ContextDecorator):
     """Record operations, or not, inside a ``with`` block or a decorated function; per thread.
 
     Examples
@@ -24,15 +24,7 @@ class set_grad_enabled(ContextDecorator):
     """
 
     def __init__(self, mode=True):
-        self.mode = bool(mode)
-        self.outer = []
-
-    def __enter__(self):
-        self.outer.append(tape.set_grad_enabled(self.mode))
-        return self
-
-    def __exit__(self, *error):
-        tape.set_grad_enabled(self.outer.pop())
+        self.mode = mode
 
 
 class no_grad(set_grad_enabled):

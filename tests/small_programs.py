@@ -111,7 +111,15 @@ def classification(record):
 def indexing(record):
     x = record.leaf(numbers(10, 6))
     rows = np.array([3, 3, -1, 0])
-    y = x[rows].sum() + x[2:9:3, ::-1].sum() + x[x.detach().numpy() > 0.5].sum() + x[rows, [1, 2, 3, 4]].prod()
+    y = x[rows].sum() + x[2:9:3, ::-1].sum() + x[..., None, -2].sum() + (x[4] * x[1, 2]).sum()
+    y.backward()
+    record.mark()
+    return y, x.grad
+
+
+def fancy_indexing(record):
+    x = record.leaf(numbers(10, 6))
+    y = x[numbers(10, 6) > 0.5].sum() + x[[3, 3, -1, 0], [1, 2, 3, 4]].prod() + x[:, [0, 5]].mean()
     y = y + fa.take_along_axis(x, np.argsort(numbers(10, 6), axis=0), axis=0)[0].sum()
     z = fa.take(x, [1, 1, 4], axis=1) * 3
     (y + z.sum()).backward()
@@ -305,7 +313,7 @@ def through_numpy(record):
 
 
 PROGRAMS = [
-    elementwise, broadcasting, reductions, norms, products, strided_products, classification, indexing, joining, einstein,
-    in_place, second_derivative, transforms, sgd, adam, adamw, training, exchange, hooks, retained, deep, views, many_axes,
-    casting, through_numpy,
+    elementwise, broadcasting, reductions, norms, products, strided_products, classification, indexing, fancy_indexing, joining,
+    einstein, in_place, second_derivative, transforms, sgd, adam, adamw, training, exchange, hooks, retained, deep, views,
+    many_axes, casting, through_numpy,
 ]

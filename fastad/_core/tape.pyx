@@ -40,9 +40,23 @@ cdef int nesting(int change) noexcept:
     return fad_nesting
 
 
-def set_grad_enabled(bint enabled):
-    """Switch recording on or off for this thread; returns what it was."""
-    return switch_recording(enabled)
+cdef class Switch:
+    """The `with` block of `fastad.set_grad_enabled`.  Compiled, because leaving it must not need memory: it is how a
+    MemoryError leaves, and this thread would record nothing from then on."""
+    cdef public bint mode
+    cdef list outer                       # one object may be entered again inside its own block
+
+    def __cinit__(self, *args, **kwargs):
+        self.outer = []
+
+    def __enter__(self):
+        self.outer.append(grad_enabled())
+        switch_recording(self.mode)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        switch_recording(self.outer[len(self.outer) - 1])
+        self.outer.pop()
 
 
 def is_grad_enabled():
