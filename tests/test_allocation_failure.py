@@ -156,3 +156,44 @@ def test_kept_blocks_are_given_up_before_memory_runs_out():
     storage.fail_allocation(1)
     x = fa.tensor(numbers)                # no block of that size is kept: the first try fails, the second does not
     assert storage.fail_allocation(0) == 0 and x.size == 777_777
+
+
+@pytest.mark.parametrize("make", [
+    lambda p: fa.optim.SGD([p], lr=0.1, momentum=0.9, dampening=0.5), lambda p: fa.optim.Adam([p], lr=0.1, amsgrad=True)])
+def test_a_step_that_failed_can_be_taken_again(make, own_memory):
+    def parameter():
+        p = fa.tensor(np.arange(30.0).reshape(5, 6)).T        # not dense: stepped as a copy
+        p.grad = fa.tensor(np.ones((5, 6))).T
+        return p
+
+    right = parameter()
+    make(right).step()
+    for n in counting():
+        p = parameter()
+        optimizer = make(p)
+        storage.fail_allocation(n)
+        try:
+            optimizer.step()
+        except MemoryError:
+            assert bits(p) == bits(parameter())
+            optimizer.step()
+        else:
+            assert storage.fail_allocation(0)
+            break
+        assert bits(p) == bits(right), f"after allocation {n}"
+    assert n > 3
+
+
+def test_the_threads_mode_survives_a_failure_while_leaving_no_grad():
+    with pytest.raises(MemoryError), fa.no_grad(), fa.enable_grad():
+        storage.keep_blocks(False)
+        try:
+            storage.fail_allocation(1)
+            fa.tensor([1.0] * 30)
+        finally:
+            storage.keep_blocks(True)
+    assert fa.is_grad_enabled()
+    block = fa.no_grad()
+    with block, fa.enable_grad(), block:                      # one object, entered inside its own block
+        assert not fa.is_grad_enabled()
+    assert fa.is_grad_enabled()
