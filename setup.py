@@ -65,8 +65,20 @@ def extension(path):
 
 
 def translated(paths, **directives):
-    return cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives, build_dir=f"{BUILD}/cython",
-                     nthreads=int(os.environ.get("FASTAD_JOBS", 0)), emit_linenums=DEBUG)
+    modules = cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives, build_dir=f"{BUILD}/cython",
+                        nthreads=int(os.environ.get("FASTAD_JOBS", 0)), emit_linenums=DEBUG)
+    for module in modules:
+        mend(Path(module.sources[0]))
+    return modules
+
+
+def mend(source):
+    """In Cython 3.3.0 and 3.3.1, `[f(x) for x in y]` frees an item twice if there is no memory for the list to grow."""
+    text = source.read_text()
+    append = "int result = PyList_Append(list, x);\n    "
+    mended = text.replace(f"{append}Py_DECREF(x);", f"{append}if (result == 0) Py_DECREF(x);")
+    if mended != text:
+        source.write_text(mended)
 
 
 class BuildLevels(build_ext):

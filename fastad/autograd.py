@@ -3,7 +3,6 @@
 Imports the core.  Next: transforms.py, derivatives of functions.
 """
 from contextlib import ContextDecorator
-from threading import get_ident
 
 from ._core import tape
 from ._core.make import gradients
@@ -12,7 +11,7 @@ from ._core.tensor import Tensor
 __all__ = ["enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 
-class set_grad_enabled(ContextDecorator):
+class set_grad_enabled(tape.Switch, ContextDecorator):
     """Record operations, or not, inside a ``with`` block or a decorated function; per thread.
 
     Examples
@@ -25,18 +24,7 @@ class set_grad_enabled(ContextDecorator):
     """
 
     def __init__(self, mode=True):
-        self.mode = bool(mode)
-        self.outer = {}                                # thread -> what to go back to: a decorator is shared by all
-
-    def __enter__(self):
-        self.outer.setdefault(get_ident(), []).append(tape.set_grad_enabled(self.mode))
-        return self
-
-    def __exit__(self, *error):
-        thread = get_ident()
-        tape.set_grad_enabled(self.outer[thread].pop())
-        if not self.outer[thread]:
-            del self.outer[thread]
+        self.mode = mode
 
 
 class no_grad(set_grad_enabled):

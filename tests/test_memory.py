@@ -5,7 +5,11 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import fastad as fa
+from fastad._core import storage
 
 
 def run(code):
@@ -86,3 +90,99 @@ def test_a_freed_chain_gives_its_nodes_back():
     assert nodes() >= before + 5_000
     del h
     assert nodes() <= before + 1
+
+
+# ---- freeing what is linked deeply ------------------------------------------------------------------
+LINKS = {
+    "leaf.grad": "b = fa.tensor(ones, requires_grad=True); b.grad = a",
+    "plain.grad": "b = fa.tensor(ones); b.grad = a",
+    "subclass.grad": "b = nn.Parameter(fa.tensor(ones)); b.grad = a",
+    "grad of an operation": "b = fa.tensor(ones, requires_grad=True); b.grad = a * 1",
+    "hooks of leaves": "b = fa.tensor(ones, requires_grad=True); b.register_hook(lambda g, a=a: None)",
+    "hooks of operations": "b = x * 1; b.register_hook(lambda g, a=a: None)",
+    "views": "b = a.reshape(4, 5).reshape(20)[::-1]",
+    "recorded views": "b = (x if a is None else a)[:]",
+    "through NumPy": "b = fa.from_numpy(a.numpy())",
+    "through memoryview": "b = fa.from_numpy(np.asarray(memoryview(a)))",
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_deep_chain_is_freed_on_a_small_stack(link):
+    out = run(f"""
+        import gc, threading
+        import numpy as np
+        import fastad as fa
+        from fastad import nn
+
+        def chain():
+            ones = np.ones(20)
+            x = fa.tensor(ones, requires_grad=True)
+            a = {"x * 1" if link == "recorded views" else "fa.tensor(ones)"}
+            for _ in range(30_000):
+                {LINKS[link]}
+                a = b
+            return a
+
+        def work():
+            chain()                       # freed at once
+            print("freed")
+            cycle = [chain()]
+            cycle.append(cycle)
+            del cycle
+            gc.collect()
+            print("collected")
+
+        gc.disable()
+        threading.stack_size(2**18)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    """)
+    assert out.split() == ["freed", "collected"]
+
+
+def test_a_gradient_that_somebody_holds_keeps_its_own_gradient():
+    a, b, c = (fa.tensor(float(i)) for i in range(3))
+    a.grad, b.grad = b, c
+    del a
+    assert b.grad is c
+    held = b
+    a = fa.tensor(7.0)
+    a.grad = b
+    del a, b
+    assert held.grad.item() == 2.0
+
+
+# ---- memory shared with NumPy -----------------------------------------------------------------------
+@pytest.mark.parametrize("way", [lambda nd: nd, lambda nd: nd[2:], lambda nd: nd.reshape(2, 5).T, lambda nd: nd[::-1][1:]])
+def test_memory_that_comes_back_from_numpy_counts_its_writes(way):
+    x = fa.tensor(np.arange(10.0))
+    w = fa.tensor(2.0, requires_grad=True)
+    y = (x * w).sum()
+    back = fa.from_numpy(way(x.numpy()))
+    back.zero_()
+    assert x.version == back.version == 1
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.backward()
+
+
+@pytest.mark.skipif(not storage.DEBUG, reason="the debug build (FASTAD_DEBUG=1) keeps checksums of saved values")
+def test_the_debug_build_sees_writes_past_the_tape():
+    nd = np.arange(5.0)
+    x = fa.from_numpy(nd)
+    w = fa.tensor(2.0, requires_grad=True)
+    y = (x * w).sum()
+    nd[0] = 1.0
+    with pytest.raises(RuntimeError, match=r"multiply: a value of shape \(5,\) .* changed past the tape"):
+        y.backward()
+    assert w.grad is None
+    nd[0] = 0.0
+    y.backward()
+    assert w.grad.item() == 10.0
+    outputs = [fa.tanh(x * w), fa.exp(x * w)]
+    a = outputs[0].detach().numpy()
+    value = fa.concatenate(outputs).sum()
+    a[1] = 0.5
+    with pytest.raises(RuntimeError, match="tanh: .* changed past the tape"):
+        value.backward()

@@ -158,7 +158,7 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str name):
     They are Tensors with a graph of their own if an argument is one, or inside another such call of this thread;
     else they are NumPy arrays and scalars."""
     cdef Tensor value
-    cdef list given = list(args), inputs = [], found
+    cdef list given = [a for a in args], inputs = [], found
     cdef bint recorded, traced = nesting(0) > 0
     for a in args:
         traced |= isinstance(a, Tensor)

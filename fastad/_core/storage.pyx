@@ -204,6 +204,9 @@ cdef inline void put(void* p, Py_ssize_t block) noexcept:
     kept[c] += 1
 
 
+DEBUG = bool(FASTAD_DEBUG)                # for tests
+
+
 def keep_blocks(bint keep):
     """For tests: with False every array takes memory of its own from the system and gives it back at once, as
     always in the debug build."""

@@ -57,6 +57,7 @@ cdef class Walk:
     cdef unsigned long thread, met      # its own, and the one that was walking a node it came to
     cdef PyObject* adding               # the buffer that `receive` has lent to an adding kernel; borrowed
     cdef dict captured
+    cdef Walk next                      # under way at the same time, of any thread
 
 cdef Primitive ACCUMULATE               # of the node at the end of every path: a leaf's
 

@@ -25,6 +25,7 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* t)
+    unsigned long PyThread_get_thread_ident()
 
 
 cdef bint grad_enabled() noexcept:
@@ -44,9 +45,29 @@ cdef int nesting(int change) noexcept:
     return fad_nesting
 
 
-def set_grad_enabled(bint enabled):
-    """Switch recording on or off for this thread; returns what it was."""
-    return switch_recording(enabled)
+cdef class Switch:
+    """The `with` block of `fastad.set_grad_enabled`.  Compiled, because leaving it must not need memory: it is how a
+    MemoryError leaves, and this thread would record nothing from then on."""
+    cdef public bint mode
+    cdef list outer                       # (thread, what to go back to): entered again inside its block, or by another thread
+
+    def __cinit__(self, *args, **kwargs):
+        self.outer = []
+
+    def __enter__(self):
+        self.outer.append((PyThread_get_thread_ident(), grad_enabled()))
+        switch_recording(self.mode)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        cdef Py_ssize_t i = len(self.outer) - 1
+        cdef unsigned long thread = PyThread_get_thread_ident()
+        while i >= 0 and <unsigned long> (<tuple> self.outer[i])[0] != thread:
+            i -= 1
+        if i < 0:
+            raise RuntimeError("set_grad_enabled: left by a thread that did not enter it; enter and leave in one thread")
+        switch_recording((<tuple> self.outer[i])[1])
+        del self.outer[i]
 
 
 def is_grad_enabled():

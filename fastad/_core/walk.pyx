@@ -24,8 +24,7 @@ cdef extern from "Python.h":
 
 # ---- the order ---------------------------------------------------------------------------------------
 cdef unsigned long long last_stamp = 0
-cdef list active = []                      # walks under way, of every thread
-cdef int n_active = 0
+cdef Walk active = None                    # walks under way, of every thread, linked by `next`; takes no memory
 cdef object turn = None                    # a threading.Condition, told when a walk ends; made when somebody first waits
 cdef dict waits_for = {}                   # a thread that waits -> the thread whose walk it waits for
 
@@ -47,10 +46,32 @@ cdef int grow(void** p, Py_ssize_t count, size_t size) except -1:
 
 
 cdef Walk holder(unsigned long long stamp):
-    for walk in active:
-        if (<Walk> walk).stamp == stamp:
-            return walk
-    return None
+    cdef Walk walk = active
+    while walk is not None and walk.stamp != stamp:
+        walk = walk.next
+    return walk
+
+
+cdef int begin(Walk walk) noexcept:
+    global active
+    walk.next = active
+    active = walk
+    return 0
+
+
+cdef int end(Walk walk) noexcept:
+    """Also of a walk that has not begun."""
+    global active
+    cdef Walk other = active
+    if other is walk:
+        active = walk.next
+    else:
+        while other is not None and other.next is not walk:
+            other = other.next
+        if other is not None:
+            other.next = walk.next
+    walk.next = None
+    return 0
 
 
 cdef bint visit(Walk walk, Node node) except -1:
@@ -100,7 +121,7 @@ cdef bint sort(Walk walk, list roots) except -1:
                 continue
             while True:
                 # go down to `child`
-                if n_active and not visit(walk, <Node> child):
+                if active is not None and not visit(walk, <Node> child):
                     put_back(walk)
                     walk.n = walk.n_grads = 0
                     return False
@@ -164,11 +185,15 @@ cdef int wait(unsigned long thread, unsigned long other) except -1:
 
 cdef int after_fork() except -1:
     """The child has one thread: walks of others will not end, and nobody opens a lock that they held."""
-    global n_active, turn
-    cdef Walk walk
+    global turn
+    cdef Walk walk = active
+    cdef Walk after
     cdef unsigned long thread = PyThread_get_thread_ident()
-    active[:] = [walk for walk in active if walk.thread == thread]
-    n_active = <int> len(active)
+    while walk is not None:
+        after = walk.next
+        if walk.thread != thread:
+            end(walk)
+        walk = after
     waits_for.clear()
     turn = None
     return 0
@@ -293,7 +318,7 @@ cdef int run_hooks(Walk walk, Node node) except -1:
         slot = &walk.grads[node.slot + k]
         if slot[0] is NULL:
             continue
-        for hook in list(hooks):
+        for hook in (<list> hooks)[:]:
             if not alone(walk, slot[0]):  # what a hook does to its gradient must not reach another's
                 given = lent.copy(<object> slot[0]) if walk.recording else copy(<Array> slot[0])
                 Py_DECREF(<object> slot[0])
@@ -398,7 +423,6 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
 
     Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
-    global n_active
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t i
     cdef Node node
@@ -411,8 +435,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     walk.lead = lead
     try:
         order(walk, [node for node, k in roots])
-        active.append(walk)
-        n_active += 1
+        begin(walk)
         if targets is not None:
             mark_needed(walk, targets)
         for i in range(walk.n):           # before anything is changed
@@ -432,9 +455,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     finally:
         if recording:                     # a recording walk records, also within no_grad()
             switch_recording(before)
-        if walk in active:
-            active.remove(walk)
-            n_active -= 1
+        end(walk)
         put_back(walk)
         if waits_for:
             with turn:
