@@ -5,7 +5,7 @@ Imports the tensor only: NumPy makes the numbers and the tensor shares their fre
 import numpy as np
 
 from ._core.make import from_numpy, tensor
-from ._core.tensor import Tensor, register
+from ._core.tensor import Tensor, checked, register
 
 
 def fresh(make, args, requires_grad):
@@ -16,12 +16,12 @@ def fresh(make, args, requires_grad):
         array = make(*args)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{make.__name__}: {error}; called with {', '.join(map(repr, args))}") from None
-    t = from_numpy(array)
+    t = from_numpy(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
     return t.requires_grad_() if requires_grad else t
 
 
-def plain(x):
-    return x.detach().numpy() if isinstance(x, Tensor) else x
+def plain(name, x):
+    return x.detach().numpy() if isinstance(x, Tensor) else checked(name, x)
 
 
 def zeros(shape, dtype=float, *, requires_grad=False):
@@ -69,7 +69,7 @@ def full(shape, fill_value, dtype=None, *, requires_grad=False):
     >>> fastad.full(2, 7.0)
     tensor([7., 7.])
     """
-    return fresh(np.full, (shape, plain(fill_value), dtype), requires_grad)
+    return fresh(np.full, (shape, plain("full", fill_value), dtype), requires_grad)
 
 
 def arange(start, stop=None, step=1, dtype=None, *, requires_grad=False):
@@ -97,7 +97,8 @@ def linspace(start, stop, num=50, endpoint=True, dtype=None, *, requires_grad=Fa
     >>> fastad.linspace(0, 1, 3)
     tensor([0. , 0.5, 1. ])
     """
-    return fresh(np.linspace, (plain(start), plain(stop), num, endpoint, False, dtype), requires_grad)
+    start, stop = plain("linspace", start), plain("linspace", stop)
+    return fresh(np.linspace, (start, stop, num, endpoint, False, dtype), requires_grad)
 
 
 def eye(N, M=None, k=0, dtype=float, *, requires_grad=False):
@@ -177,7 +178,7 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, r
     tensor([3., 3.])
     """
     shape, dtype = like(a, dtype, shape)
-    return fresh(np.full, (shape, plain(fill_value), dtype), requires_grad)
+    return fresh(np.full, (shape, plain("full", fill_value), dtype), requires_grad)
 
 
 def asarray(a, dtype=None, *, requires_grad=False):

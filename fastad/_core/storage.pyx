@@ -346,6 +346,9 @@ cdef Layout dense(int code, int ndim, const Py_ssize_t* shape):
 
 cdef Layout dense_dtype(object dtype, int ndim, const Py_ssize_t* shape):
     cdef int code = code_of(dtype)
+    if code == OTHER and not dtype.isnative:
+        dtype = dtype.newbyteorder("=")   # tensors of their own memory are native
+        code = code_of(dtype)
     return dense(code, ndim, shape) if code < OTHER else make_dense(dtype, code, ndim, shape)
 
 

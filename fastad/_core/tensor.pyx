@@ -177,11 +177,10 @@ cdef Tensor coerce(str name, object x, Tensor other):
                 raise OverflowError(f"{name}: an integer of {x.bit_length()} bits does not fit into {other.dtype}")
             return constant(code, value)
         return wrap(copy_ndarray(numeric(name, x, np.result_type(other.arr.layout.dtype, x))))
-    if isinstance(x, (np.ndarray, np.generic, list, tuple)) or foreign(x):
-        return wrap(copy_ndarray(operand(name, x)))
-    if isinstance(x, (int, float, complex)):      # complex, and enumerations
-        x = int(x) if isinstance(x, int) else float(x) if isinstance(x, float) else complex(x)
+    if type(x) is complex:
         return wrap(copy_ndarray(numeric(name, x, np.result_type(other.arr.layout.dtype, x))))
+    if isinstance(x, (np.ndarray, np.generic, list, tuple, int, float, complex)) or foreign(x):
+        return wrap(copy_ndarray(operand(name, x)))
     return None
 
 

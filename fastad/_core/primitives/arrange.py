@@ -9,7 +9,7 @@ import numpy as np
 
 from ..make import as_tensors as _as_tensors
 from ..make import from_numpy
-from ..tensor import FUNCTIONS, Tensor, register
+from ..tensor import FUNCTIONS, Tensor, checked, register
 from .part import placed
 
 
@@ -80,8 +80,9 @@ def tile(A, reps):
     ndim = max(len(reps), A.ndim)
     reps = (1,) * (ndim - len(reps)) + reps
     shape = (1,) * (ndim - A.ndim) + A.shape
-    spaced = A.reshape([m for n in shape for m in (1, n)])
-    wide = FUNCTIONS["broadcast_to"](spaced, [m for r, n in zip(reps, shape, strict=False) for m in (r, n)])
+    steps = [(r, n) for r, n in zip(reps, shape, strict=True) if r != 1 or n != 1]       # or 64 axes would become 128
+    spaced = A.reshape([m for _, n in steps for m in (1, n)])
+    wide = FUNCTIONS["broadcast_to"](spaced, [m for step in steps for m in step])
     return wide.reshape([r * n for r, n in zip(reps, shape, strict=False)], copy=True)
 
 
@@ -112,7 +113,7 @@ def repeat(a, repeats, axis=None):
     if axis is None:
         a, axis = a.ravel(), 0
     k = axis_of("repeat", axis, a.ndim)
-    shape, counts = a.shape, np.asarray(repeats)
+    shape, counts = a.shape, checked("repeat", repeats)
     if counts.dtype.kind not in "iub":
         raise TypeError(f"repeat: repeats must be integers, got {counts.dtype}")
     if counts.ndim > 1 or counts.size not in (1, shape[k]):
@@ -122,7 +123,8 @@ def repeat(a, repeats, axis=None):
         raise ValueError(f"repeat: repeats must not be negative, got {counts.min()}")
     if counts.size == 1:
         r = int(counts.reshape(()))
-        wide = FUNCTIONS["broadcast_to"](FUNCTIONS["expand_dims"](a, k + 1), (*shape[:k + 1], r, *shape[k + 1:]))
+        outer, inner = math.prod(shape[:k]), math.prod(shape[k + 1:])
+        wide = FUNCTIONS["broadcast_to"](a.reshape((outer, shape[k], 1, inner)), (outer, shape[k], r, inner))
         return wide.reshape((*shape[:k], shape[k] * r, *shape[k + 1:]), copy=True)
     check_length("repeat", shape, k, int(counts.sum(dtype=object)))
     return picked(a, k, np.repeat(np.arange(shape[k]), counts))
@@ -186,7 +188,7 @@ def pair_for_each_axis(pad_width, ndim):
     if isinstance(pad_width, dict):
         given = {axis_of("pad", k, ndim): np.broadcast_to(w, 2) for k, w in pad_width.items()}
         pad_width = [given.get(k, (0, 0)) for k in range(ndim)]
-    widths = np.asarray(pad_width)
+    widths = checked("pad", pad_width)
     if widths.dtype.kind not in "iu" and widths.size:
         raise TypeError(f"pad: pad_width must be integers, got {widths.dtype}")
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays cimport contiguous
 from ..blas cimport Matrix, Product, multiply
-from ..storage cimport Array, Layout, dense, empty, strided, view
+from ..storage cimport Array, Layout, dense, dense_dtype, empty, parse_shape, strided, view
 from ..tape cimport Node, Primitive, save
 from ..tensor cimport Tensor, any_records, as_tensor, ndarray, produced, record_n, result_from, wrap
 from ..tensor import FUNCTIONS, register
@@ -190,6 +190,7 @@ cdef class Einsum(Primitive):
         cdef Tensor first = operands[0], x
         cdef Array out = None
         cdef Node node
+        cdef Py_ssize_t dims[MAX_NDIM]
         dtype = np.result_type(*[(<Tensor> x).arr.layout.dtype for x in operands])
         operands = [x if x.dtype == dtype else FUNCTIONS["astype"](x, dtype) for x in operands]
         first = operands[0]
@@ -197,6 +198,7 @@ cdef class Einsum(Primitive):
             x = operands[1]
             out = contraction(first.arr, x.arr, terms[0], terms[1], result, sizes)
         if out is None:
+            dense_dtype(first.arr.layout.dtype, parse_shape([sizes[label] for label in result], dims), dims)   # or it is too big
             y = np.einsum(",".join(terms) + "->" + result, *[ndarray(x) for x in operands], optimize=len(operands) > 2)
             y = np.asarray(y)                         # a view where nothing is summed, which must not be written
             out = result_from(y if y.base is None and y.flags.c_contiguous else y.copy()).arr

@@ -167,7 +167,11 @@ cdef object frozen_item(object item):
     if not isinstance(item, (np.ndarray, list, tuple)) and not hasattr(item, "__array__"):
         raise IndexError(f"{VALID}; got {type(item).__name__}")
     refuse_masked("x[index]", item)
-    array = np.array(item)
+    try:
+        array = np.array(item)
+    except ValueError as error:
+        raise ValueError(f"x[index]: {error}; the index is {type(item).__name__} of shape "
+                         f"{getattr(item, 'shape', (len(item),))}") from None
     if array.size == 0 and not isinstance(item, np.ndarray):
         array = array.astype(np.intp)
     if array.dtype.kind not in "biu":
@@ -244,6 +248,10 @@ cdef Array read(Array x, object index, Kind kind, Region* r):
     return out
 
 
+cdef enum:
+    SAFE_NDIM = 32                        # numpy.add.at crashes with an index into the last of 64 axes
+
+
 cdef int add_at(Array out, object index, Array values) except -1:
     """out[index] += values, where repeated places add up."""
     cdef Region r
@@ -261,7 +269,10 @@ cdef int add_at(Array out, object index, Array values) except -1:
     numbers = row_numbers(out.layout, index) if compiled(out.layout.code) else None
     if numbers is None or not same_shape(rows_layout(out.layout, numbers.layout), values.layout):
         nd = to_ndarray(out)
-        if any([isinstance(item, np.ndarray) and item.dtype.kind != "b" for item in index]):
+        if nd.ndim > SAFE_NDIM and out.layout.contiguous:
+            places = np.arange(nd.size).reshape(nd.shape)[index]
+            np.add.at(nd.reshape(-1), places.ravel(), np.broadcast_to(to_ndarray(values), places.shape).ravel())
+        elif any([isinstance(item, np.ndarray) and item.dtype.kind != "b" for item in index]):
             np.add.at(nd, index, to_ndarray(values))
         else:
             nd[index] += to_ndarray(values)           # a mask names no place twice

@@ -86,9 +86,11 @@ cdef class CrossEntropy(Primitive):
                 K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
         return deliver(walk, node, 0, out)
 
-    def vjp(self, node, saved, g):
+    def vjp(self, Node node not None, saved, g):
+        if not isinstance(node.args, Array):
+            raise TypeError(f"{self.name}: the rule reads a node that the operation recorded, got {node}")
         x = saved[0]
-        target = to_ndarray(<Array?> (<Node?> node).args).ravel()
+        target = to_ndarray(<Array> node.args).ravel()
         onehot = np.zeros((target.size, x.shape[x.ndim - 1]), dtype=x.dtype)
         onehot[np.arange(target.size), target] = 1
         p = SOFTMAX.apply(x) - result_from(onehot.reshape(x.shape))

@@ -60,6 +60,8 @@ cdef Layout in_layout(Node node, int i):
 
 cdef tuple lead_of(object node, Tensor g):
     """The shape of the extra leading axes of a cotangent."""
+    if g is None:
+        raise TypeError(f"{node.name}: a rule was called without a cotangent")
     return g.shape[:g.arr.layout.ndim - len(node.out_shape)]
 
 
