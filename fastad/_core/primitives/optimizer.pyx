@@ -51,11 +51,11 @@ cdef Array state_of(str name, list states, Py_ssize_t i, Layout like):
     return a
 
 
-cdef int finish(Tensor p, Array written) except -1:
+cdef int finish(Array own, Array written) except -1:
     """A parameter that is not dense was stepped as a dense copy."""
-    if written is not p.arr:
-        assign(p.arr, written)
-    wrote(p.arr)
+    if written is not own:
+        assign(own, written)
+    wrote(own)
     return 0
 
 
@@ -78,7 +78,7 @@ def sgd_step(list groups, list states):
     cdef dict group, state
     cdef list params, buffers
     cdef Tensor p
-    cdef Array g, to, buf = None
+    cdef Array g, own, to, buf = None
     cdef Py_ssize_t i, k, n
     cdef int code
     check_lengths("SGD", groups, states)
@@ -98,7 +98,8 @@ def sgd_step(list groups, list states):
                 buf = state_of("SGD", buffers, i, p.arr.layout)
             else:
                 buf = None
-            to = contiguous(p.arr)
+            own = p.arr                   # another thread may give p other memory meanwhile
+            to = contiguous(own)
             n = to.layout.size
             code = to.layout.code
             if not compiled(code):
@@ -108,7 +109,7 @@ def sgd_step(list groups, list states):
             else:
                 with nogil:
                     K.sgd[code](n, to.data, g.data, NULL if buf is None else buf.data, &o)
-            finish(p, to)
+            finish(own, to)
 
 
 cdef int sgd_numpy(object p, object g, object buf, fad_sgd* o) except -1:
@@ -134,7 +135,7 @@ def adam_step(list groups, list states):
     cdef dict group, state
     cdef list params, means, squares, peaks, steps
     cdef Tensor p
-    cdef Array g, to, m, v, peak = None
+    cdef Array g, own, to, m, v, peak = None
     cdef Py_ssize_t i, k, n, t
     cdef int code
     check_lengths("Adam", groups, states)
@@ -159,7 +160,8 @@ def adam_step(list groups, list states):
             steps[i] = t
             o.correction1 = 1 - pow(o.beta1, t)
             o.correction2_sqrt = sqrt(1 - pow(o.beta2, t))
-            to = contiguous(p.arr)
+            own = p.arr                   # another thread may give p other memory meanwhile
+            to = contiguous(own)
             n = to.layout.size
             code = to.layout.code
             if not compiled(code):
@@ -170,7 +172,7 @@ def adam_step(list groups, list states):
             else:
                 with nogil:
                     K.adam[code](n, to.data, g.data, m.data, v.data, NULL if peak is None else peak.data, &o)
-            finish(p, to)
+            finish(own, to)
 
 
 cdef int adam_numpy(object p, object g, object m, object v, object peak, fad_adam* o) except -1:
