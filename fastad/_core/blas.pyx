@@ -13,11 +13,15 @@ from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.string cimport memset
 
 import os
+from time import sleep
 
 import numpy as np
 
 from .kernels cimport K, fad_operand
 from .storage cimport GIL_SIZE, dense, empty
+
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident()
 
 cdef extern from "blas.h" nogil:
     enum:
@@ -202,6 +206,39 @@ cdef void gemm(int code, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n,
     scale(code, m, n, alpha, c, ldc)
 
 
+# ---- forks -------------------------------------------------------------------------------------------
+# OpenBLAS ends its threads before a fork, and hangs if one of them works on a product of another thread.  So a fork
+# waits for the products that run without the GIL, and those that come meanwhile wait for it.
+cdef Py_ssize_t running = 0
+cdef unsigned long forking = 0            # the thread that forks
+
+
+cdef int begin() except -1:
+    global running
+    while forking and forking != PyThread_get_thread_ident():
+        sleep(1e-4)
+    running += 1
+    return 0
+
+
+def _before_fork():
+    global forking
+    while forking:                        # two threads may fork
+        sleep(1e-4)
+    forking = PyThread_get_thread_ident()
+    while running:
+        sleep(1e-4)
+
+
+def _after_fork():
+    global forking
+    forking = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+
+
 # ---- products of strided operands, in batches --------------------------------------------------------
 cdef void place(Matrix* x, Layout layout, char* data, bint has_rows, bint has_cols, Product* p) noexcept:
     """An operand as `p` sees it: its last axes are rows and columns (or one of them), the others broadcast to
@@ -327,6 +364,7 @@ cdef void run(int code, Product* p, bint trans_a, Py_ssize_t lda, bint trans_b, 
 cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
     """c[i] (+)= a[i] b[i] over the batch, into the dense array `c`; where c is stretched, the products are summed.
     `p` is used up.  The GIL is released for more than 2**16 multiplications."""
+    global running
     cdef Py_ssize_t itemsize = c.layout.itemsize, lda, ldb, ldc, work = p.m * p.n * p.k
     cdef bint trans_a = False, trans_b = False
     cdef Array pack_a = None, pack_b = None
@@ -353,8 +391,10 @@ cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
             adds = True
     ldc = p.c.rows // itemsize if p.m > 1 else p.n
     if work > 1 << 16:
+        begin()
         with nogil:
             run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
+        running -= 1
     else:
         run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
     return 0
