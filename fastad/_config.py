@@ -12,13 +12,28 @@ from ._core import blas, kernels
 _wanted = None                            # what set_num_threads was told
 
 
-def _cgroup_limit(root="/sys/fs/cgroup"):
-    """Processors that a Linux control group allows (version 2, then 1), or None."""
-    for quota_file, period_file in (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+def _cgroup_limit(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
+    """Processors that Linux control groups of version 2 and 1 allow, the least of this process's and those above, or None.
+
+    A container sees its own group as the root; else `own` tells where below the root the group stands."""
+    folders = {Path(root), Path(root, "cpu")}
+    try:
+        lines = Path(own).read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:                                 # "0::/path" or "4:cpu,cpuacct:/path"
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if controllers == "" or "cpu" in controllers.split(","):
+            group = Path(root, "cpu" if controllers else "", path.lstrip("/"))
+            folders |= {folder for folder in (group, *group.parents) if folder.is_relative_to(root)}
+    return min(filter(None, map(_quota, folders)), default=None)
+
+
+def _quota(folder):
+    """Processors that one control group allows, or None."""
+    for files in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
-            words = Path(root, quota_file).read_text().split()
-            if period_file is not None:
-                words += Path(root, period_file).read_text().split()
+            words = " ".join(Path(folder, name).read_text() for name in files).split()
             quota, period = int(words[0]), int(words[1])
         except (OSError, ValueError, IndexError):      # no such group, or "max": no limit
             continue
@@ -29,7 +44,10 @@ def _cgroup_limit(root="/sys/fs/cgroup"):
 
 def _allowed_threads():
     """The least of OMP_NUM_THREADS, the processors this process may run on, and the control group's limit."""
-    counts = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
+    if hasattr(os, "process_cpu_count"):               # from Python 3.13 on
+        counts = [os.process_cpu_count() or 1]
+    else:
+        counts = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
     limit = _cgroup_limit()
     if limit is not None:
         counts.append(limit)

@@ -150,7 +150,8 @@ cdef int choose() except -1:
     if wanted:
         raise ImportError(f"FASTAD_BLAS={wanted}: " + (
             "the BLAS of this NumPy does not show its functions" if wanted == "numpy" else
-            "SciPy is not installed, or its scipy.linalg.cython_blas cannot be used") + "; unset FASTAD_BLAS")
+            "SciPy is not installed, or its scipy.linalg.cython_blas cannot be used")
+            + f"; unset FASTAD_BLAS, or choose {'scipy' if wanted == 'numpy' else 'numpy'} or plain")
     return 0
 
 
