@@ -30,6 +30,7 @@
 #define FN(name) CAT(name, _f32)
 #include "vmath.h"
 #include "loops.inc"
+#include "gemm.inc"
 #undef T
 #undef FLOAT_BITS
 #undef FN
@@ -39,6 +40,7 @@
 #define FN(name) CAT(name, _f64)
 #include "vmath.h"
 #include "loops.inc"
+#include "gemm.inc"
 #undef T
 #undef FLOAT_BITS
 #undef FN
