@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import fastad as fa
 
+
 # ---- shapes, strides and dtypes ----------------------------------------------------------------------
 def layouts(rng, shape):
     """Arrays of one shape whose strides differ: dense, transposed, stepped, reversed, cut out, stretched."""
