@@ -35,6 +35,7 @@
 #define FN(name) CAT(name, _f32)
 #include "vmath.h"
 #include "loops.inc"
+#include "gemm.inc"
 #undef T
 #undef FLOAT_BITS
 #undef FN
@@ -44,6 +45,7 @@
 #define FN(name) CAT(name, _f64)
 #include "vmath.h"
 #include "loops.inc"
+#include "gemm.inc"
 #undef T
 #undef FLOAT_BITS
 #undef FN

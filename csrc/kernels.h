@@ -44,7 +44,7 @@ typedef void (*fad_xent_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, const in
                             void *kept, void *loss);
 typedef void (*fad_xent_back_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, const int64_t *target,
                                  const void *kept, const void *g, void *out, int add);
-/* C := A B (+ C), with element strides: the plain fallback when no BLAS is found. */
+/* C := A B (+ C), with element strides: what small products run, and every one when no BLAS is found. */
 typedef void (*fad_gemm_fn)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                             const void *a, ptrdiff_t ars, ptrdiff_t acs,
                             const void *b, ptrdiff_t brs, ptrdiff_t bcs,

@@ -11,16 +11,36 @@ from ._core import blas, kernels
 _wanted = None                            # what set_num_threads was told
 
 
-def _words(*path):
-    with open(os.path.join(*path)) as file:            # pathlib would be a fifth of the time to import fastad
+def _words(path):
+    with open(path) as file:                           # pathlib would be a fifth of the time to import fastad
         return file.read().split()
 
 
-def _cgroup_limit(root="/sys/fs/cgroup"):
-    """Processors that a Linux control group allows (version 2, then 1), or None."""
-    for quota_file, period_file in (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+def _cgroup_limit(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
+    """Processors that Linux control groups of version 2 and 1 allow, the least of this process's and those above, or None.
+
+    A container sees its own group as the root; else `own` tells where below the root the group stands."""
+    root = os.fspath(root)
+    folders = {root, os.path.join(root, "cpu")}
+    try:
+        lines = _words(own)
+    except OSError:
+        lines = []
+    for line in lines:                                 # "0::/path" or "4:cpu,cpuacct:/path"
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if controllers == "" or "cpu" in controllers.split(","):
+            group = os.path.normpath(os.path.join(root, "cpu" if controllers else "", path.lstrip("/")))
+            while group.startswith(root + os.sep):
+                folders.add(group)
+                group = os.path.dirname(group)
+    return min(filter(None, map(_quota, folders)), default=None)
+
+
+def _quota(folder):
+    """Processors that one control group allows, or None."""
+    for files in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
-            words = _words(root, quota_file) + (_words(root, period_file) if period_file else [])
+            words = [word for name in files for word in _words(os.path.join(folder, name))]
             quota, period = int(words[0]), int(words[1])
         except (OSError, ValueError, IndexError):      # no such group, or "max": no limit
             continue
@@ -31,7 +51,10 @@ def _cgroup_limit(root="/sys/fs/cgroup"):
 
 def _allowed_threads():
     """The least of OMP_NUM_THREADS, the processors this process may run on, and the control group's limit."""
-    counts = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
+    if hasattr(os, "process_cpu_count"):               # from Python 3.13 on
+        counts = [os.process_cpu_count() or 1]
+    else:
+        counts = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
     limit = _cgroup_limit()
     if limit is not None:
         counts.append(limit)

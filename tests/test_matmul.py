@@ -1,8 +1,5 @@
-"""Matrix products: the choice of the BLAS, strided operands, errors, other dtypes, special values, threads."""
+"""Matrix products: strided operands, errors, other dtypes, special values.  Which library makes them: test_blas.py."""
 import itertools
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,100 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastad as fa
-from fastad import _config
-from fastad._core import blas
-
-PRODUCTS = """
-import numpy as np, fastad as fa
-rng = np.random.default_rng(0)
-for dtype, tol in ((np.float32, 1e-4), (np.float64, 1e-11)):
-    for m, n, k in ((1, 1, 1), (1, 7, 5), (7, 1, 5), (3, 4, 5), (33, 65, 17), (2, 3, 0), (0, 3, 2), (1, 1, 9), (5, 6, 1)):
-        a, b, g = [rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), (m, n))]
-        x, y = fa.tensor(a, requires_grad=True), fa.tensor(b, requires_grad=True)
-        z = x @ y
-        np.testing.assert_allclose(z.detach().numpy(), a @ b, atol=tol)
-        for times in (1, 2):
-            z.backward(fa.tensor(g), retain_graph=True)
-            np.testing.assert_allclose(x.grad.numpy(), times * (g @ b.T), atol=4 * tol)
-            np.testing.assert_allclose(y.grad.numpy(), times * (a.T @ g), atol=4 * tol)
-print(fa.show_config("dicts")["blas"]["library"])
-"""
-
-
-def run_python(code, **environment):
-    return subprocess.run([sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True,
-                          timeout=120)
-
-
-# ---- which BLAS --------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("name", "library"), [("numpy", "numpy"), ("scipy", "scipy"), ("plain", "plain loop")])
-def test_each_blas_multiplies(name, library):
-    done = run_python(PRODUCTS, FASTAD_BLAS=name)
-    if done.returncode and "ImportError" in done.stderr:
-        assert f"FASTAD_BLAS={name}" in done.stderr and "unset FASTAD_BLAS" in done.stderr
-        pytest.skip(f"no BLAS from {name} here")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == library
-    assert not done.stderr                   # a BLAS reports wrong arguments there and goes on
-
-
-def test_an_unknown_blas_is_refused():
-    done = run_python("import fastad", FASTAD_BLAS="best")
-    assert done.returncode != 0 and "choose one of numpy, scipy or plain" in done.stderr
-
-
-def test_scipy_is_not_imported_if_numpy_serves():
-    done = run_python("import sys, fastad; print(fastad.show_config('dicts')['blas']['library'], 'scipy' in sys.modules)",
-                      FASTAD_BLAS="")
-    library, imported = done.stdout.split(maxsplit=1)
-    assert library != "numpy" or imported.strip() == "False"
-
-
-# ---- threads and configuration -----------------------------------------------------------------------
-def test_importing_leaves_the_threads_alone():
-    before = blas.config()["threads"]
-    done = run_python("from fastad._core import blas; print(blas.config()['threads'])", FASTAD_BLAS="")
-    if before is None:
-        pytest.skip("this BLAS does not tell its threads")
-    assert int(done.stdout) >= 1
-
-
-def test_set_num_threads():
-    code = ("import fastad; fastad.set_num_threads(1); c = fastad.show_config('dicts');"
-            "print(fastad.get_num_threads(), c['blas']['threads'] in (1, None))")
-    assert run_python(code).stdout.split() == ["1", "True"]
-
-
-@pytest.mark.parametrize("n", [0, -1, 1.5, "2", True, None])
-def test_set_num_threads_refuses(n):
-    with pytest.raises(ValueError, match="at least 1"):
-        fa.set_num_threads(n)
-
-
-def test_omp_num_threads_counts():
-    assert run_python("import fastad; print(fastad.get_num_threads())", OMP_NUM_THREADS="1,4").stdout.strip() == "1"
-    assert int(run_python("import fastad; print(fastad.get_num_threads())", OMP_NUM_THREADS="nonsense").stdout) >= 1
-
-
-@pytest.mark.parametrize(("files", "limit"), [
-    ({"cpu.max": "150000 100000\n"}, 1), ({"cpu.max": "400000 100000\n"}, 4), ({"cpu.max": "max 100000\n"}, None),
-    ({"cpu.max": "1000 100000\n"}, 1), ({}, None), ({"cpu.max": ""}, None),
-    ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
-    ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
-])
-def test_control_group_limit(tmp_path, files, limit):
-    (tmp_path / "cpu").mkdir()
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    assert _config._cgroup_limit(tmp_path) == limit
-
-
-def test_show_config(capsys):
-    assert fa.show_config() is None
-    shown = capsys.readouterr().out
-    assert "BLAS" in shown and np.__version__ in shown
-    with pytest.raises(ValueError, match="mode"):
-        fa.show_config("json")
 
 
 # ---- shapes, strides and dtypes ----------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Level 1: matrix products.  Finds the BLAS that NumPy has already loaded, and calls it without NumPy.
 
 One BLAS and one thread pool in the process: nothing is bundled and the thread count is NumPy's.  Where NumPy's
-BLAS hides its names, SciPy's serves if it is installed, else a plain loop of csrc/.  ``FASTAD_BLAS`` (numpy,
-scipy or plain) forces one.  `gemm` is one product; `multiply` one over batches of any strides.
+BLAS hides its names, SciPy's serves if it is installed, else the loop of csrc/gemm.inc, which small products run in
+any case.  ``FASTAD_BLAS`` (numpy, scipy or plain) forces one for every product.  `gemm` is one product; `multiply` one over batches of any strides.
 
 OpenBLAS starts threads only above some 2**18 multiplications, and they pay there (64 x 64 by 64 x 128, float32: 13 us
 on one thread, 10 on two; 128 x 128 by 128 x 128: 47 and 29), so small products need no cap of their own.
@@ -13,11 +13,15 @@ from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.string cimport memset
 
 import os
+from time import sleep
 
 import numpy as np
 
 from .kernels cimport K, fad_operand
 from .storage cimport GIL_SIZE, dense, empty
+
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident()
 
 cdef extern from "blas.h" nogil:
     enum:
@@ -43,6 +47,7 @@ THREADS = tuple((f"{prefix}openblas_get_num_threads{suffix}", f"{prefix}openblas
 
 cdef fad_blas blas                        # the functions in use
 cdef bint found = False                   # else the plain loop
+cdef Py_ssize_t own = 0                   # multiplications up to which a product is our own loop's
 cdef int (*get_threads)() noexcept
 cdef void (*set_threads)(int n) noexcept
 cdef const char* (*get_config)() noexcept
@@ -138,7 +143,10 @@ cdef int use_threads(void* library) except -1:
 
 
 cdef int choose() except -1:
+    global own
     wanted = os.environ.get("FASTAD_BLAS", "")
+    if not wanted:
+        own = 4096
     if wanted not in ("", "numpy", "scipy", "plain"):
         raise ImportError(f"FASTAD_BLAS={wanted!r}: choose one of numpy, scipy or plain")
     if wanted == "plain" or (wanted in ("", "numpy") and use_numpy()) or (wanted in ("", "scipy") and use_scipy()):
@@ -146,7 +154,8 @@ cdef int choose() except -1:
     if wanted:
         raise ImportError(f"FASTAD_BLAS={wanted}: " + (
             "the BLAS of this NumPy does not show its functions" if wanted == "numpy" else
-            "SciPy is not installed, or its scipy.linalg.cython_blas cannot be used") + "; unset FASTAD_BLAS")
+            "SciPy is not installed, or its scipy.linalg.cython_blas cannot be used")
+            + f"; unset FASTAD_BLAS, or choose {'scipy' if wanted == 'numpy' else 'numpy'} or plain")
     return 0
 
 
@@ -169,6 +178,14 @@ def set_blas_threads(int n):
 
 
 # ---- one product -------------------------------------------------------------------------------------
+cdef inline bint small(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, bint trans_b) noexcept nogil:
+    """Whether our own loop is faster than a BLAS, which has to prepare its blocks: 18 ns and 72 for 4 x 4 by 4 x 4, 130
+    and 240 for 16 x 16 by 16 x 16 (float32, OpenBLAS on AVX2).  It copies a transposed b, and makes the columns beyond a
+    multiple of 4 one by one."""
+    return m <= own and n <= own and k <= own and m * n * k <= own and m * (n & 3) * k <= own // 16 and \
+        (not trans_b or n * k <= 32 * m)
+
+
 cdef void scale(int code, Py_ssize_t m, Py_ssize_t n, double beta, void* c, Py_ssize_t ldc) noexcept nogil:
     """c := beta c"""
     cdef Py_ssize_t i, j
@@ -194,12 +211,47 @@ cdef void gemm(int code, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n,
     if k == 0 or alpha == 0:
         scale(code, m, n, beta, c, ldc)
         return
-    if found and fad_blas_gemm(&blas, code, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+    if found and not small(m, n, k, trans_b) and \
+            fad_blas_gemm(&blas, code, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
         return
-    scale(code, m, n, beta / alpha, c, ldc)
+    if beta != 0:
+        scale(code, m, n, beta / alpha, c, ldc)
     K.gemm[code](m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b, 1 if trans_b else ldb,
-                 ldb if trans_b else 1, c, ldc, 1)
+                 ldb if trans_b else 1, c, ldc, beta != 0)
     scale(code, m, n, alpha, c, ldc)
+
+
+# ---- forks -------------------------------------------------------------------------------------------
+# OpenBLAS ends its threads before a fork, and hangs if one of them works on a product of another thread.  So a fork
+# waits for the products that run without the GIL, and those that come meanwhile wait for it.
+cdef Py_ssize_t running = 0
+cdef unsigned long forking = 0            # the thread that forks
+
+
+cdef int begin() except -1:
+    global running
+    while forking and forking != PyThread_get_thread_ident():
+        sleep(1e-4)
+    running += 1
+    return 0
+
+
+def _before_fork():
+    global forking
+    while forking:                        # two threads may fork
+        sleep(1e-4)
+    forking = PyThread_get_thread_ident()
+    while running:
+        sleep(1e-4)
+
+
+def _after_fork():
+    global forking
+    forking = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 # ---- products of strided operands, in batches --------------------------------------------------------
@@ -327,6 +379,7 @@ cdef void run(int code, Product* p, bint trans_a, Py_ssize_t lda, bint trans_b, 
 cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
     """c[i] (+)= a[i] b[i] over the batch, into the dense array `c`; where c is stretched, the products are summed.
     `p` is used up.  The GIL is released for more than 2**16 multiplications."""
+    global running
     cdef Py_ssize_t itemsize = c.layout.itemsize, lda, ldb, ldc, work = p.m * p.n * p.k
     cdef bint trans_a = False, trans_b = False
     cdef Array pack_a = None, pack_b = None
@@ -353,8 +406,10 @@ cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
             adds = True
     ldc = p.c.rows // itemsize if p.m > 1 else p.n
     if work > 1 << 16:
+        begin()
         with nogil:
             run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
+        running -= 1
     else:
         run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
     return 0

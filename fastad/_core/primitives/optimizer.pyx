@@ -51,11 +51,11 @@ cdef Array state_of(str name, list states, Py_ssize_t i, Layout like):
     return a
 
 
-cdef int finish(Tensor p, Array written) except -1:
+cdef int finish(Array own, Array written) except -1:
     """A parameter that is not dense was stepped as a dense copy."""
-    if written is not p.arr:
-        assign(p.arr, written)
-    wrote(p.arr)
+    if written is not own:
+        assign(own, written)
+    wrote(own)
     return 0
 
 
@@ -78,7 +78,7 @@ def sgd_step(list groups, list states):
     cdef dict group, state
     cdef list params, buffers
     cdef Tensor p
-    cdef Array g, to, buf = None
+    cdef Array g, own, to, buf = None
     cdef Py_ssize_t i, k, n
     cdef int code
     check_lengths("SGD", groups, states)
@@ -93,10 +93,11 @@ def sgd_step(list groups, list states):
             g = gradient("SGD", p, i)
             if g is None:
                 continue
-            to = contiguous(p.arr)        # before its state is made, so that a step that fails here is not begun
+            own = p.arr                   # another thread may give p other memory meanwhile
+            to = contiguous(own)          # before its state is made, so that a step that fails here is not begun
             if o.momentum:
                 o.first = buffers[i] is None
-                buf = state_of("SGD", buffers, i, p.arr.layout)
+                buf = state_of("SGD", buffers, i, own.layout)
             else:
                 buf = None
             n = to.layout.size
@@ -108,7 +109,7 @@ def sgd_step(list groups, list states):
             else:
                 with nogil:
                     K.sgd[code](n, to.data, g.data, NULL if buf is None else buf.data, &o)
-            finish(p, to)
+            finish(own, to)
 
 
 cdef int sgd_numpy(object p, object g, object buf, fad_sgd* o) except -1:
@@ -134,7 +135,7 @@ def adam_step(list groups, list states):
     cdef dict group, state
     cdef list params, means, squares, peaks, steps
     cdef Tensor p
-    cdef Array g, to, m, v, peak = None
+    cdef Array g, own, to, m, v, peak = None
     cdef Py_ssize_t i, k, n, t
     cdef int code
     check_lengths("Adam", groups, states)
@@ -152,10 +153,11 @@ def adam_step(list groups, list states):
             g = gradient("Adam", p, i)
             if g is None:
                 continue
-            m = state_of("Adam", means, i, p.arr.layout)
-            v = state_of("Adam", squares, i, p.arr.layout)
-            peak = state_of("Adam", peaks, i, p.arr.layout) if o.amsgrad else None
-            to = contiguous(p.arr)
+            own = p.arr                   # another thread may give p other memory meanwhile
+            m = state_of("Adam", means, i, own.layout)
+            v = state_of("Adam", squares, i, own.layout)
+            peak = state_of("Adam", peaks, i, own.layout) if o.amsgrad else None
+            to = contiguous(own)
             t = steps[i] + 1
             steps[i] = t                  # from here on the step cannot fail
             o.correction1 = 1 - pow(o.beta1, t)
@@ -170,7 +172,7 @@ def adam_step(list groups, list states):
             else:
                 with nogil:
                     K.adam[code](n, to.data, g.data, m.data, v.data, NULL if peak is None else peak.data, &o)
-            finish(p, to)
+            finish(own, to)
 
 
 cdef int adam_numpy(object p, object g, object m, object v, object peak, fad_adam* o) except -1:

@@ -1,0 +1,63 @@
+"""Two threads beside one: python -m bench.threads
+
+Each row is one long piece of work, done twice in a row and then by two threads at once, alternately; the ratio is 0.5 where
+two processors share it and the GIL is in nobody's way, 1 where one thread waits for the other.  One thread a product.
+"""
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+import numpy as np
+
+import fastad as fa
+
+ROUNDS = 15
+
+
+def works():
+    """{name: work}; every call has its own leaves."""
+    rng = np.random.default_rng(0)
+    a, long = rng.normal(size=(1024, 1024)).astype(np.float32), rng.normal(size=1 << 21).astype(np.float32)
+    square, x, labels = fa.tensor(a), fa.tensor(long), rng.integers(0, 1024, 1024)
+
+    def there_and_back():
+        w = square.detach().requires_grad_()
+        fa.tanh(square @ w).sum().backward()
+
+    def training():
+        weights = [fa.tensor(0.05 * a[:256, :256], requires_grad=True) for _ in range(3)]
+        for _ in range(10):
+            h = square[:, :256]
+            for w in weights:
+                h = fa.relu(h @ w)
+            fa.cross_entropy(h, labels % 256).backward()
+    return {"product of 1024 x 1024": lambda: square @ square, "tanh of 2M": lambda: fa.tanh(x),
+            "sum of 2M": lambda: [x.sum() for _ in range(8)], "softmax of 1024 x 1024": lambda: fa.softmax(square, axis=1),
+            "transposed copy": lambda: fa.copy(square.T), "tanh(x @ w), forward + backward": there_and_back,
+            "ten steps of three layers, 1024 samples": training}
+
+
+def seconds(run):
+    start = perf_counter()
+    run()
+    return perf_counter() - start
+
+
+def main():
+    fa.set_num_threads(1)
+    print("| work | twice, ms | two threads, ms | ratio |\n|---|---:|---:|---:|")
+    with ThreadPoolExecutor(2) as pool:
+        for name, work in works().items():
+            def twice(work=work):
+                work()
+                work()
+
+            def together(work=work):
+                for done in [pool.submit(work), pool.submit(work)]:
+                    done.result()
+            times = [(seconds(twice), seconds(together)) for _ in range(ROUNDS)]
+            one, two = (1e3 * min(column) for column in zip(*times, strict=True))
+            print(f"| {name} | {one:.1f} | {two:.1f} | {two / one:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""The BLAS: each library forced and passing the tests of products, what show_config tells, the threads it may use."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastad as fa
+from fastad import _config
+from fastad._core import blas
+
+HERE = Path(__file__).parent
+LIBRARIES = {"numpy": "numpy", "scipy": "scipy", "plain": "plain loop"}
+PRODUCTS = """
+import numpy as np, fastad as fa
+rng = np.random.default_rng(0)
+for dtype, tol in ((np.float32, 1e-4), (np.float64, 1e-11)):
+    for m, n, k in ((1, 1, 1), (1, 7, 5), (7, 1, 5), (3, 4, 5), (33, 65, 17), (2, 3, 0), (0, 3, 2), (1, 1, 9), (5, 6, 1)):
+        a, b, g = [rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), (m, n))]
+        x, y = fa.tensor(a, requires_grad=True), fa.tensor(b, requires_grad=True)
+        z = x @ y
+        np.testing.assert_allclose(z.detach().numpy(), a @ b, atol=tol)
+        for times in (1, 2):
+            z.backward(fa.tensor(g), retain_graph=True)
+            np.testing.assert_allclose(x.grad.numpy(), times * (g @ b.T), atol=4 * tol)
+            np.testing.assert_allclose(y.grad.numpy(), times * (a.T @ g), atol=4 * tol)
+print(fa.show_config("dicts")["blas"]["library"])
+fa.show_config()
+"""
+PLAIN = """
+import itertools, numpy as np, fastad as fa
+rng = np.random.default_rng(0)
+sizes = [*range(1, 20), 31, 33, 47]
+for dtype, tol in ((np.float32, 2e-6), (np.float64, 4e-15)):
+    a, b = rng.normal(size=(48, 48)).astype(dtype), rng.normal(size=(48, 48)).astype(dtype)
+    for m, n, k in itertools.product((1, 2, 3, 4, 5, 9), sizes, (1, 2, 7, 16, 47)):
+        for x, y in ((a[:m, :k], b[:k, :n]), (a[:k, :m].T, b[:k, :n]), (a[:m, :k], b[:n, :k].T), (a[:k, :m].T, b[:n, :k].T)):
+            z, exact = fa.matmul(x, y).numpy(), x.astype("f8") @ y.astype("f8")
+            scale = np.abs(x).astype("f8") @ np.abs(y).astype("f8")
+            assert (np.abs(z - exact) <= tol * scale).all(), (dtype, m, n, k)
+"""
+
+
+def run_python(code, **environment):
+    return subprocess.run([sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True,
+                          timeout=120)
+
+
+# ---- which BLAS --------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def suites():
+    """The tests of products under every library, each in a process of its own, side by side.  (Where none is forced small
+    products run in csrc/gemm.inc, so this process does not stand for any.)"""
+    which = "test_matmul or ((matmul or einsum or linear) and (test_value or test_raw_tier))"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which,
+               str(HERE / "test_matmul.py"), str(HERE / "test_operations.py")]
+    running = {name: subprocess.Popen(command, cwd=HERE.parent, env={**os.environ, "FASTAD_BLAS": name}, text=True,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+               for name in LIBRARIES}
+    yield running
+    for process in running.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_each_library_passes_the_tests_of_products(name, suites):
+    done = run_python(PRODUCTS, FASTAD_BLAS=name)
+    if "ImportError" in done.stderr:
+        assert f"FASTAD_BLAS={name}" in done.stderr and "unset FASTAD_BLAS" in done.stderr
+        pytest.skip(f"no BLAS from {name} here")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[0] == LIBRARIES[name] and f"BLAS: {LIBRARIES[name]}" in done.stdout
+    assert not done.stderr                   # a BLAS reports wrong arguments there and goes on
+    output, _ = suites[name].communicate(timeout=300)
+    assert suites[name].returncode == 0 and " passed" in output, output[-3000:]
+
+
+def test_the_plain_loop_at_every_size():
+    """Every way through its blocks, for both dtypes and all four layouts, on every instruction set of this machine."""
+    for isa in ("baseline", "v3", "v4"):
+        done = run_python(PLAIN, FASTAD_BLAS="plain", FASTAD_CPU=isa)
+        assert done.returncode == 0 or ("FASTAD_CPU" in done.stderr and isa != "baseline"), done.stderr
+
+
+def test_an_unavailable_library_is_an_error_that_names_the_choices():
+    done = run_python("import sys; sys.modules['scipy.linalg'] = None; import fastad", FASTAD_BLAS="scipy")
+    assert done.returncode != 0 and "FASTAD_BLAS=scipy" in done.stderr and "numpy or plain" in done.stderr
+
+
+def test_an_unknown_blas_is_refused():
+    done = run_python("import fastad", FASTAD_BLAS="best")
+    assert done.returncode != 0 and "choose one of numpy, scipy or plain" in done.stderr
+
+
+def test_scipy_is_not_imported_if_numpy_serves():
+    done = run_python("import sys, fastad; print(fastad.show_config('dicts')['blas']['library'], 'scipy' in sys.modules)",
+                      FASTAD_BLAS="")
+    library, imported = done.stdout.split(maxsplit=1)
+    assert library != "numpy" or imported.strip() == "False"
+
+
+# ---- threads and configuration -----------------------------------------------------------------------
+def test_importing_leaves_the_threads_alone():
+    before = blas.config()["threads"]
+    done = run_python("from fastad._core import blas; print(blas.config()['threads'])", FASTAD_BLAS="")
+    if before is None:
+        pytest.skip("this BLAS does not tell its threads")
+    assert int(done.stdout) >= 1
+
+
+def test_set_num_threads():
+    code = ("import fastad; fastad.set_num_threads(1); c = fastad.show_config('dicts');"
+            "print(fastad.get_num_threads(), c['blas']['threads'] in (1, None))")
+    assert run_python(code).stdout.split() == ["1", "True"]
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, "2", True, None])
+def test_set_num_threads_refuses(n):
+    with pytest.raises(ValueError, match="at least 1"):
+        fa.set_num_threads(n)
+
+
+def test_omp_num_threads_counts():
+    assert run_python("import fastad; print(fastad.get_num_threads())", OMP_NUM_THREADS="1,4").stdout.strip() == "1"
+    assert int(run_python("import fastad; print(fastad.get_num_threads())", OMP_NUM_THREADS="nonsense").stdout) >= 1
+
+
+@pytest.mark.parametrize(("files", "limit"), [
+    ({"cpu.max": "150000 100000\n"}, 1), ({"cpu.max": "400000 100000\n"}, 4), ({"cpu.max": "max 100000\n"}, None),
+    ({"cpu.max": "1000 100000\n"}, 1), ({}, None), ({"cpu.max": ""}, None),
+    ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+    ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+])
+def test_control_group_limit(tmp_path, files, limit):
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert _config._cgroup_limit(tmp_path) == limit
+
+
+def test_show_config(capsys):
+    assert fa.show_config() is None
+    shown = capsys.readouterr().out
+    assert "BLAS" in shown and np.__version__ in shown
+    with pytest.raises(ValueError, match="mode"):
+        fa.show_config("json")
+
+
