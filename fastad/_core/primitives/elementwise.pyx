@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays cimport GIL_SIZE, broadcast_layouts, cast, contiguous, fill, map1, map2, map3, map_back
 from ..kernels cimport FAD_A, FAD_B, FAD_Y, K, fad_map_fn, fad_row
-from ..kernels import rows
+from ..kernels import rows, rule_text
 from ..storage cimport Array, Layout, dense, dense_as, dtype_of, empty, same_shape, scalar
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
 from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record1, record2, record_n, result_from, wrap
@@ -91,7 +91,7 @@ cdef class Row(Primitive):
     cdef int setup(self, int i) except -1:
         self.row = &K.rows[i]
         self.name = self.row.name.decode()
-        self.texts = tuple([self.row.vjp[j].decode() for j in range(self.row.arity)])
+        self.texts = tuple([rule_text(self.row.vjp[j]) for j in range(self.row.arity)])
         for j in range(self.row.arity):
             self.passes[j] = self.texts[j] == "g"
         self.raw = True
