@@ -1,37 +1,89 @@
 """Activations and elementary functions of a million float32: the result alone, and with the gradient.
 
 The backward pass starts from a dense random cotangent, as inside a network; a sum would hand down the same
-number everywhere, and softmax's gradient of a sum is nothing but rounding.
+number everywhere, and the gradient of a sum over softmax is nothing but rounding.
 """
 import numpy as np
 
 from bench import peers
 from bench.workloads import Workload
 
-COUNT = 1_000_000
-ROWS = (1000, 1000)                                # softmax works on rows
+SHAPE = (1000, 1000)                               # softmax works on rows
 FORWARD, BACKWARD = "Activations, forward", "Activations, forward + backward"
+MEAN_TARGETS = {BACKWARD: (("PyTorch", 1 / 2.5),)}
 
-# name: (fastad's function, PyTorch's, JAX's), each of the library's modules
-FUNCTIONS = {
-    "tanh": (lambda fa, f: fa.tanh, lambda torch, f: torch.tanh, lambda jnp, nn: jnp.tanh),
-    "sigmoid": (lambda fa, f: fa.sigmoid, lambda torch, f: torch.sigmoid, lambda jnp, nn: nn.sigmoid),
-    "exp": (lambda fa, f: fa.exp, lambda torch, f: torch.exp, lambda jnp, nn: jnp.exp),
-    "relu": (lambda fa, f: f.relu, lambda torch, f: f.relu, lambda jnp, nn: nn.relu),
-    "gelu": (lambda fa, f: f.gelu, lambda torch, f: f.gelu, lambda jnp, nn: lambda x: nn.gelu(x, approximate=False)),
-    "gelu, tanh form": (lambda fa, f: lambda x: f.gelu(x, approximate="tanh"),
-                        lambda torch, f: lambda x: f.gelu(x, approximate="tanh"), lambda jnp, nn: nn.gelu),
-    "silu": (lambda fa, f: f.silu, lambda torch, f: f.silu, lambda jnp, nn: nn.silu),
-    "mish": (lambda fa, f: f.mish, lambda torch, f: f.mish, lambda jnp, nn: nn.mish),
-    "elu": (lambda fa, f: f.elu, lambda torch, f: f.elu, lambda jnp, nn: nn.elu),
-    "softplus": (lambda fa, f: f.softplus, lambda torch, f: f.softplus, lambda jnp, nn: nn.softplus),
-    "leaky_relu": (lambda fa, f: f.leaky_relu, lambda torch, f: f.leaky_relu, lambda jnp, nn: nn.leaky_relu),
-    "softmax": (lambda fa, f: lambda x: f.softmax(x, -1), lambda torch, f: lambda x: f.softmax(x, -1),
-                lambda jnp, nn: nn.softmax),
-    "log_softmax": (lambda fa, f: lambda x: f.log_softmax(x, -1), lambda torch, f: lambda x: f.log_softmax(x, -1),
-                    lambda jnp, nn: nn.log_softmax),
-    "log": (lambda fa, f: fa.log, lambda torch, f: torch.log, lambda jnp, nn: jnp.log),
-    "sqrt": (lambda fa, f: fa.sqrt, lambda torch, f: torch.sqrt, lambda jnp, nn: jnp.sqrt),
-    "sin": (lambda fa, f: fa.sin, lambda torch, f: torch.sin, lambda jnp, nn: jnp.sin),
-    "erf": (lambda fa, f: fa.erf, lambda torch, f: torch.erf, lambda jnp, nn: __import__("jax").scipy.special.erf),
-}
+NAMES = ("tanh", "sigmoid", "exp", "relu", "leaky_relu", "elu", "softplus", "silu", "mish", "gelu", "gelu, tanh form",
+         "softmax", "log_softmax", "log", "sqrt", "erf", "sin")
+POSITIVE = {"log", "sqrt"}                         # of these the domain
+
+
+def options(name, axis="axis", approximate=("none", "tanh")):
+    """What a function takes beside x, as a library calls it."""
+    if name.startswith("gelu"):
+        return {"approximate": approximate[name != "gelu"]}
+    return {axis: -1} if name.endswith("softmax") else {}
+
+
+def function_of(name, modules, options):
+    """The function of that name in the first of the modules that has it."""
+    plain = name.partition(",")[0]
+    function = next(getattr(module, plain) for module in modules if hasattr(module, plain))
+    return lambda x: function(x, **options)
+
+
+def leaf_run(function, x, g, backward):
+    """The member of a library with `y.backward(g)` and `.grad`."""
+    def forward_run():
+        return function(x)
+
+    def backward_run():
+        x.grad = None
+        y = function(x)
+        y.backward(g)
+        return y, x.grad
+    return backward_run if backward else forward_run
+
+
+def fastad(name, backward):
+    def build(data):
+        fa = peers.load("fastad")
+        x, g = fa.tensor(data[0], requires_grad=True), fa.tensor(data[1])
+        return leaf_run(function_of(name, (fa, fa.nn.functional), options(name)), x, g, backward)
+    return build
+
+
+def pytorch(name, backward):
+    def build(data):
+        torch = peers.load("PyTorch")
+        x, g = torch.tensor(data[0], requires_grad=True), torch.tensor(data[1])
+        return leaf_run(function_of(name, (torch, torch.nn.functional), options(name, "dim")), x, g, backward)
+    return build
+
+
+def jax(name, backward):
+    def build(data):
+        jax = peers.load("JAX")
+        modules = jax.nn, jax.numpy, jax.scipy.special
+        value = function_of(name, modules, options(name, approximate=(False, True)))
+        x, g = map(jax.numpy.asarray, data)
+
+        def with_gradient(x, g):
+            y, pull = jax.vjp(value, x)
+            return y, pull(g)[0]
+        run = jax.jit(with_gradient if backward else value)
+        arguments = (x, g) if backward else (x,)
+        return lambda: jax.block_until_ready(run(*arguments))
+    return build
+
+
+def activation(name, backward):
+    def data(rng):
+        x, g = rng.normal(0, 2, SHAPE), rng.normal(size=SHAPE)
+        return (np.abs(x) if name in POSITIVE else x).astype(np.float32), g.astype(np.float32)
+
+    builders = {"fastad": fastad(name, backward), "PyTorch": pytorch(name, backward), "JAX": jax(name, backward)}
+    limit = 1.05 if name == "relu" else 1
+    return Workload(BACKWARD if backward else FORWARD, name, data, builders, (("PyTorch", limit),), tolerance=1e-5)
+
+
+WORKLOADS = [activation(name, backward) for backward in (False, True) for name in NAMES]
