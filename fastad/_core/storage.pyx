@@ -30,6 +30,23 @@ cdef extern from *:
 
 cdef extern from *:
     """
+    #if defined(__linux__)
+    #include <sys/mman.h>
+    #endif
+    /* Pages of 2 MB, where the system has them to give: a large block costs 512 times fewer page faults. */
+    static void fad_huge_pages(void *p, size_t n)
+    {
+    #if defined(__linux__) && defined(MADV_HUGEPAGE)
+        madvise(p, n, MADV_HUGEPAGE);     /* advice: what comes of it does not matter */
+    #else
+        (void)p; (void)n;
+    #endif
+    }
+    """
+    void fad_huge_pages(void* p, size_t n) noexcept
+
+cdef extern from *:
+    """
     static PyObject *fad_ndarray(PyObject *descr, int nd, const Py_ssize_t *shape, const Py_ssize_t *strides,
                                  void *data, int writeable, PyObject *owner)
     {
@@ -49,7 +66,7 @@ cdef extern from *:
 # ---- the pool ----------------------------------------------------------------------------------------
 # Blocks come in size classes and are kept for the next request.  Up to 512 bytes they come from Python's
 # own small-object allocator (16-byte aligned, and it gives memory back); above, from malloc, aligned to 64
-# bytes, in four classes an octave.  All calls hold the GIL, so one pool serves every thread and a block may
+# bytes (from 4 MB on to pages of 2 MB), in four classes an octave.  All calls hold the GIL, so one pool serves every thread and a block may
 # be freed on another thread than it was taken on.  The debug build keeps nothing back, so that a sanitizer
 # sees every use after free.
 cdef enum:
@@ -59,6 +76,7 @@ cdef enum:
     SMALL_KEPT = 256                      # blocks a class
     CLASSES = 256
     LARGE_KEPT = 1 << 28                  # bytes in all
+    HUGE_PAGE = 1 << 21
 
 cdef void* free_blocks[CLASSES]
 cdef Py_ssize_t kept[CLASSES]
@@ -79,12 +97,15 @@ cdef inline int size_class(Py_ssize_t nbytes, Py_ssize_t* rounded) noexcept:
     return SMALL_CLASSES + (octave - 9) * 4 + <int> ((rounded[0] - (<Py_ssize_t> 1 << octave)) // step) - 1
 
 
-cdef void* aligned_alloc_64(Py_ssize_t nbytes) noexcept:
-    cdef void* raw = PyMem_RawMalloc(nbytes + 64 + sizeof(void*))
+cdef void* aligned_alloc(Py_ssize_t nbytes) noexcept:
+    cdef size_t align = HUGE_PAGE if nbytes >= 2 * HUGE_PAGE else 64
+    cdef void* raw = PyMem_RawMalloc(nbytes + align + sizeof(void*))
     if raw is NULL:
         return NULL
-    cdef uintptr_t p = (<uintptr_t> raw + sizeof(void*) + 63) & ~<uintptr_t> 63
+    cdef uintptr_t p = (<uintptr_t> raw + sizeof(void*) + align - 1) & ~<uintptr_t> (align - 1)
     (<void**> p - 1)[0] = raw
+    if align == HUGE_PAGE:
+        fad_huge_pages(<void*> p, nbytes & ~<size_t> (HUGE_PAGE - 1))
     return <void*> p
 
 
@@ -123,10 +144,10 @@ cdef inline void* take(Py_ssize_t nbytes, Py_ssize_t* block) except NULL:
         if c >= SMALL_CLASSES:
             large_bytes -= block[0]
         return p
-    p = PyObject_Malloc(block[0]) if c < SMALL_CLASSES else aligned_alloc_64(block[0])
+    p = PyObject_Malloc(block[0]) if c < SMALL_CLASSES else aligned_alloc(block[0])
     if p is NULL:
         trim()
-        p = PyObject_Malloc(block[0]) if c < SMALL_CLASSES else aligned_alloc_64(block[0])
+        p = PyObject_Malloc(block[0]) if c < SMALL_CLASSES else aligned_alloc(block[0])
         if p is NULL:
             raise MemoryError(f"fastad: cannot allocate {nbytes} bytes")
     return p
