@@ -6,13 +6,14 @@ import argparse
 import itertools
 import platform
 import sys
+from math import exp, fsum, log
 from pathlib import Path
 
 import numpy as np
 
 from bench import markdown, peers
 from bench.timing import alternate, check
-from bench.workloads import all_workloads
+from bench.workloads import all_workloads, mean_targets
 
 
 def measure(workload, rng, seconds, least_rounds):
@@ -55,6 +56,13 @@ def family_table(family, rows):
     for workload, times in rows:
         cells = [number(times[c] * workload.scale) if c in times else "" for c in columns]
         lines.append(f"| {' | '.join([workload.name, *cells, *verdicts(workload, times)])} |")
+    for peer, limit in mean_targets(family):
+        logs = [log(times["fastad"] / times[peer]) for _, times in rows if {"fastad", peer} <= times.keys()]
+        if logs:
+            mean = exp(fsum(logs) / len(logs))
+            verdict = "yes" if mean <= limit else "**no**"
+            empty = " |" * (len(columns) + 1)
+            lines.append(f"| geometric mean{empty} {ratio_text(mean)} of {peer} | {ratio_text(limit)}: {verdict} |")
     return [*lines, ""]
 
 

@@ -213,6 +213,45 @@ static inline T FN(gelu)(T x) {
     return a < VM_C(0.5) ? near0 : far;
 }
 
+/* ---- derivatives, each from one exponential ---------------------------------------------------- */
+
+/* s + x s (1 - s) with s = sigmoid(y), y of the sign of x; the caller bounds x. With e = e^-|y| and
+ * q = 1 / (1 + e), s is q or e q, and s (1 - s) is e q^2 on both sides. */
+static inline T FN(vm_gate_slope)(T x, T y) {
+    T e = FN(vm_exp_minus_abs)(y), q = 1 / (1 + e);
+    return q * ((x < 0 ? e : VM_C(1)) + x * e * q);
+}
+
+static inline T FN(silu_slope)(T x) {
+    return FN(vm_gate_slope)(FN(vm_within)(x, VM_C(1000)), x); /* e^-|x| is 0 beyond */
+}
+
+/* With y as in gelu_tanh, x dy/dx stands where silu has x. */
+static inline T FN(gelu_tanh_slope)(T x) {
+    T c = FN(vm_within)(x, VM_C(VM_GT_MAX)), z = c * c;
+    return FN(vm_gate_slope)(c * (VM_C(VM_GT0) + VM_C(3 * VM_GT1) * z), c * (VM_C(VM_GT0) + VM_C(VM_GT1) * z));
+}
+
+/* With e and n as in mish: n / (n + 2) + 4 x e (e + 1) / (n + 2)^2 */
+static inline T FN(mish_slope)(T x) {
+    VM_UINT k;
+    T c = FN(vm_at_most)(FN(vm_at_least)(x, VM_C(VM_XEXP_MIN)), VM_C(VM_MISH_MAX));
+    T m = FN(vm_expm1_poly)(FN(vm_reduce)(c, &k)), e = FN(vm_scale_down)(1 + m, k);
+    T q = 1 / (e * (e + 2) + 2), w = q * ((e + 2) + 4 * c * ((e + 1) * q));
+    return FN(vm_scale_down)(w + w * m, k);
+}
+
+/* Phi(x) + x phi(x); as in gelu, Phi(-a) = H(t) e^(-a^2/2) / (a + c) */
+static inline T FN(gelu_slope)(T x) {
+    VM_UINT k;
+    T a = FN(vm_at_most)(LIBM(fabs)(x), VM_C(VM_PHI_MAX)), ah = FN(vm_high)(a);
+    T u = 1 / (a + VM_C(VM_PHI_C));
+    T r = FN(vm_reduce2)(VM_C(-0.5) * ah * ah, VM_C(-0.5) * (a - ah) * (a + ah), &k);
+    T w = FN(vm_phi_poly)(1 - VM_C(2 * VM_PHI_C) * u) * u - a * VM_C(0.39894228040143267794);
+    T tail = FN(vm_scale_down)(w + w * FN(vm_expm1_poly)(r), k);
+    return x < 0 ? tail : 1 - tail;
+}
+
 /* ---- inverse hyperbolic functions ----------------------------------------------------------- */
 
 static inline T FN(arcsinh)(T x) {

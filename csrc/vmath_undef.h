@@ -28,6 +28,10 @@
 #undef mish
 #undef gelu
 #undef gelu_tanh
+#undef silu_slope
+#undef mish_slope
+#undef gelu_slope
+#undef gelu_tanh_slope
 #undef pow
 #undef arctan2
 #undef hypot

@@ -115,7 +115,9 @@ def test_unary(name, dtype):
             agree(value, f, dtype, what)
         if np.isnan(value):
             continue
-        np.testing.assert_allclose(raw, traced, rtol=2 * TOLERANCE[dtype], atol=0, err_msg=f"{what}: raw against traced")
+        # a denormal e^-100 has lost digits, and the text multiplies it by x
+        np.testing.assert_allclose(raw, traced, rtol=2 * TOLERANCE[dtype], atol=128 * np.finfo(dtype).smallest_subnormal,
+                                   err_msg=f"{what}: raw against traced")
         if x == 0 and name in AT_ZERO:
             assert raw == dtype(AT_ZERO[name]), what
             assert name in DOMAIN_ENDS or np.isfinite(second), what

@@ -1,7 +1,8 @@
-"""What is timed: the three families, and the shape that they share.
+"""What is timed: the families, and the shape that they share.
 
     small_ops.py   the cost of one operation: a long chain on few elements
     training.py    a training step of a small network, and its floor
+    activations.py a million numbers through tanh, relu, softmax and their kin
     science.py     value and gradient of functions a scientist differentiates
 
 A workload has one *builder* a library: from the data it makes a function without arguments that does the
@@ -38,5 +39,11 @@ class Workload:
 
 def all_workloads():
     """Every workload, in the table's order."""
-    from bench.workloads import science, small_ops, training
-    return [*small_ops.WORKLOADS, *training.WORKLOADS, *science.WORKLOADS]
+    from bench.workloads import activations, science, small_ops, training
+    return [*small_ops.WORKLOADS, *training.WORKLOADS, *activations.WORKLOADS, *science.WORKLOADS]
+
+
+def mean_targets(family):
+    """((peer, greatest geometric mean of the ratios), ...) of a family that has such targets."""
+    from bench.workloads import activations
+    return activations.MEAN_TARGETS.get(family, ())

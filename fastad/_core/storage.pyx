@@ -24,6 +24,23 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
+    #if defined(__linux__)
+    #include <sys/mman.h>
+    #endif
+    /* Pages of 2 MB, where the system has them to give: a large block costs 512 times fewer page faults. */
+    static void fad_huge_pages(void *p, size_t n)
+    {
+    #if defined(__linux__) && defined(MADV_HUGEPAGE)
+        madvise(p, n, MADV_HUGEPAGE);     /* advice: what comes of it does not matter */
+    #else
+        (void)p; (void)n;
+    #endif
+    }
+    """
+    void fad_huge_pages(void* p, size_t n) noexcept
+
+cdef extern from *:
+    """
     static PyObject *fad_ndarray(PyObject *descr, int nd, const Py_ssize_t *shape, const Py_ssize_t *strides,
                                  void *data, int writeable, PyObject *owner)
     {
@@ -81,9 +98,10 @@ cdef void give_back(void* p) noexcept:
 # ---- the pool ----------------------------------------------------------------------------------------
 # Blocks come in size classes and are kept for the next request.  Up to 512 bytes they come from Python's
 # own small-object allocator (16-byte aligned, and it gives memory back); above, from malloc, aligned to 64
-# bytes, in four classes an octave.  All calls hold the GIL, so one pool serves every thread and a block may
-# be freed on another thread than it was taken on.  In the debug build every array has memory of its own, to
-# the byte, and nothing is kept back, so that a sanitizer sees every use after free and beyond the end.
+# bytes (from 4 MB on to pages of 2 MB), in four classes an octave.  All calls hold the GIL, so one pool serves
+# every thread and a block may be freed on another thread than it was taken on.  In the debug build every array
+# has memory of its own, to the byte, and nothing is kept back, so that a sanitizer sees every use after free
+# and beyond the end.
 cdef enum:
     SMALL = 512
     SMALL_STEP = 32
@@ -91,6 +109,7 @@ cdef enum:
     SMALL_KEPT = 256                      # blocks a class
     CLASSES = 256
     LARGE_KEPT = 1 << 28                  # bytes in all
+    HUGE_PAGE = 1 << 21
 
 cdef void* free_blocks[CLASSES]
 cdef Py_ssize_t kept[CLASSES]
@@ -116,15 +135,18 @@ cdef inline int size_class(Py_ssize_t nbytes, Py_ssize_t* rounded) noexcept:
 cdef void* new_block(Py_ssize_t nbytes) noexcept:
     cdef void* raw
     cdef uintptr_t p
+    cdef size_t align = HUGE_PAGE if nbytes >= 2 * HUGE_PAGE else 64
     if refused():
         return NULL
     if nbytes <= SMALL or FASTAD_DEBUG:
         return counted(PyObject_Malloc(nbytes))
-    raw = counted(PyMem_RawMalloc(nbytes + 64 + sizeof(void*)))
+    raw = counted(PyMem_RawMalloc(nbytes + align + sizeof(void*)))
     if raw is NULL:
         return NULL
-    p = (<uintptr_t> raw + sizeof(void*) + 63) & ~<uintptr_t> 63
+    p = (<uintptr_t> raw + sizeof(void*) + align - 1) & ~<uintptr_t> (align - 1)
     (<void**> p - 1)[0] = raw
+    if align == HUGE_PAGE:
+        fad_huge_pages(<void*> p, nbytes & ~<size_t> (HUGE_PAGE - 1))
     return <void*> p
 
 

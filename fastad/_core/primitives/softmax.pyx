@@ -101,7 +101,7 @@ LOG_SOFTMAX = LogSoftmax()
 
 cdef object over_axis(OverRows p, object input, object axis):
     cdef Tensor x = as_tensor(input)
-    cdef int ndim = x.arr.layout.ndim, i
+    cdef int ndim = x.arr.layout.ndim
     kind = x.arr.layout.dtype.kind
     if kind != "f":
         if kind not in "biu":
@@ -110,8 +110,7 @@ cdef object over_axis(OverRows p, object input, object axis):
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(axis, ndim, p.name)
-    i = axis
-    if i % ndim == ndim - 1:
+    if axis in (-1, ndim - 1):
         return p.apply(x)
     return FUNCTIONS["moveaxis"](p.apply(FUNCTIONS["moveaxis"](x, axis, -1)), -1, axis)
 
