@@ -3,7 +3,7 @@
 Imports the tensor.  Next: tools/stubs.py, which writes the stubs.
 """
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, SupportsIndex, TypeAlias
+from typing import Any, Literal, ParamSpec, Protocol, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -28,3 +28,32 @@ Reduction: TypeAlias = Literal["mean", "sum", "none"]
 Order: TypeAlias = Literal["C", "F", "A", "K"] | None
 Casting: TypeAlias = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 Function: TypeAlias = "Callable[..., Any]"
+
+P = ParamSpec("P")
+Real: TypeAlias = "np.floating[Any]"
+
+
+class Gradient(Protocol[P]):
+    """What `grad` gives: the first argument may be an array or a number, where the function takes a tensor."""
+
+    @overload
+    def __call__(self, x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor: ...
+    @overload
+    def __call__(self, x: float | Real, /, *args: P.args, **kwargs: P.kwargs) -> Real: ...
+    @overload
+    def __call__(self, x: npt.NDArray[Any], /, *args: P.args, **kwargs: P.kwargs) -> npt.NDArray[Any]: ...
+    @overload
+    def __call__(self, x: ArrayLike, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
+class ValueAndGradient(Protocol[P]):
+    """What `value_and_grad` gives; as `Gradient`."""
+
+    @overload
+    def __call__(self, x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def __call__(self, x: float | Real, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Real, Real]: ...
+    @overload
+    def __call__(self, x: npt.NDArray[Any], /, *args: P.args, **kwargs: P.kwargs) -> tuple[Real, npt.NDArray[Any]]: ...
+    @overload
+    def __call__(self, x: ArrayLike, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]: ...

@@ -175,9 +175,9 @@ def test_numpys_argument_names(name):
 
 def test_signatures_start_as_numpys():
     for name in NAMES:
-        theirs = [p for p in inspect.signature(numpy_function(name)).parameters.values()
-                  if p.kind is p.POSITIONAL_OR_KEYWORD][:1]
         try:
+            theirs = [p for p in inspect.signature(numpy_function(name)).parameters.values()
+                      if p.kind is p.POSITIONAL_OR_KEYWORD][:1]
             ours = list(inspect.signature(FUNCTIONS[name]).parameters.values())
         except ValueError:                 # a compiled function without a signature
             continue
