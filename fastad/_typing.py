@@ -2,8 +2,10 @@
 
 Imports the tensor.  Next: tools/stubs.py, which writes the stubs.
 """
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, ParamSpec, Protocol, SupportsIndex, TypeAlias, overload
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, ParamSpec, Protocol, SupportsIndex, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +20,30 @@ class SupportsArray(Protocol):
 
 
 # beside a tensor, in an operator
-Operand: TypeAlias = "Tensor | npt.NDArray[Any] | np.generic | complex | list[Any] | tuple[Any, ...]"
-ArrayLike: TypeAlias = "Operand | SupportsArray | Sequence[complex]"
-DType: TypeAlias = "npt.DTypeLike"
-Shape: TypeAlias = "SupportsIndex | Sequence[SupportsIndex]"
-Axes: TypeAlias = "SupportsIndex | Sequence[SupportsIndex] | None"
-Generator: TypeAlias = "np.random.Generator | None"
+Operand: TypeAlias = Tensor | npt.NDArray[Any] | np.generic | complex | list[Any] | tuple[Any, ...]
+ArrayLike: TypeAlias = Operand | SupportsArray | Sequence[complex]
+DType: TypeAlias = npt.DTypeLike
+Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+Axes: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
+Generator: TypeAlias = np.random.Generator | None
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 Order: TypeAlias = Literal["C", "F", "A", "K"] | None
 Casting: TypeAlias = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
-Function: TypeAlias = "Callable[..., Any]"
+Function: TypeAlias = Callable[..., Any]
+Real: TypeAlias = np.floating[Any]
+Fan: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
+Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 P = ParamSpec("P")
-Real: TypeAlias = "np.floating[Any]"
+R = TypeVar("R", covariant=True)
+T = TypeVar("T")
+SomeTensor = TypeVar("SomeTensor", bound=Tensor)
+
+
+class Forward(Protocol[P, R]):
+    """What is called as its `forward` is."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
 class Gradient(Protocol[P]):

@@ -5,10 +5,10 @@ import weakref
 
 import numpy as np
 import pytest
-from fastad._core.kernels import rows
-from fastad._core.tensor import FUNCTIONS, UFUNCS
 
 import fastad as fa
+from fastad._core.kernels import rows
+from fastad._core.tensor import FUNCTIONS, UFUNCS
 
 A = np.array([[0.5, 0.25, 0.75], [0.125, 0.625, 0.375]])
 SQUARE = np.array([[0.5, 0.25], [0.75, 0.125]])

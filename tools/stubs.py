@@ -19,12 +19,13 @@ from fastad._core import tensor
 
 ROOT = Path(fastad.__file__).parent
 HEAD = '"""{doc}\n\nWritten by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.\n"""'
-TYPING = "Any Callable Iterator Literal Self Sequence SupportsIndex final overload".split()
+TYPING = ["Any", "Callable", "Iterator", "Literal", "Self", "Sequence", "SupportsIndex", "final", "overload"]
 ANNOTATED = {"fastad.creation", "fastad._core.make"}             # what is registered from there has a typed definition there
-OURS = "ArrayLike Axes Casting DType Function Operand Order Reduction Shape".split()
+OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order", "Reduction", "Shape"]
 INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__", "__weakref__",
              "__dict__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__", "__release_buffer__", "__init_subclass__"}
 
+CLOSED = "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."           # it raises: they are not made by hand
 IGNORES = {"__eq__": "override", "__ne__": "override", "__ipow__": "misc"}          # as NumPy has them
 
 
@@ -52,7 +53,7 @@ def parameters_of(name, signature, public, method):
     if method:
         first, *given = given
         parts.append("self")
-        if first.kind is first.POSITIONAL_ONLY and not any(p.kind is p.POSITIONAL_ONLY for p in given):
+        if (first.kind is first.POSITIONAL_ONLY or first.name != "self") and not any(p.kind is p.POSITIONAL_ONLY for p in given):
             parts.append("/")
     for i, p in enumerate(given):
         if p.kind is p.KEYWORD_ONLY and not star:
@@ -104,8 +105,7 @@ def definition(name, function, *, public, method=False):
 
 def tensor_methods():
     """Every method, property and operator that Tensor has by now."""
-    lines = ["    __array_priority__: float"] if hasattr(tensor.Tensor, "__array_priority__") else []
-    lines.append("    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...")
+    lines = ["    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...", CLOSED]
     for name, member in sorted(vars(tensor.Tensor).items(), key=lambda item: (item[0].startswith("__"), item[0])):
         if name in PROPERTIES:
             lines += [f"    @property\n    def {name}(self) -> {PROPERTIES[name]}:", f'        """{inspect.getdoc(member)}"""']
@@ -128,7 +128,7 @@ def class_lines(cls):
     lines.append(f"class {cls.__name__}{'(' + ', '.join(bases) + ')' if bases else ''}:")
     if cls is tensor.Tensor:
         return lines + [f'    """{inspect.getdoc(cls).splitlines()[0]}"""', *tensor_methods()]
-    body = []
+    body = [CLOSED] if "__init__" in vars(cls) and cls.__module__ == "fastad._core.tape" else []
     for name, member in sorted(vars(cls).items()):
         if name.startswith("_") and name not in ("__repr__", "__call__"):
             continue
@@ -149,15 +149,18 @@ def is_base(cls):
 
 
 def constant(value):
-    kinds = {dict: "dict[Any, Any]", frozenset: "frozenset[str]", tuple: "tuple[Any, ...]", list: "list[Any]", str: "str", int: "int",
-             float: "float"}
+    kinds = {dict: "dict[Any, Any]", frozenset: "frozenset[str]", tuple: "tuple[Any, ...]", list: "list[Any]", str: "str"}
     return kinds.get(type(value), "Any")
 
 
 def head(doc, lines, package, local=()):
     """The docstring and the imports that the lines need."""
     text, imports = "\n".join(lines), []
-    used = lambda names: [n for n in names if re.search(rf"(?<![.\w\"']){n}\b", re.sub(r'"""(.|\n)*?"""', "", text))]
+    code = re.sub(r'"""(.|\n)*?"""', "", text)
+
+    def used(names):
+        return [n for n in names if re.search(rf"(?<![.\w\"']){n}\b", code)]
+
     abstract = {"Callable", "Iterator", "Sequence"}
     typing = used(TYPING)
     if set(typing) & abstract:

@@ -17,6 +17,7 @@ class LeafState: ...
 class Tensor:
     """An n-dimensional array whose operations can be differentiated."""
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     @property
     def T(self) -> Tensor:
         """The tensor with its axes reversed."""
@@ -42,15 +43,15 @@ class Tensor:
         """The index of the largest element, over the flattened array or an axis; the first of several. As ``numpy.argmax``; the result has no derivative."""
     def argmin(self, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor:
         """The index of the smallest element, over the flattened array or an axis; the first of several. As ``numpy.argmin``; the result has no derivative."""
-    def astype(self, dtype: DType, order: Order = 'K', casting: Casting = 'unsafe', subok: bool = True, copy: bool = True, *, device: Literal["cpu"] | None = None) -> Tensor:
+    def astype(self, /, dtype: DType, order: Order = 'K', casting: Casting = 'unsafe', subok: bool = True, copy: bool = True, *, device: Literal["cpu"] | None = None) -> Tensor:
         """x in another dtype."""
     def backward(self, /, gradient: ArrayLike | None = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
         """Add the derivative of this tensor to the ``.grad`` of every leaf it depends on."""
-    def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None, *, a_min: ArrayLike | None = None, a_max: ArrayLike | None = None) -> Tensor:
+    def clip(self, /, min: ArrayLike | None = None, max: ArrayLike | None = None, *, a_min: ArrayLike | None = None, a_max: ArrayLike | None = None) -> Tensor:
         """x limited to [min, max]; either may be None, a number or an array."""
-    def clone(self, order: Order = 'K', subok: bool = False) -> Tensor:
+    def clone(self, /, order: Order = 'K', subok: bool = False) -> Tensor:
         """`a` in memory of its own; the gradient passes through. Also as the methods ``copy`` and ``clone``."""
-    def copy(self, order: Order = 'K', subok: bool = False) -> Tensor:
+    def copy(self, /, order: Order = 'K', subok: bool = False) -> Tensor:
         """`a` in memory of its own; the gradient passes through. Also as the methods ``copy`` and ``clone``."""
     def copy_(self, value: ArrayLike) -> Self:
         """Overwrite the numbers with `value`, broadcast; only outside a graph."""
@@ -58,13 +59,13 @@ class Tensor:
         """cos(x), elementwise: ``cos(x)``."""
     def cosh(self, /) -> Tensor:
         """cosh(x), elementwise: ``cosh(x)``."""
-    def cumsum(self, axis: SupportsIndex | None = None, dtype: DType | None = None, out: None = None) -> Tensor:
+    def cumsum(self, /, axis: SupportsIndex | None = None, dtype: DType | None = None, out: None = None) -> Tensor:
         """The sums of the elements up to each one, along an axis or (None) of the flattened array."""
     def detach(self, /) -> Tensor:
         """The same numbers, sharing memory, without the derivative."""
-    def diagonal(self, offset: SupportsIndex = 0, axis1: SupportsIndex = 0, axis2: SupportsIndex = 1) -> Tensor:
+    def diagonal(self, /, offset: SupportsIndex = 0, axis1: SupportsIndex = 0, axis2: SupportsIndex = 1) -> Tensor:
         """The elements of which the indices along two axes differ by `offset`, as a new last axis. A view."""
-    def dot(self, b: ArrayLike) -> Tensor:
+    def dot(self, /, b: ArrayLike) -> Tensor:
         """NumPy's dot product: the last axis of `a` with the last but one (or only) axis of `b`."""
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -108,7 +109,7 @@ class Tensor:
         """log1p(x), elementwise: ``log1p(x)``."""
     def log2(self, /) -> Tensor:
         """log2(x), elementwise: ``log2(x)``."""
-    def log_softmax(self, axis: SupportsIndex = -1) -> Tensor:
+    def log_softmax(self, /, axis: SupportsIndex = -1) -> Tensor:
         """x - log(sum(exp(x))) along an axis, without overflow; arguments and errors as `softmax`."""
     def logsigmoid(self, /) -> Tensor:
         """logsigmoid(x), elementwise: ``-softplus(-x)``."""
@@ -117,11 +118,11 @@ class Tensor:
         """The tensor with its last two axes exchanged."""
     def matmul(self, b: ArrayLike, /) -> Tensor:
         """The matrix product of the last two axes, ``y[..., i, j] = sum_k a[..., i, k] b[..., k, j]``."""
-    def max(self, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
+    def max(self, /, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
         """The largest element, over all axes or those named; a NaN counts as the largest. Also `amax`."""
-    def mean(self, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, *, where: ArrayLike = True) -> Tensor:
+    def mean(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, *, where: ArrayLike = True) -> Tensor:
         """The mean over all axes, or those named; of integers in float64."""
-    def min(self, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
+    def min(self, /, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
         """The smallest element, over all axes or those named; a NaN counts as the smallest. Also `amin`."""
     def mish(self, /) -> Tensor:
         """mish(x), elementwise: ``mish(x)``."""
@@ -137,9 +138,9 @@ class Tensor:
         """A NumPy array that shares the memory. Writes through it cannot be seen by the tape."""
     def pow(self, b: ArrayLike, /) -> Tensor:
         """power(a, b), elementwise: ``pow(a, b)``."""
-    def prod(self, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
+    def prod(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
         """The product over all axes, or those named."""
-    def ravel(self, order: Order = 'C') -> Tensor:
+    def ravel(self, /, order: Order = 'C') -> Tensor:
         """All elements in one axis, in C order; a view where there is one. See `reshape`."""
     def reciprocal(self, /) -> Tensor:
         """reciprocal(x), elementwise: ``1 / x``."""
@@ -149,7 +150,7 @@ class Tensor:
         """relu(x), elementwise: ``where(x <= 0, 0, x)``."""
     def relu6(self, /) -> Tensor:
         """relu6(x), elementwise: ``where(x <= 0, 0, where(x >= 6, 6, x))``."""
-    def repeat(self, repeats: ArrayLike, axis: SupportsIndex | None = None) -> Tensor:
+    def repeat(self, /, repeats: ArrayLike, axis: SupportsIndex | None = None) -> Tensor:
         """Every element repeated, along an axis or (None) of the flattened array."""
     @property
     def requires_grad(self) -> bool:
@@ -180,7 +181,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """Number of elements."""
-    def softmax(self, axis: SupportsIndex = -1) -> Tensor:
+    def softmax(self, /, axis: SupportsIndex = -1) -> Tensor:
         """exp(x) / sum(exp(x)) along an axis, shifted by the maximum so that nothing overflows."""
     def softplus(self, /) -> Tensor:
         """softplus(x), elementwise: ``softplus(x)``."""
@@ -188,18 +189,18 @@ class Tensor:
         """sqrt(x), elementwise: ``sqrt(x)``."""
     def square(self, /) -> Tensor:
         """square(x), elementwise: ``x * x``."""
-    def squeeze(self, axis: Axes = None) -> Tensor:
+    def squeeze(self, /, axis: Axes = None) -> Tensor:
         """`a` without its axes of length 1, or without those named."""
-    def std(self, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
+    def std(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
         """The standard deviation: the square root of `var`, with the same arguments and errors."""
     @property
     def strides(self) -> tuple[int, ...]:
         """Bytes to step along each axis."""
-    def sum(self, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
+    def sum(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
         """The sum over all axes, or those named."""
-    def swapaxes(self, axis1: SupportsIndex, axis2: SupportsIndex) -> Tensor:
+    def swapaxes(self, /, axis1: SupportsIndex, axis2: SupportsIndex) -> Tensor:
         """`a` with two axes exchanged. A view."""
-    def take(self, indices: ArrayLike, axis: SupportsIndex | None = None, out: None = None, mode: Literal["raise", "wrap", "clip"] = 'raise') -> Tensor:
+    def take(self, /, indices: ArrayLike, axis: SupportsIndex | None = None, out: None = None, mode: Literal["raise", "wrap", "clip"] = 'raise') -> Tensor:
         """Elements by number along an axis (of the flattened array if None), as ``a[..., indices, ...]``."""
     def tan(self, /) -> Tensor:
         """tan(x), elementwise: ``tan(x)``."""
@@ -209,7 +210,7 @@ class Tensor:
         """Nested lists of Python numbers."""
     def transpose(self, /, *axes: Axes) -> Tensor:
         """`fastad.transpose`, with the axes as a tuple or as several arguments; none reverses them."""
-    def var(self, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
+    def var(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
         """The variance over all axes, or those named: sum (x - mean x)^2 / (n - ddof)."""
     @property
     def version(self) -> int:
