@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo test bench build debug lint sdist wheel clean compiler
+.PHONY: demo test bench build debug lint stubs sdist wheel clean compiler
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -41,6 +41,10 @@ debug: compiler
 
 lint:
 	$(PYTHON) -m ruff check .
+
+# the type stubs, from the signatures of what `make build` built; tools/stub_types.py has the types
+stubs:
+	PYTHONPATH=. $(PYTHON) tools/stubs.py
 
 sdist:
 	$(PYTHON) -m build --sdist

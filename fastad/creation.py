@@ -93,8 +93,8 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: DTyp
     return fresh(np.arange(start, stop, step, dtype=dtype), requires_grad)
 
 
-def linspace(start: ArrayLike, stop: ArrayLike, num: SupportsIndex = 50, endpoint: bool = True, dtype: DType | None = None, *,
-             requires_grad: bool = False) -> Tensor:
+def linspace(start: ArrayLike, stop: ArrayLike, num: SupportsIndex = 50, endpoint: bool = True,
+             dtype: DType | None = None, *, requires_grad: bool = False) -> Tensor:
     """`num` numbers at equal distances from start to stop.  Constants: there is no derivative by start or stop.
 
     Examples

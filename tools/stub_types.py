@@ -128,12 +128,15 @@ SIGNATURES = {
                     ["(x1: ArrayLike, x2: ArrayLike, /, *, dtype: DType | None = None) -> Tensor"]),
     **dict.fromkeys(("isnan", "isinf", "isfinite", "logical_not", "signbit", "floor", "ceil", "trunc", "rint", "invert"),
                     ["(x: ArrayLike, /, *, dtype: DType | None = None) -> Tensor"]),
-    **dict.fromkeys(("argmax", "argmin"), ["(a: ArrayLike, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor"]),
+    **dict.fromkeys(("argmax", "argmin"), [
+        "(a: ArrayLike, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor"]),
     **dict.fromkeys(("any", "all"), ["(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Tensor"]),
     "nonzero": ["(a: ArrayLike) -> tuple[Tensor, ...]"],
     "round": ["(a: ArrayLike, decimals: SupportsIndex = 0) -> Tensor"],
-    "isclose": ["(a: ArrayLike, b: ArrayLike, rtol: ArrayLike = 1e-05, atol: ArrayLike = 1e-08, equal_nan: bool = False) -> Tensor"],
-    "allclose": ["(a: ArrayLike, b: ArrayLike, rtol: ArrayLike = 1e-05, atol: ArrayLike = 1e-08, equal_nan: bool = False) -> bool"],
+    "isclose": ["(a: ArrayLike, b: ArrayLike, rtol: ArrayLike = 1e-05, atol: ArrayLike = 1e-08, "
+                "equal_nan: bool = False) -> Tensor"],
+    "allclose": ["(a: ArrayLike, b: ArrayLike, rtol: ArrayLike = 1e-05, atol: ArrayLike = 1e-08, "
+                "equal_nan: bool = False) -> bool"],
     "array_equal": ["(a1: ArrayLike, a2: ArrayLike, equal_nan: bool = False) -> bool"],
     "shape": ["(a: ArrayLike) -> tuple[int, ...]"],
     "ndim": ["(a: ArrayLike) -> int"],
@@ -147,7 +150,8 @@ PROPERTIES = {
     "strides": "tuple[int, ...]", "is_contiguous": "bool", "version": "int", "requires_grad": "bool", "is_leaf": "bool",
     "grad_fn": "Node | None", "grad": "Tensor | None", "T": "Tensor", "mT": "Tensor",
     "name": "str", "inputs": "list[tuple[Node, int] | None]", "out_shape": "tuple[int, ...]", "out_dtype": "np.dtype[Any]",
-    "args": "Any", "prim": "Primitive", "texts": "tuple[str, ...]", "holomorphic": "bool", "recording": "bool", "keep": "bool", "lead": "int",
+    "args": "Any", "prim": "Primitive", "texts": "tuple[str, ...]", "holomorphic": "bool",
+    "recording": "bool", "keep": "bool", "lead": "int",
 }
 SETTABLE = {"requires_grad": "bool", "grad": "Tensor | None"}
 

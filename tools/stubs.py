@@ -1,4 +1,4 @@
-"""Writes the type stubs: `make stubs`, or `make stubs CHECK=--check` to compare only.
+"""Writes the type stubs: `make stubs`; with --check it only compares.
 
 The names, parameters and defaults come from the built package itself, the types from stub_types.py.  Every compiled
 module gets a stub beside its source, and fastad/__init__.pyi lists the functions that are registered on import.
@@ -20,10 +20,11 @@ from fastad._core import tensor
 ROOT = Path(fastad.__file__).parent
 HEAD = '"""{doc}\n\nWritten by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.\n"""'
 TYPING = ["Any", "Callable", "Iterator", "Literal", "Self", "Sequence", "SupportsIndex", "final", "overload"]
-ANNOTATED = {"fastad.creation", "fastad._core.make"}             # what is registered from there has a typed definition there
+ANNOTATED = {"fastad.creation", "fastad._core.make"}          # what is registered from there is typed there
 OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order", "Reduction", "Shape"]
-INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__", "__weakref__",
-             "__dict__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__", "__release_buffer__", "__init_subclass__"}
+INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__",
+             "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__", "__buffer__",
+             "__release_buffer__"}
 
 CLOSED = "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."           # it raises: they are not made by hand
 IGNORES = {"__eq__": "override", "__ne__": "override", "__ipow__": "misc"}          # as NumPy has them
@@ -53,7 +54,8 @@ def parameters_of(name, signature, public, method):
     if method:
         first, *given = given
         parts.append("self")
-        if (first.kind is first.POSITIONAL_ONLY or first.name != "self") and not any(p.kind is p.POSITIONAL_ONLY for p in given):
+        closed = first.kind is first.POSITIONAL_ONLY or first.name != "self"
+        if closed and not any(p.kind is p.POSITIONAL_ONLY for p in given):
             parts.append("/")
     for i, p in enumerate(given):
         if p.kind is p.KEYWORD_ONLY and not star:
@@ -108,7 +110,8 @@ def tensor_methods():
     lines = ["    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...", CLOSED]
     for name, member in sorted(vars(tensor.Tensor).items(), key=lambda item: (item[0].startswith("__"), item[0])):
         if name in PROPERTIES:
-            lines += [f"    @property\n    def {name}(self) -> {PROPERTIES[name]}:", f'        """{inspect.getdoc(member)}"""']
+            lines += ["    @property", f"    def {name}(self) -> {PROPERTIES[name]}:"]
+            lines.append(f'        """{inspect.getdoc(member)}"""')
             if name in SETTABLE:
                 lines += [f"    @{name}.setter\n    def {name}(self, value: {SETTABLE[name]}) -> None: ..."]
         elif name in SPECIAL:
@@ -119,7 +122,7 @@ def tensor_methods():
                 sys.exit(f"stubs: the type of Tensor.{name} is not known: add it to tools/stub_types.py")
         else:
             lines += definition(name, member, public=True, method=True)
-    return lines
+    return [*lines, f"    def __buffer__{SPECIAL['__buffer__']}: ..."]                # before Python 3.12 a slot without a name
 
 
 def class_lines(cls):
@@ -127,7 +130,7 @@ def class_lines(cls):
     lines = [] if is_base(cls) else ["@final"]
     lines.append(f"class {cls.__name__}{'(' + ', '.join(bases) + ')' if bases else ''}:")
     if cls is tensor.Tensor:
-        return lines + [f'    """{inspect.getdoc(cls).splitlines()[0]}"""', *tensor_methods()]
+        return [*lines, f'    """{inspect.getdoc(cls).splitlines()[0]}"""', *tensor_methods()]
     body = [CLOSED] if "__init__" in vars(cls) and cls.__module__ == "fastad._core.tape" else []
     for name, member in sorted(vars(cls).items()):
         if name.startswith("_") and name not in ("__repr__", "__call__"):
@@ -233,18 +236,23 @@ def stubs():
     return found
 
 
+def stale(written):
+    """The paths whose files are not what would be written, or should not be there."""
+    return [path for path, text in written.items() if not path.exists() or path.read_text() != text] + \
+        [path for path in ROOT.rglob("*.pyi") if path not in written]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="fail if a stub is not what would be written")
     check = parser.parse_args().check
     written = stubs()
-    stale = [path for path, text in written.items() if not path.exists() or path.read_text() != text]
-    stale += [path for path in ROOT.rglob("*.pyi") if path not in written]
-    if check and stale:
-        sys.exit("stubs: not up to date, run `make stubs`: " + ", ".join(str(p.relative_to(ROOT.parent)) for p in stale))
-    for path in stale:
+    paths = stale(written)
+    if check and paths:
+        sys.exit("stubs: not up to date, run `make stubs`: " + ", ".join(str(p.relative_to(ROOT.parent)) for p in paths))
+    for path in paths:
         path.write_text(written[path]) if path in written else path.unlink()
-    print(f"{len(written)} stubs, {len(stale)} written")
+    print(f"{len(written)} stubs, {len(paths)} written")
 
 
 if __name__ == "__main__":

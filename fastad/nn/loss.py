@@ -135,7 +135,9 @@ class BCEWithLogitsLoss(Loss):
 
     pos_weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, reduction: Reduction = "mean", pos_weight: Tensor | None = None) -> None:
+    def __init__(
+        self, weight: Tensor | None = None, reduction: Reduction = "mean", pos_weight: Tensor | None = None
+    ) -> None:
         super().__init__(reduction, weight)
         self.register_buffer("pos_weight", pos_weight, persistent=False)
 
