@@ -23,8 +23,8 @@ TYPING = ["Any", "Callable", "Iterator", "Literal", "Self", "Sequence", "Support
 ANNOTATED = {"fastad.creation", "fastad._core.make"}          # what is registered from there is typed there
 OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order", "Reduction", "Shape"]
 INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__",
-             "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__", "__buffer__",
-             "__release_buffer__"}
+             "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__",
+             "__buffer__", "__release_buffer__"}
 
 CLOSED = "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."           # it raises: they are not made by hand
 IGNORES = {"__eq__": "override", "__ne__": "override", "__ipow__": "misc"}          # as NumPy has them
@@ -122,7 +122,7 @@ def tensor_methods():
                 sys.exit(f"stubs: the type of Tensor.{name} is not known: add it to tools/stub_types.py")
         else:
             lines += definition(name, member, public=True, method=True)
-    return [*lines, f"    def __buffer__{SPECIAL['__buffer__']}: ..."]                # before Python 3.12 a slot without a name
+    return [*lines, f"    def __buffer__{SPECIAL['__buffer__']}: ..."]     # before Python 3.12 a slot without a name
 
 
 def class_lines(cls):
