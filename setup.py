@@ -16,7 +16,8 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("FASTAD_DEBUG", "") not in ("", "0")
 SANITIZE = os.environ.get("FASTAD_SANITIZE", "")
 MSVC = sys.platform == "win32"
-X86 = platform.machine().lower() in ("x86_64", "amd64") and not MSVC
+# macOS builds for the other processor by ARCHFLAGS
+X86 = platform.machine().lower() in ("x86_64", "amd64") and "arm64" not in os.environ.get("ARCHFLAGS", "") and not MSVC
 
 # no -march=native and no -ffast-math: NaN, infinities and denormals keep their meaning on every machine
 MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-D_GNU_SOURCE"]
