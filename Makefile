@@ -59,6 +59,10 @@ debug: compiler
 lint:
 	$(PYTHON) -m ruff check .
 
+# the type stubs, from the signatures of what `make build` built; tools/stub_types.py has the types
+stubs:
+	PYTHONPATH=. $(PYTHON) tools/stubs.py
+
 sdist:
 	$(PYTHON) -m build --sdist
 

@@ -65,8 +65,8 @@ def main():
         column = {module: sorted(t[i] for t in found) for module, found in times.items()}
         for which, at in (("least", 0), ("median", arguments.rounds // 2)):
             numpy, fastad = column["numpy"][at], column["fastad"][at]
-            print(f"import     {fastad - numpy:7.1f} ms   beyond NumPy's {numpy:.1f} (at most {LIMITS['import']:g}; "
-                  f"{which}, {clock})")
+            print(f"import     {fastad - numpy:7.1f} ms   beyond NumPy's {numpy:.1f} (at most {LIMITS['import']:g}); "
+                  f"{which}, {clock}")
     over = [name for name, megabytes in sizes.items() if megabytes > LIMITS[name]]
     if arguments.check and over:
         sys.exit(f"weight: above the limit: {', '.join(over)}")

@@ -1,5 +1,7 @@
 /* blas.c: see blas.h. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE                               /* RTLD_NOLOAD */
+#endif
 #include "blas.h"
 #include <string.h>
 

@@ -120,8 +120,8 @@ static inline T FN(vm_with_sign)(T r, T x) {
 
 static inline T FN(abs)(T x) { return LIBM(fabs)(x); }
 static inline T FN(sqrt)(T x) { return LIBM(sqrt)(x); }
-static inline T FN(maximum)(T a, T b) { return (a > b) | (a != a) ? a : b; }
-static inline T FN(minimum)(T a, T b) { return (a < b) | (a != a) ? a : b; }
+static inline T FN(maximum)(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
+static inline T FN(minimum)(T a, T b) { return ((a < b) | (a != a)) ? a : b; }
 static inline T FN(vm_at_least)(T x, T lo) { return x < lo ? lo : x; } /* NaN x stays */
 static inline T FN(vm_at_most)(T x, T hi) { return x > hi ? hi : x; }
 static inline T FN(clip)(T x, T lo, T hi) { return FN(vm_at_most)(FN(vm_at_least)(x, lo), hi); }

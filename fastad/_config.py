@@ -2,21 +2,27 @@
 
 Imports the compiled core.  Next: docs/architecture.md, why it is built so.
 """
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from ._core import blas, kernels
 
-_wanted = None                            # what set_num_threads was told
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+_wanted: int | None = None                            # what set_num_threads was told
 
 
-def _words(path):
+def _words(path: str) -> list[str]:
     with open(path) as file:                           # pathlib would be a fifth of the time to import fastad
         return file.read().split()
 
 
-def _cgroup_limit(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
+def _cgroup_limit(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> int | None:
     """Processors that Linux control groups of version 2 and 1 allow, the least of this process's and those above, or None.
 
     A container sees its own group as the root; else `own` tells where below the root the group stands."""
@@ -36,7 +42,7 @@ def _cgroup_limit(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
     return min(filter(None, map(_quota, folders)), default=None)
 
 
-def _quota(folder):
+def _quota(folder: str) -> int | None:
     """Processors that one control group allows, or None."""
     for files in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
@@ -49,7 +55,7 @@ def _quota(folder):
     return None
 
 
-def _allowed_threads():
+def _allowed_threads() -> int:
     """The least of OMP_NUM_THREADS, the processors this process may run on, and the control group's limit."""
     if hasattr(os, "process_cpu_count"):               # from Python 3.13 on
         counts = [os.process_cpu_count() or 1]
@@ -64,7 +70,7 @@ def _allowed_threads():
     return min(counts)
 
 
-def get_num_threads():
+def get_num_threads() -> int:
     """The threads that one operation may use: what `set_num_threads` was told, else the least of OMP_NUM_THREADS, the
     processors that this process may run on, and its control group's limit.
 
@@ -80,7 +86,7 @@ def get_num_threads():
     return _allowed_threads() if _wanted is None else _wanted
 
 
-def set_num_threads(n):
+def set_num_threads(n: int) -> None:
     """Let one operation use at most n threads; this also holds for NumPy, which has the same BLAS.
 
     Raises
@@ -100,7 +106,11 @@ def set_num_threads(n):
     _wanted = int(n)
 
 
-def show_config(mode="stdout"):
+@overload
+def show_config(mode: Literal["stdout"] = "stdout") -> None: ...
+@overload
+def show_config(mode: Literal["dicts"]) -> dict[str, Any]: ...
+def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     """Print versions, kernels, BLAS and threads; ``mode="dicts"`` returns them instead, as in NumPy.
 
     Examples

@@ -2,11 +2,18 @@
 
 Imports the core.  Next: transforms.py, derivatives of functions.
 """
+from __future__ import annotations
+
 from contextlib import ContextDecorator
+from typing import TYPE_CHECKING, overload
 
 from ._core import tape
 from ._core.make import gradients
 from ._core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal, Self
 
 __all__ = ["enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
@@ -23,7 +30,7 @@ class set_grad_enabled(tape.Switch, ContextDecorator):
     False
     """
 
-    def __init__(self, mode=True):
+    def __init__(self, mode: bool = True) -> None:
         self.mode = mode
 
 
@@ -40,7 +47,7 @@ class no_grad(set_grad_enabled):
     tensor(0.75, requires_grad=True)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(False)
 
 
@@ -56,11 +63,11 @@ class enable_grad(set_grad_enabled):
     True
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(True)
 
 
-def is_grad_enabled():
+def is_grad_enabled() -> bool:
     """Whether this thread records operations.
 
     Examples
@@ -72,7 +79,17 @@ def is_grad_enabled():
     return tape.is_grad_enabled()
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+@overload
+def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
+         grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
+         create_graph: bool = False, allow_unused: Literal[False] = False) -> tuple[Tensor, ...]: ...
+@overload
+def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
+         grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
+         create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor | None, ...]: ...
+def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
+         grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
+         create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor | None, ...]:
     """The sum of the gradients of `outputs` with respect to `inputs`; no ``.grad`` is touched.
 
     Parameters

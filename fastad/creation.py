@@ -2,13 +2,23 @@
 
 Imports the tensor only: NumPy makes the numbers and the tensor shares their fresh memory.  Next: autograd.py.
 """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ._core.make import from_numpy, tensor
 from ._core.tensor import Tensor, checked, register
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, SupportsIndex
 
-def fresh(make, args, requires_grad):
+    from ._typing import ArrayLike, DType, Order, Shape
+
+
+def fresh(make: Callable[..., Any], args: tuple[Any, ...], requires_grad: bool) -> Tensor:
     """A tensor of the array that a NumPy function makes."""
     if args and isinstance(args[0], (bytes, bytearray)):          # NumPy reads the letters as lengths
         raise TypeError(f"{make.__name__}: expected a shape or a number, got {type(args[0]).__name__}")
@@ -20,11 +30,11 @@ def fresh(make, args, requires_grad):
     return t.requires_grad_() if requires_grad else t
 
 
-def plain(name, x):
+def plain(name: str, x: Any) -> Any:
     return x.detach().numpy() if isinstance(x, Tensor) else checked(name, x)
 
 
-def zeros(shape, dtype=float, *, requires_grad=False):
+def zeros(shape: Shape, dtype: DType = float, *, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros; float64 unless `dtype` says otherwise.
 
     Examples
@@ -36,7 +46,7 @@ def zeros(shape, dtype=float, *, requires_grad=False):
     return fresh(np.zeros, (shape, dtype), requires_grad)
 
 
-def ones(shape, dtype=float, *, requires_grad=False):
+def ones(shape: Shape, dtype: DType = float, *, requires_grad: bool = False) -> Tensor:
     """A tensor of ones; float64 unless `dtype` says otherwise.
 
     Examples
@@ -48,7 +58,7 @@ def ones(shape, dtype=float, *, requires_grad=False):
     return fresh(np.ones, (shape, dtype), requires_grad)
 
 
-def empty(shape, dtype=float, *, requires_grad=False):
+def empty(shape: Shape, dtype: DType = float, *, requires_grad: bool = False) -> Tensor:
     """A tensor whose elements are not set: whatever the memory held.
 
     Examples
@@ -60,7 +70,7 @@ def empty(shape, dtype=float, *, requires_grad=False):
     return fresh(np.empty, (shape, dtype), requires_grad)
 
 
-def full(shape, fill_value, dtype=None, *, requires_grad=False):
+def full(shape: Shape, fill_value: ArrayLike, dtype: DType | None = None, *, requires_grad: bool = False) -> Tensor:
     """A tensor filled with `fill_value`, in its dtype unless `dtype` says otherwise.
 
     Examples
@@ -72,7 +82,8 @@ def full(shape, fill_value, dtype=None, *, requires_grad=False):
     return fresh(np.full, (shape, plain("full", fill_value), dtype), requires_grad)
 
 
-def arange(start, stop=None, step=1, dtype=None, *, requires_grad=False):
+def arange(start: float, stop: float | None = None, step: float = 1, dtype: DType | None = None, *,
+           requires_grad: bool = False) -> Tensor:
     """The numbers start, start + step, ... below stop; with one argument, from 0 to it.
 
     Examples
@@ -88,7 +99,8 @@ def arange(start, stop=None, step=1, dtype=None, *, requires_grad=False):
     return fresh(np.arange, (start, stop, step, dtype), requires_grad)
 
 
-def linspace(start, stop, num=50, endpoint=True, dtype=None, *, requires_grad=False):
+def linspace(start: ArrayLike, stop: ArrayLike, num: SupportsIndex = 50, endpoint: bool = True,
+             dtype: DType | None = None, *, requires_grad: bool = False) -> Tensor:
     """`num` numbers at equal distances from start to stop.  Constants: there is no derivative by start or stop.
 
     Examples
@@ -101,7 +113,7 @@ def linspace(start, stop, num=50, endpoint=True, dtype=None, *, requires_grad=Fa
     return fresh(np.linspace, (start, stop, num, endpoint, False, dtype), requires_grad)
 
 
-def eye(N, M=None, k=0, dtype=float, *, requires_grad=False):
+def eye(N: int, M: int | None = None, k: int = 0, dtype: DType = float, *, requires_grad: bool = False) -> Tensor:
     """The matrix of shape (N, M) with ones on diagonal k and zeros elsewhere.
 
     Examples
@@ -114,7 +126,7 @@ def eye(N, M=None, k=0, dtype=float, *, requires_grad=False):
     return fresh(np.eye, (N, M, k, dtype), requires_grad)
 
 
-def identity(n, dtype=float, *, requires_grad=False):
+def identity(n: int, dtype: DType = float, *, requires_grad: bool = False) -> Tensor:
     """The identity matrix of shape (n, n).
 
     Examples
@@ -126,13 +138,14 @@ def identity(n, dtype=float, *, requires_grad=False):
     return eye(n, dtype=dtype, requires_grad=requires_grad)
 
 
-def like(a, dtype, shape):
+def like(a: ArrayLike, dtype: DType | None, shape: Shape | None) -> tuple[Any, Any]:
     """The shape and dtype for an array like `a`."""
-    a = a if isinstance(a, Tensor) else np.asarray(a)
-    return a.shape if shape is None else shape, a.dtype if dtype is None else dtype
+    known = a if isinstance(a, Tensor) else np.asarray(a)
+    return known.shape if shape is None else shape, known.dtype if dtype is None else dtype
 
 
-def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, requires_grad=False):
+def zeros_like(a: ArrayLike, dtype: DType | None = None, order: Order = "K", subok: bool = True,
+               shape: Shape | None = None, *, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape and dtype of `a`, unless given.  `order` and `subok` are NumPy's and change nothing.
 
     Examples
@@ -144,7 +157,8 @@ def zeros_like(a, dtype=None, order="K", subok=True, shape=None, *, requires_gra
     return fresh(np.zeros, like(a, dtype, shape), requires_grad)
 
 
-def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, requires_grad=False):
+def ones_like(a: ArrayLike, dtype: DType | None = None, order: Order = "K", subok: bool = True,
+              shape: Shape | None = None, *, requires_grad: bool = False) -> Tensor:
     """Ones of the shape and dtype of `a`, unless given.  `order` and `subok` are NumPy's and change nothing.
 
     Examples
@@ -156,7 +170,8 @@ def ones_like(a, dtype=None, order="K", subok=True, shape=None, *, requires_grad
     return fresh(np.ones, like(a, dtype, shape), requires_grad)
 
 
-def empty_like(prototype, dtype=None, order="K", subok=True, shape=None, *, requires_grad=False):
+def empty_like(prototype: ArrayLike, dtype: DType | None = None, order: Order = "K", subok: bool = True,
+               shape: Shape | None = None, *, requires_grad: bool = False) -> Tensor:
     """A tensor of the shape and dtype of `prototype`, unless given, whose elements are not set.
 
     Examples
@@ -168,7 +183,8 @@ def empty_like(prototype, dtype=None, order="K", subok=True, shape=None, *, requ
     return fresh(np.empty, like(prototype, dtype, shape), requires_grad)
 
 
-def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, requires_grad=False):
+def full_like(a: ArrayLike, fill_value: ArrayLike, dtype: DType | None = None, order: Order = "K", subok: bool = True,
+              shape: Shape | None = None, *, requires_grad: bool = False) -> Tensor:
     """`fill_value` everywhere, in the shape and dtype of `a`, unless given.
 
     Examples
@@ -177,11 +193,11 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, r
     >>> fastad.full_like(fastad.tensor([1.0, 2.0]), 3)
     tensor([3., 3.])
     """
-    shape, dtype = like(a, dtype, shape)
-    return fresh(np.full, (shape, plain("full", fill_value), dtype), requires_grad)
+    own_shape, own_dtype = like(a, dtype, shape)
+    return fresh(np.full, (own_shape, plain("full", fill_value), own_dtype), requires_grad)
 
 
-def asarray(a, dtype=None, *, requires_grad=False):
+def asarray(a: ArrayLike, dtype: DType | None = None, *, requires_grad: bool = False) -> Tensor:
     """`a` itself if it is a tensor of that dtype, else a tensor with a copy of its numbers.
 
     Raises what `tensor` raises.

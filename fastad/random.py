@@ -2,12 +2,14 @@
 
 Imports NumPy only.  Next: nn/init.py, which draws from it.
 """
+from __future__ import annotations
+
 import numpy as np
 
-_default = []                                          # the generator, once it is needed
+_default: list[np.random.Generator] = []               # the generator, once it is needed
 
 
-def default_generator():
+def default_generator() -> np.random.Generator:
     """The numpy.random.Generator used where none is given; seeded by the system until `manual_seed`.
 
     Examples
@@ -21,7 +23,7 @@ def default_generator():
     return _default[0]
 
 
-def manual_seed(seed):
+def manual_seed(seed: int) -> np.random.Generator:
     """Restart the default generator from a seed, and return it.
 
     Examples

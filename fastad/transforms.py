@@ -2,14 +2,30 @@
 
 Imports the core.
 """
+from __future__ import annotations
+
 from functools import wraps
+from typing import TYPE_CHECKING, overload
 
 from ._core.make import value_and_gradients
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Concatenate, Literal
+
+    from ._core.tensor import Tensor
+    from ._typing import Gradient, P, ValueAndGradient
 
 __all__ = ["grad", "value_and_grad"]
 
 
-def value_and_grad(f, argnum=0):
+@overload
+def value_and_grad(f: Callable[Concatenate[Any, P], Tensor], argnum: Literal[0] = 0) -> ValueAndGradient[P]: ...
+@overload
+def value_and_grad(f: Callable[..., Tensor], argnum: int) -> Callable[..., tuple[Any, Any]]: ...
+@overload
+def value_and_grad(f: Callable[..., Tensor], argnum: tuple[int, ...]) -> Callable[..., tuple[Any, tuple[Any, ...]]]: ...
+def value_and_grad(f: Callable[..., Tensor], argnum: int | tuple[int, ...] = 0) -> Any:
     """A function that gives ``(f(*args), gradient)``.
 
     Parameters
@@ -43,14 +59,20 @@ def value_and_grad(f, argnum=0):
     wanted = argnum if isinstance(argnum, tuple) else (argnum,)
 
     @wraps(f)
-    def value_and_gradient(*args, **kwargs):
+    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         value, found = value_and_gradients(f, args, kwargs, wanted, name)
         return value, tuple(found) if wanted is argnum else found[0]
 
     return value_and_gradient
 
 
-def grad(f, argnum=0):
+@overload
+def grad(f: Callable[Concatenate[Any, P], Tensor], argnum: Literal[0] = 0) -> Gradient[P]: ...
+@overload
+def grad(f: Callable[..., Tensor], argnum: int) -> Callable[..., Any]: ...
+@overload
+def grad(f: Callable[..., Tensor], argnum: tuple[int, ...]) -> Callable[..., tuple[Any, ...]]: ...
+def grad(f: Callable[..., Tensor], argnum: int | tuple[int, ...] = 0) -> Any:
     """A function that gives the gradient of `f`, which must have one element; see `value_and_grad`.
 
     Examples
@@ -64,7 +86,7 @@ def grad(f, argnum=0):
     both = value_and_grad(f, argnum)
 
     @wraps(f)
-    def gradient(*args, **kwargs):
+    def gradient(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
     return gradient

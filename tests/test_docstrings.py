@@ -5,10 +5,10 @@ import types
 
 import numpy as np
 import pytest
-from fastad._core.tensor import FUNCTIONS, Tensor
 
 import fastad as fa
 from fastad import autograd, data, datasets, nn, optim
+from fastad._core.tensor import FUNCTIONS, Tensor
 from fastad.nn import functional, init
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS

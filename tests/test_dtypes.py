@@ -1,11 +1,11 @@
 """Every dtype NumPy computes in: values and result dtypes are NumPy's; gradients where there are derivatives."""
 import numpy as np
 import pytest
-from fastad._core.kernels import rows
 from samples.elementwise import FASTAD, NUMPY
 
 import fastad as fa
 from fastad._core import make as core
+from fastad._core.kernels import rows
 
 ROWS = {row["name"]: row for row in rows()}
 UFUNCS = sorted(n for n in ROWS if isinstance(getattr(np, n, None), np.ufunc))

@@ -4,11 +4,13 @@ import inspect
 
 import numpy as np
 import pytest
-from fastad._core.tensor import FUNCTIONS, Tensor
 
 import fastad as fa
+from fastad._core.tensor import FUNCTIONS, Tensor
 
-CLEAN = (TypeError, ValueError, IndexError, RuntimeError, OverflowError, MemoryError, NotImplementedError, ZeroDivisionError)
+# DeprecationWarning: what some versions of NumPy still take, with a warning that is an error here
+CLEAN = (TypeError, ValueError, IndexError, RuntimeError, OverflowError, MemoryError, NotImplementedError, ZeroDivisionError,
+         DeprecationWarning)
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 

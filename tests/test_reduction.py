@@ -1,12 +1,12 @@
 """Reductions and functions without derivatives: NumPy's argument forms, ties, infinities, dtypes and errors."""
 import numpy as np
 import pytest
-from fastad._core.make import gradients
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import fastad as fa
+from fastad._core.make import gradients
 
 X = (np.arange(24.0).reshape(2, 3, 4) * 7 % 24 - 9) / 8
 OTHER_DTYPES = [np.float16, np.longdouble, np.complex64, np.complex128, np.int8, np.uint16, np.int64, np.bool_]

@@ -8,12 +8,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from fastad._core.kernels import rows
 from oracle import MATH, mp
 from samples.elementwise import FASTAD, NUMPY
 
 import fastad as fa
 from fastad._core import make as core
+from fastad._core.kernels import rows
 
 ROWS = {row["name"]: row for row in rows()}
 UNARY = sorted(n for n, row in ROWS.items() if row["arity"] == 1)

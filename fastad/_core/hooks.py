@@ -2,18 +2,25 @@
 
 Imports tensor.  Next: make.pyx.
 """
+from __future__ import annotations
+
 import weakref
+from typing import TYPE_CHECKING
 
 from .tensor import Tensor, hooks_of, install
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 class Keeper:
     """The hook of `retain_grad`: adds to the ``.grad`` of a tensor, as long as that lives."""
 
-    def __init__(self, tensor):
+    def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
 
-    def __call__(self, g):
+    def __call__(self, g: Tensor) -> None:
         t = self.tensor()
         if t is not None:
             t.grad = g if t.grad is None else t.grad + g
@@ -22,17 +29,17 @@ class Keeper:
 class HookHandle:
     """What `register_hook` returns."""
 
-    def __init__(self, hooks, hook):
+    def __init__(self, hooks: list[Any], hook: Callable[[Tensor], Any]) -> None:
         self.hooks, self.hook = hooks, hook
         hooks.append(hook)
 
-    def remove(self):
+    def remove(self) -> None:
         """Take the hook away."""
         if self.hook in self.hooks:
             self.hooks.remove(self.hook)
 
 
-def register_hook(self, hook):
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
     """Call ``hook(grad)`` with this tensor's gradient in every walk; a Tensor it returns replaces the gradient.
 
     Returns a handle whose ``remove()`` takes the hook away.
@@ -49,7 +56,7 @@ def register_hook(self, hook):
     return HookHandle(hooks_of(self), hook)
 
 
-def retain_grad(self):
+def retain_grad(self: Tensor) -> None:
     """Keep the gradient of this intermediate value in its ``.grad``.
 
     Examples

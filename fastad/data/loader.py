@@ -1,9 +1,21 @@
 """DataLoader: the samples of arrays in batches.  Imports NumPy and fastad.random."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core.make import from_numpy
 from .._core.tensor import Tensor
 from ..random import default_generator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    import numpy.typing as npt
+
+    from .._typing import ArrayLike, Generator
 
 
 class DataLoader:
@@ -35,7 +47,14 @@ class DataLoader:
     (10, (128, 2))
     """
 
-    def __init__(self, data, batch_size=1, shuffle=False, drop_last=False, generator=None):
+    def __init__(
+        self,
+        data: ArrayLike | tuple[ArrayLike, ...],
+        batch_size: int = 1,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: Generator = None,
+    ) -> None:
         self.arrays = tuple(_array(a, i) for i, a in enumerate(data if isinstance(data, tuple) else (data,)))
         if not self.arrays:
             raise ValueError("DataLoader: data is an empty tuple")
@@ -52,15 +71,15 @@ class DataLoader:
         )
 
     @property
-    def size(self):
+    def size(self) -> int:
         """The number of samples."""
         return len(self.arrays[0])
 
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of batches in an epoch."""
         return self.size // self.batch_size if self.drop_last else -(-self.size // self.batch_size)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         order = (
             (self.generator or default_generator()).permutation(self.size)
             if self.shuffle
@@ -71,7 +90,7 @@ class DataLoader:
             yield tuple(from_numpy(a[chosen]) for a in self.arrays)  # indexing by an array copies
 
 
-def _array(data, position):
+def _array(data: ArrayLike, position: int) -> npt.NDArray[Any]:
     array = data.detach().numpy() if isinstance(data, Tensor) else np.asarray(data)
     if array.ndim == 0:
         raise ValueError(f"DataLoader: array {position} has no axis of samples")

@@ -5,14 +5,22 @@
 
 May import: NumPy, nothing else.  Nothing here downloads.
 """
+from __future__ import annotations
+
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy.typing as npt
 
 __all__ = ["load_digits", "stratified_split"]
 
 
-def load_digits():
+def load_digits() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """The 1,797 handwritten digits of the UCI test set, as plain NumPy arrays.
 
     Returns
@@ -41,7 +49,9 @@ def load_digits():
         return stored["images"].astype(np.float32), stored["labels"].astype(np.int64)
 
 
-def stratified_split(labels, test_fraction=0.25, seed=0):
+def stratified_split(
+    labels: npt.ArrayLike, test_fraction: float = 0.25, seed: int | np.random.Generator = 0
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Cut samples into a training and a test part that hold every class in the same proportion.
 
     Each class is shuffled by itself, and its first ``round(test_fraction * n_class)`` samples become

@@ -1,11 +1,29 @@
 """Activation functions as modules.  Each calls the function of fastad._core that its docstring names."""
-from .._core.tensor import FUNCTIONS
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .functional import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    mish,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
 from .module import Module
 
-relu, relu6, leaky_relu, elu = (FUNCTIONS[f] for f in ("relu", "relu6", "leaky_relu", "elu"))
-silu, mish, gelu = (FUNCTIONS[f] for f in ("silu", "mish", "gelu"))
-sigmoid, tanh, softplus, logsigmoid = (FUNCTIONS[f] for f in ("sigmoid", "tanh", "softplus", "logsigmoid"))
-softmax, log_softmax = FUNCTIONS["softmax"], FUNCTIONS["log_softmax"]
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from .._core.tensor import Tensor
 
 
 class ReLU(Module):
@@ -18,7 +36,7 @@ class ReLU(Module):
     tensor([0., 0., 2.])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return relu(input)
 
 
@@ -32,7 +50,7 @@ class ReLU6(Module):
     tensor([0., 3., 6.])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return relu6(input)
 
 
@@ -46,14 +64,14 @@ class LeakyReLU(Module):
     tensor([-0.1,  2. ])
     """
 
-    def __init__(self, negative_slope=0.01):
+    def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self.negative_slope = negative_slope
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return leaky_relu(input, self.negative_slope)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"
 
 
@@ -68,14 +86,14 @@ class ELU(Module):
     tensor([-0.6321,  2.    ])
     """
 
-    def __init__(self, alpha=1.0):
+    def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
         self.alpha = alpha
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return elu(input, self.alpha)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
 
 
@@ -90,7 +108,7 @@ class SiLU(Module):
     tensor([-0.2689,  0.    ,  1.7616])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return silu(input)
 
 
@@ -105,7 +123,7 @@ class Mish(Module):
     tensor([-0.3034,  0.    ,  1.944 ])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return mish(input)
 
 
@@ -120,14 +138,14 @@ class GELU(Module):
     tensor([-0.1587,  0.    ,  1.9545])
     """
 
-    def __init__(self, approximate="none"):
+    def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return gelu(input, self.approximate)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"
 
 
@@ -142,7 +160,7 @@ class Sigmoid(Module):
     tensor([0.2689, 0.5   , 0.8808])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return sigmoid(input)
 
 
@@ -157,7 +175,7 @@ class Tanh(Module):
     tensor([-0.7616,  0.    ,  0.964 ])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return tanh(input)
 
 
@@ -174,14 +192,14 @@ class Softplus(Module):
     tensor([0.3133, 0.6931, 2.1269])
     """
 
-    def __init__(self, beta=1.0):
+    def __init__(self, beta: float = 1.0) -> None:
         super().__init__()
         self.beta = beta
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return softplus(input) if self.beta == 1 else softplus(input * self.beta) / self.beta
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"beta={self.beta}"
 
 
@@ -196,7 +214,7 @@ class LogSigmoid(Module):
     tensor([-1.3133, -0.6931, -0.1269])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return logsigmoid(input)
 
 
@@ -211,14 +229,14 @@ class Softmax(Module):
     tensor([0.09  , 0.2447, 0.6652])
     """
 
-    def __init__(self, axis=-1):
+    def __init__(self, axis: int = -1) -> None:
         super().__init__()
         self.axis = axis
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return softmax(input, self.axis)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"axis={self.axis}"
 
 
@@ -233,12 +251,12 @@ class LogSoftmax(Module):
     tensor([-2.4076, -1.4076, -0.4076])
     """
 
-    def __init__(self, axis=-1):
+    def __init__(self, axis: int = -1) -> None:
         super().__init__()
         self.axis = axis
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return log_softmax(input, self.axis)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"axis={self.axis}"

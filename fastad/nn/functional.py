@@ -1,7 +1,28 @@
 """The operations of the layers as functions: fastad's own, under the names of torch.nn.functional."""
-from .._core.tensor import FUNCTIONS
+from .. import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    elu,
+    gelu,
+    l1_loss,
+    leaky_relu,
+    linear,
+    log_softmax,
+    logsigmoid,
+    mish,
+    mse_loss,
+    nll_loss,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    tanh,
+)
 
-NAMES = [
+__all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
@@ -23,5 +44,3 @@ NAMES = [
     "softplus",
     "tanh",
 ]
-globals().update({name: FUNCTIONS[name] for name in NAMES})
-__all__ = list(NAMES)

@@ -3,9 +3,15 @@
 `generator` is a numpy.random.Generator; without one, fastad.random's.  Numbers are drawn in float64 and cast,
 so a seed gives the same network in every dtype.
 """
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from ..random import default_generator
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike, Fan, Generator, SomeTensor
 
 GAINS = {
     "linear": 1.0,
@@ -21,7 +27,7 @@ GAINS = {
 }
 
 
-def calculate_gain(nonlinearity, param=None):
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which an activation function calls for larger weights; `param` is leaky_relu's slope.
 
     Examples
@@ -43,7 +49,7 @@ def calculate_gain(nonlinearity, param=None):
     return GAINS[nonlinearity]
 
 
-def fans(tensor):
+def fans(tensor: SomeTensor) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight (out, in, kernel...).
 
     Examples
@@ -60,7 +66,7 @@ def fans(tensor):
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
-def _fan(tensor, mode):
+def _fan(tensor: SomeTensor, mode: Fan) -> float:
     fan_in, fan_out = fans(tensor)
     modes = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
     if mode not in modes:
@@ -68,12 +74,12 @@ def _fan(tensor, mode):
     return modes[mode]
 
 
-def _fill(tensor, numbers):
+def _fill(tensor: SomeTensor, numbers: ArrayLike) -> SomeTensor:
     tensor.detach().copy_(numbers)  # shares the memory and counts the write
     return tensor
 
 
-def constant_(tensor, val):
+def constant_(tensor: SomeTensor, val: ArrayLike) -> SomeTensor:
     """Every element val.
 
     Examples
@@ -85,7 +91,7 @@ def constant_(tensor, val):
     return _fill(tensor, val)
 
 
-def zeros_(tensor):
+def zeros_(tensor: SomeTensor) -> SomeTensor:
     """Every element 0.  (In a network, all units of a layer then learn the same.)
 
     Examples
@@ -97,7 +103,7 @@ def zeros_(tensor):
     return _fill(tensor, 0.0)
 
 
-def ones_(tensor):
+def ones_(tensor: SomeTensor) -> SomeTensor:
     """Every element 1.
 
     Examples
@@ -109,7 +115,7 @@ def ones_(tensor):
     return _fill(tensor, 1.0)
 
 
-def uniform_(tensor, a=0.0, b=1.0, generator=None):
+def uniform_(tensor: SomeTensor, a: float = 0.0, b: float = 1.0, generator: Generator = None) -> SomeTensor:
     """Uniform in [a, b).
 
     Examples
@@ -122,7 +128,7 @@ def uniform_(tensor, a=0.0, b=1.0, generator=None):
     return _fill(tensor, (generator or default_generator()).uniform(a, b, tensor.shape))
 
 
-def normal_(tensor, mean=0.0, std=1.0, generator=None):
+def normal_(tensor: SomeTensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None) -> SomeTensor:
     """Normal with this mean and standard deviation.
 
     Examples
@@ -135,7 +141,7 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
     return _fill(tensor, (generator or default_generator()).normal(mean, std, tensor.shape))
 
 
-def _scaled(tensor, fan, gain, uniform, generator):
+def _scaled(tensor: SomeTensor, fan: float, gain: float, uniform: bool, generator: Generator) -> SomeTensor:
     """Mean 0 and variance gain^2 / fan."""
     if tensor.size == 0:
         return tensor
@@ -145,7 +151,7 @@ def _scaled(tensor, fan, gain, uniform, generator):
     return normal_(tensor, 0.0, std, generator)
 
 
-def xavier_uniform_(tensor, gain=1.0, generator=None, mode="fan_avg"):
+def xavier_uniform_(tensor: SomeTensor, gain: float = 1.0, generator: Generator = None, mode: Fan = "fan_avg") -> SomeTensor:
     """Uniform with variance gain^2 2 / (n_in + n_out); mode 'fan_in' or 'fan_out': gain^2 / n_in or / n_out.
 
     Source: Glorot and Bengio, 2010.
@@ -160,7 +166,7 @@ def xavier_uniform_(tensor, gain=1.0, generator=None, mode="fan_avg"):
     return _scaled(tensor, _fan(tensor, mode), gain, True, generator)
 
 
-def xavier_normal_(tensor, gain=1.0, generator=None, mode="fan_avg"):
+def xavier_normal_(tensor: SomeTensor, gain: float = 1.0, generator: Generator = None, mode: Fan = "fan_avg") -> SomeTensor:
     """Normal with the variance of `xavier_uniform_`.
 
     Examples
@@ -173,7 +179,8 @@ def xavier_normal_(tensor, gain=1.0, generator=None, mode="fan_avg"):
     return _scaled(tensor, _fan(tensor, mode), gain, False, generator)
 
 
-def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+def kaiming_uniform_(tensor: SomeTensor, a: float = 0, mode: Fan = "fan_in", nonlinearity: str = "leaky_relu",
+                     generator: Generator = None) -> SomeTensor:
     """Uniform with variance calculate_gain(nonlinearity, a)^2 / fan: 2 / n_in for ReLU.
 
     Source: He, Zhang, Ren and Sun, 2015.
@@ -188,7 +195,8 @@ def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gene
     return _scaled(tensor, _fan(tensor, mode), calculate_gain(nonlinearity, a), True, generator)
 
 
-def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+def kaiming_normal_(tensor: SomeTensor, a: float = 0, mode: Fan = "fan_in", nonlinearity: str = "leaky_relu",
+                    generator: Generator = None) -> SomeTensor:
     """Normal with the variance of `kaiming_uniform_`.
 
     Examples

@@ -1,22 +1,29 @@
 """Linear and Identity.  Next: activation.py."""
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core.make import from_numpy
-from .._core.tensor import FUNCTIONS
 from . import init
+from .functional import linear
 from .module import Module, Parameter
 
-linear = FUNCTIONS["linear"]
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .._core.tensor import Tensor
+    from .._typing import DType, Generator
 
 
-def uninitialised(shape, dtype):
+def uninitialised(shape: tuple[int, ...], dtype: DType | None) -> Parameter:
     """A float32 (or `dtype`) parameter whose numbers an initialiser sets next."""
-    dtype = np.dtype(np.float32 if dtype is None else dtype)
-    if dtype.kind not in "fc":
-        raise TypeError(f"dtype: parameters are float or complex, got {dtype}")
-    return Parameter(from_numpy(np.zeros(shape, dtype)))
+    kind = np.dtype(np.float32 if dtype is None else dtype)
+    if kind.kind not in "fc":
+        raise TypeError(f"dtype: parameters are float or complex, got {kind}")
+    return Parameter(from_numpy(np.zeros(shape, kind)))
 
 
 class Identity(Module):
@@ -29,10 +36,10 @@ class Identity(Module):
     tensor([1., 2.])
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return input
 
 
@@ -67,24 +74,28 @@ class Linear(Module):
     (2, 3)
     """
 
-    def __init__(self, in_features, out_features, bias=True, dtype=None, generator=None):
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: DType | None = None,
+                 generator: Generator = None) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = uninitialised((out_features, in_features), dtype)
         self.register_parameter("bias", uninitialised((out_features,), dtype) if bias else None)
         self.reset_parameters(generator)
 
-    def reset_parameters(self, generator=None):
+    def reset_parameters(self, generator: Generator = None) -> None:
         """Draw new initial values."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5), generator=generator)
         if self.bias is not None:
             bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
             init.uniform_(self.bias, -bound, bound, generator=generator)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return linear(input, self.weight, self.bias)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
         )

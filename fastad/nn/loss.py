@@ -1,26 +1,38 @@
 """Loss functions as modules; formulas, arguments and errors are those of the functions in functional.py."""
-from .._core.tensor import FUNCTIONS
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .functional import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+)
 from .module import Module
 
-cross_entropy, nll_loss = FUNCTIONS["cross_entropy"], FUNCTIONS["nll_loss"]
-mse_loss, l1_loss = FUNCTIONS["mse_loss"], FUNCTIONS["l1_loss"]
-binary_cross_entropy = FUNCTIONS["binary_cross_entropy"]
-binary_cross_entropy_with_logits = FUNCTIONS["binary_cross_entropy_with_logits"]
+if TYPE_CHECKING:
+    from .._core.tensor import Tensor
+    from .._typing import ArrayLike, Reduction
 
 
 class Loss(Module):
     """What the losses share: a reduction, 'mean', 'sum' or 'none', and perhaps a constant weight."""
 
-    def __init__(self, reduction="mean", weight=None):
+    weight: Tensor | None
+
+    def __init__(self, reduction: Reduction = "mean", weight: Tensor | None = None) -> None:
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(
                 f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}"
             )
-        self.reduction = reduction
+        self.reduction: Reduction = reduction
         self.register_buffer("weight", weight, persistent=False)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}"
 
 
@@ -35,11 +47,12 @@ class CrossEntropyLoss(Loss):
     0.1269
     """
 
-    def __init__(self, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: Reduction = "mean",
+                 label_smoothing: float = 0.0) -> None:
         super().__init__(reduction, weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
         return cross_entropy(
             input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
@@ -55,11 +68,11 @@ class NLLLoss(Loss):
     1.0
     """
 
-    def __init__(self, weight=None, ignore_index=-100, reduction="mean"):
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: Reduction = "mean") -> None:
         super().__init__(reduction, weight)
         self.ignore_index = ignore_index
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
         return nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
@@ -73,7 +86,7 @@ class MSELoss(Loss):
     2.0
     """
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
         return mse_loss(input, target, self.reduction)
 
 
@@ -87,7 +100,7 @@ class L1Loss(Loss):
     1.0
     """
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
         return l1_loss(input, target, self.reduction)
 
 
@@ -102,10 +115,10 @@ class BCELoss(Loss):
     0.4904
     """
 
-    def __init__(self, weight=None, reduction="mean"):
+    def __init__(self, weight: Tensor | None = None, reduction: Reduction = "mean") -> None:
         super().__init__(reduction, weight)
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
         return binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
@@ -120,9 +133,13 @@ class BCEWithLogitsLoss(Loss):
     0.41
     """
 
-    def __init__(self, weight=None, reduction="mean", pos_weight=None):
+    pos_weight: Tensor | None
+
+    def __init__(
+        self, weight: Tensor | None = None, reduction: Reduction = "mean", pos_weight: Tensor | None = None
+    ) -> None:
         super().__init__(reduction, weight)
         self.register_buffer("pos_weight", pos_weight, persistent=False)
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
         return binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)

@@ -6,7 +6,9 @@ what reading any attribute costs; beside them the module keeps ordered registrie
 
 Imports fastad._core only.  Next: linear.py, the simplest layer.
 """
-from collections import namedtuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,7 +16,18 @@ from .._core.make import rebind, subclass, tensor
 from .._core.primitives.optimizer import zero_grad
 from .._core.tensor import Tensor
 
-Keys = namedtuple("Keys", "missing_keys unexpected_keys")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, Self
+
+    from .._typing import ArrayLike, DType, Forward, P, R
+
+
+class Keys(NamedTuple):
+    """What `load_state_dict` found amiss."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Parameter(Tensor):
@@ -29,10 +42,11 @@ class Parameter(Tensor):
     True
     """
 
-    def __new__(cls, data, requires_grad=True):
-        return subclass(cls, data if isinstance(data, Tensor) else tensor(data), requires_grad)
+    def __new__(cls, data: ArrayLike, requires_grad: bool = True) -> Self:
+        made: Self = subclass(cls, data if isinstance(data, Tensor) else tensor(data), requires_grad)
+        return made
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Parameter({super().__repr__()})"
 
 
@@ -53,25 +67,35 @@ class Module:
     ['hidden.weight', 'hidden.bias']
     """
 
-    def __new__(cls, *args, **kwargs):
+    training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Any]
+    _transient: set[str]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         self.__dict__.update(_parameters={}, _buffers={}, _transient=set(), _modules={}, training=True)
         return self
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         inherited = {vars(base).get("forward") for base in cls.__mro__}
         if "__call__" not in vars(cls) and cls.__call__ in inherited:
-            cls.__call__ = cls.forward
+            cls.__call__ = cls.forward  # type: ignore[method-assign, assignment]
 
-    def forward(self, *args, **kwargs):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the module's result; a subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
-    __call__ = forward
+    if TYPE_CHECKING:
+
+        def __call__(self: Forward[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    else:
+        __call__ = forward
 
     # -- registration
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         registry = self._registry_of(name, value)
         if registry is None:
             self._forget(name)
@@ -82,7 +106,7 @@ class Module:
             registry[name] = value  # keeps its place in the order
         self.__dict__[name] = value
 
-    def _registry_of(self, name, value):
+    def _registry_of(self, name: str, value: Any) -> dict[str, Any] | None:
         """Where an attribute belongs; None for a plain one."""
         if isinstance(value, Parameter):
             return self._parameters
@@ -91,7 +115,8 @@ class Module:
         if name in self._buffers and (value is None or isinstance(value, Tensor)):
             return self._buffers
         if value is None:
-            return next((names for names in (self._parameters, self._modules) if name in names), None)
+            registries: tuple[dict[str, Any], ...] = (self._parameters, self._modules)
+            return next((names for names in registries if name in names), None)
         if name in self._parameters or name in self._buffers:
             kind, wanted = (
                 ("parameter", "a Parameter") if name in self._parameters else ("buffer", "a Tensor")
@@ -104,16 +129,17 @@ class Module:
             raise AttributeError("forward is called through the class: define it there, not on the instance")
         return None
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         self._forget(name)
 
-    def _forget(self, name):
-        for registry in (self._parameters, self._buffers, self._modules):
+    def _forget(self, name: str) -> None:
+        registries: tuple[dict[str, Any], ...] = (self._parameters, self._buffers, self._modules)
+        for registry in registries:
             registry.pop(name, None)
         self._transient.discard(name)
 
-    def _register(self, registry, name, value, kind):
+    def _register(self, registry: dict[str, Any], name: str, value: Any, kind: type) -> None:
         if not isinstance(name, str) or not name or "." in name:
             raise ValueError(
                 f"{type(self).__name__}: {name!r} is no name for a member: it must be a string without dots"
@@ -127,22 +153,22 @@ class Module:
             )
         registry[name] = self.__dict__[name] = value
 
-    def register_parameter(self, name, param):
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Set a Parameter, or None as the placeholder of one."""
         self._register(self._parameters, name, param, Parameter)
 
-    def register_buffer(self, name, tensor, persistent=True):
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Set a tensor that is not trained; it stands in the state_dict if `persistent`."""
         self._register(self._buffers, name, tensor, Tensor)
         if not persistent:
             self._transient.add(name)
 
-    def add_module(self, name, module):
+    def add_module(self, name: str, module: Module | None) -> None:
         """Set a submodule under a name that need not be an identifier."""
         self._register(self._modules, name, module, Module)
 
     # -- members
-    def _members(self, registry, prefix, recurse):
+    def _members(self, registry: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
         """(name, object) of every member once, in the order of registration, depth first."""
         seen = set()
         for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
@@ -151,31 +177,33 @@ class Module:
                     seen.add(id(member))
                     yield (f"{path}.{name}" if path else name), member
 
-    def named_parameters(self, prefix="", recurse=True):
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
         """(name, Parameter) pairs; a parameter that is shared appears once."""
         return self._members("_parameters", prefix, recurse)
 
-    def parameters(self, recurse=True):
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, of submodules too unless told otherwise."""
         return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix="", recurse=True):
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
         """(name, Tensor) pairs of the buffers."""
         return self._members("_buffers", prefix, recurse)
 
-    def buffers(self, recurse=True):
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, of submodules too unless told otherwise."""
         return (b for _, b in self.named_buffers(recurse=recurse))
 
-    def named_children(self):
+    def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, Module) pairs of the direct submodules."""
         return self._members("_modules", "", False)
 
-    def children(self):
+    def children(self) -> Iterator[Module]:
         """The direct submodules."""
         return (m for _, m in self.named_children())
 
-    def named_modules(self, prefix="", remove_duplicate=True, _seen=None):
+    def named_modules(
+        self, prefix: str = "", remove_duplicate: bool = True, _seen: set[int] | None = None
+    ) -> Iterator[tuple[str, Module]]:
         """(name, Module) pairs of this module and all below it, each once unless told otherwise."""
         seen = set() if _seen is None else _seen
         if remove_duplicate and id(self) in seen:
@@ -186,62 +214,62 @@ class Module:
             if child is not None:
                 yield from child.named_modules(f"{prefix}.{name}" if prefix else name, remove_duplicate, seen)
 
-    def modules(self):
+    def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""
         return (m for _, m in self.named_modules())
 
     # -- changes to all of them
-    def apply(self, function):
+    def apply(self, function: Callable[[Module], object]) -> Self:
         """Call function(module) on every submodule, children first, and on this one; returns self."""
         for child in self.children():
             child.apply(function)
         function(self)
         return self
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Set the `training` flag here and below; returns self."""
         for module in self.modules():
             module.training = bool(mode)
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """`train(False)`."""
         return self.train(False)
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         """Forget every parameter's gradient."""
         zero_grad(list(self.parameters()))
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Train the parameters, or freeze them; returns self."""
         for p in self.parameters():
             p.requires_grad = requires_grad
         return self
 
-    def astype(self, dtype):
+    def astype(self, dtype: DType) -> Self:
         """Convert float parameters and buffers in place (the objects stay, so optimizers still hold them)."""
         for _, member in (*self.named_parameters(), *self.named_buffers()):
             if member.dtype.kind == "f":
                 rebind(member, dtype)
         return self
 
-    def float(self):
+    def float(self) -> Self:
         """`astype(float32)`."""
         return self.astype(np.float32)
 
-    def double(self):
+    def double(self) -> Self:
         """`astype(float64)`."""
         return self.astype(np.float64)
 
     # -- state
-    def _state(self):
+    def _state(self) -> Iterator[tuple[str, Tensor]]:
         """(name, Tensor) of what the state_dict holds; a shared member has every one of its names."""
         for path, module in self.named_modules(remove_duplicate=False):
             for name, member in (*module._parameters.items(), *module._buffers.items()):
                 if member is not None and name not in module._transient:
                     yield (f"{path}.{name}" if path else name), member
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Tensor]:
         """A dict from name to Tensor: the parameters and persistent buffers, sharing their memory.
 
         Examples
@@ -252,7 +280,7 @@ class Module:
         """
         return {name: member.detach() for name, member in self._state()}
 
-    def load_state_dict(self, state_dict, strict=True):
+    def load_state_dict(self, state_dict: Mapping[str, ArrayLike], strict: bool = True) -> Keys:
         """Copy values into the parameters and buffers of the same names.
 
         Parameters
@@ -296,7 +324,7 @@ class Module:
         return Keys(missing, unexpected)
 
     # -- copies
-    def __copy__(self):
+    def __copy__(self) -> Self:
         """The same members under another module: what is set on one does not appear on the other."""
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
@@ -305,11 +333,11 @@ class Module:
         return twin
 
     # -- appearance
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """What stands in the brackets of the repr of a module without submodules."""
         return ""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = self.extra_repr().splitlines()
         for name, module in self._modules.items():
             lines += f"({name}): {module!r}".splitlines()

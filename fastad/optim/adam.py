@@ -1,6 +1,15 @@
 """Adam and AdamW: one step function, which differs in how the weights decay."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .._core.primitives.optimizer import adam_step
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .._typing import Parameters
 
 
 class Adam(Optimizer):
@@ -36,13 +45,14 @@ class Adam(Optimizer):
     STATE = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     update = staticmethod(adam_step)
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *,
-                 maximize=False, decoupled_weight_decay=False):
+    def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False,
+                 decoupled_weight_decay: bool = False) -> None:
         super().__init__(params, dict(
             lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
             decoupled_weight_decay=decoupled_weight_decay))
 
-    def check(self, group):
+    def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         if len(group["betas"]) != 2 or not all(0 <= b < 1 for b in group["betas"]):
             raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), "
@@ -65,7 +75,7 @@ class AdamW(Adam):
     0.45
     """
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *,
-                 maximize=False):
+    def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
                          decoupled_weight_decay=True)

@@ -1,9 +1,19 @@
 """Optimizer: what all of them share.  Next: sgd.py."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, overload
+
 import numpy as np
 
 from .._core.make import tensor
 from .._core.primitives.optimizer import zero_grad
 from .._core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .._typing import Parameters, T
 
 
 class Optimizer:
@@ -36,28 +46,29 @@ class Optimizer:
     0.5
     """
 
-    STATE = ()
+    STATE: tuple[str, ...] = ()
 
-    def __init__(self, params, defaults):
+    def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self.param_groups, self._state = [], []
+        self.param_groups: list[dict[str, Any]] = []
+        self._state: list[dict[str, list[Any]]] = []
         if isinstance(params, Tensor):
             raise TypeError(
                 f"{type(self).__name__}: params must be an iterable of tensors, got one Tensor; pass [tensor]"
             )
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: no parameters")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
-    def check(self, group):
+    def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for options out of range; a subclass adds its own."""
         for name, value in group.items():
             if name in ("lr", "momentum", "weight_decay", "eps") and not value >= 0:
                 raise ValueError(f"{type(self).__name__}: {name} must be at least 0, got {value}")
 
-    def add_param_group(self, group):
+    def add_param_group(self, group: dict[str, Any]) -> None:
         """Add parameters with options of their own, e.g. those of a layer that is trained from now on."""
         name = type(self).__name__
         if "params" not in group:
@@ -74,7 +85,7 @@ class Optimizer:
         for i, p in enumerate(params):
             if not isinstance(p, Tensor):
                 raise TypeError(f"{name}: parameter {i} must be a Tensor, got {type(p).__name__}")
-            if not p.is_leaf:
+            if p.grad_fn is not None:
                 raise ValueError(
                     f"{name}: parameter {i} of shape {p.shape} is the result of {p.grad_fn.name}, not a leaf"
                 )
@@ -86,27 +97,33 @@ class Optimizer:
         self.param_groups.append(group)
         self._state.append({key: [0 if key == "step" else None] * len(params) for key in self.STATE})
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""
         for group in self.param_groups:
             zero_grad(group["params"])
 
-    def step(self, closure=None):
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], T]) -> T: ...
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change the parameters by their gradients; returns closure(), the loss, if given."""
         loss = None if closure is None else closure()
         self.update(self.param_groups, self._state)
         return loss
 
-    def update(self, groups, states):
+    def update(self, groups: list[dict[str, Any]], states: list[dict[str, list[Any]]]) -> None:
         """One step of every group, each with its state; a subclass sets it to a compiled step."""
         raise NotImplementedError(f"{type(self).__name__} has no update method")
 
     # -- state
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """{'state': {position: {name: ndarray or int}}, 'param_groups': [options; positions as 'params']}.
 
         Positions number the parameters through the groups, as PyTorch's do.  The arrays are copies."""
-        state, groups, position = {}, [], 0
+        state: dict[int, dict[str, Any]] = {}
+        groups: list[dict[str, Any]] = []
+        position = 0
         for group, lists in zip(self.param_groups, self._state, strict=True):
             positions = list(range(position, position + len(group["params"])))
             position += len(positions)
@@ -121,7 +138,7 @@ class Optimizer:
                     state[where] = entry
         return {"state": state, "param_groups": groups}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from the state of another optimizer of the same class over parameters of the same shapes.
 
         Raises
@@ -138,7 +155,9 @@ class Optimizer:
             )
         loaded = []
         for given, own in zip(groups, self.param_groups, strict=True):
-            lists = {key: [0 if key == "step" else None] * len(own["params"]) for key in self.STATE}
+            lists: dict[str, list[Any]] = {
+                key: [0 if key == "step" else None] * len(own["params"]) for key in self.STATE
+            }
             for i, (position, p) in enumerate(zip(given["params"], own["params"], strict=True)):
                 for key, value in state.get(position, {}).items():
                     if value is None:
@@ -167,7 +186,7 @@ class Optimizer:
             self.check(group)
         self.param_groups, self._state = merged, loaded
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         options = [
             ", ".join(f"{k}={v}" for k, v in group.items() if k != "params") for group in self.param_groups
         ]

@@ -1,6 +1,15 @@
 """SGD.  Next: adam.py."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .._core.primitives.optimizer import sgd_step
 from .optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .._typing import Parameters
 
 
 class SGD(Optimizer):
@@ -33,13 +42,13 @@ class SGD(Optimizer):
     STATE = ("momentum_buffer",)
     update = staticmethod(sgd_step)
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *,
-                 maximize=False):
+    def __init__(self, params: Parameters, lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
+                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False) -> None:
         super().__init__(params, dict(
             lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
             maximize=maximize))
 
-    def check(self, group):
+    def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError(f"SGD: nesterov needs a momentum above 0 and no dampening, got "

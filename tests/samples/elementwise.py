@@ -1,8 +1,8 @@
 """Samples of the elementwise table: made from its rows, so that a new row is tested by being there."""
 import numpy as np
-from fastad._core.kernels import rows
 
 import fastad as fa
+from fastad._core.kernels import rows
 from samples import Sample
 
 try:

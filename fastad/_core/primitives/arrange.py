@@ -4,6 +4,7 @@ tril, triu.
 Imports the families below through the table of functions.  Next: reduction.pyx.
 """
 import math
+import operator
 
 import numpy as np
 
@@ -229,14 +230,14 @@ def triu(m, k=0):
             [0, 4]])
     """
     m = as_tensor(m)
-    return FUNCTIONS["where"](on_or_below("triu", m, k - 1), np.zeros((), m.dtype), m)
+    return FUNCTIONS["where"](on_or_below("triu", m, operator.index(k) - 1), np.zeros((), m.dtype), m)
 
 
 def on_or_below(name, m, k):
     """True on and below diagonal k."""
     if m.ndim == 0:
         raise ValueError(f"{name}: the array must have at least one axis, got shape ()")
-    return np.tri(*(m.shape[-2:] if m.ndim > 1 else m.shape * 2), k=k, dtype=bool)
+    return np.tri(*(m.shape[-2:] if m.ndim > 1 else m.shape * 2), k=operator.index(k), dtype=bool)
 
 
 for _f in (roll, tile, pad, tril, triu):

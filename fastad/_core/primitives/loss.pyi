@@ -1,0 +1,27 @@
+"""Level 4: the loss functions.
+
+Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
+"""
+from typing import Any, SupportsIndex, final
+
+from fastad._typing import ArrayLike, Reduction
+from fastad._core.tensor import Tensor
+from fastad._core.tape import Primitive
+
+@final
+class CrossEntropy(Primitive):
+    def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
+FUNCTIONS: dict[Any, Any]
+PRIMITIVES: dict[Any, Any]
+def binary_cross_entropy(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """-(target log(input) + (1 - target) log(1 - input)) of probabilities; a logarithm counts at least -100."""
+def binary_cross_entropy_with_logits(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, reduction: Reduction = 'mean', pos_weight: ArrayLike | None = None) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(input), from the logits themselves: nothing overflows."""
+def cross_entropy(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, ignore_index: SupportsIndex = -100, reduction: Reduction = 'mean', label_smoothing: float = 0.0) -> Tensor:
+    """The cross-entropy -log softmax(input)[target] from logits, without overflow."""
+def l1_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = 'mean') -> Tensor:
+    """abs(input - target), and its mean or sum; arguments and errors as `mse_loss`."""
+def mse_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = 'mean') -> Tensor:
+    """(input - target)^2, and its mean or sum; both of one shape and dtype."""
+def nll_loss(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, ignore_index: SupportsIndex = -100, reduction: Reduction = 'mean') -> Tensor:
+    """-input[target]: the loss of log-probabilities, shapes, weights and errors as in `cross_entropy`."""

@@ -1,0 +1,9 @@
+"""Level 4: the compiled steps of fastad.optim, one call for all parameters.
+
+Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
+"""
+from typing import Any
+
+def adam_step(groups: Any, states: Any) -> None: ...
+def sgd_step(groups: Any, states: Any) -> None: ...
+def zero_grad(params: Any) -> None: ...

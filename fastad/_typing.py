@@ -1,0 +1,72 @@
+"""Names for what the functions take, for the stubs and annotations; nothing imports it when the library runs.
+
+Imports the tensor.  Next: tools/stubs.py, which writes the stubs.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, ParamSpec, Protocol, SupportsIndex, TypeAlias, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from ._core.tensor import Tensor
+
+
+class SupportsArray(Protocol):
+    """What NumPy can read: a pandas column, a PyTorch tensor, ..."""
+
+    def __array__(self) -> npt.NDArray[Any]: ...
+
+
+# beside a tensor, in an operator
+Operand: TypeAlias = Tensor | npt.NDArray[Any] | np.generic | complex | list[Any] | tuple[Any, ...]
+ArrayLike: TypeAlias = Operand | SupportsArray | Sequence[complex]
+DType: TypeAlias = npt.DTypeLike
+Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+Axes: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
+Generator: TypeAlias = np.random.Generator | None
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
+Order: TypeAlias = Literal["C", "F", "A", "K"] | None
+Casting: TypeAlias = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
+Function: TypeAlias = Callable[..., Any]
+Real: TypeAlias = np.floating[Any]
+Fan: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
+Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+T = TypeVar("T")
+SomeTensor = TypeVar("SomeTensor", bound=Tensor)
+
+
+class Forward(Protocol[P, R]):
+    """What is called as its `forward` is."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+
+class Gradient(Protocol[P]):
+    """What `grad` gives: the first argument may be an array or a number, where the function takes a tensor."""
+
+    @overload
+    def __call__(self, x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor: ...
+    @overload
+    def __call__(self, x: float | Real, /, *args: P.args, **kwargs: P.kwargs) -> Real: ...
+    @overload
+    def __call__(self, x: npt.NDArray[Any], /, *args: P.args, **kwargs: P.kwargs) -> npt.NDArray[Any]: ...
+    @overload
+    def __call__(self, x: ArrayLike, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
+class ValueAndGradient(Protocol[P]):
+    """What `value_and_grad` gives; as `Gradient`."""
+
+    @overload
+    def __call__(self, x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def __call__(self, x: float | Real, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Real, Real]: ...
+    @overload
+    def __call__(self, x: npt.NDArray[Any], /, *args: P.args, **kwargs: P.kwargs) -> tuple[Real, npt.NDArray[Any]]: ...
+    @overload
+    def __call__(self, x: ArrayLike, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]: ...

@@ -1,0 +1,142 @@
+"""What type checkers must see in programs that are right; test_typing.py checks it, and importing this runs it."""
+from collections.abc import Iterator
+from typing import Any, assert_type
+
+import numpy as np
+import numpy.typing as npt
+
+import fastad as fa
+from fastad import data, datasets, nn, optim
+
+# ---- tensors -----------------------------------------------------------------------------------------
+x = fa.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+a = np.ones((2, 2))
+assert_type(x, fa.Tensor)
+assert_type(x.shape, tuple[int, ...])
+assert_type(x.ndim, int)
+assert_type(x.dtype, np.dtype[Any])
+assert_type(x.requires_grad, bool)
+assert_type(x.grad, fa.Tensor | None)
+assert_type(x.T, fa.Tensor)
+assert_type(x.detach().numpy(), npt.NDArray[Any])
+assert_type(float(x.sum()), float)
+assert_type(len(x), int)
+assert_type([row for row in x], list[fa.Tensor])
+assert_type(fa.from_numpy(a), fa.Tensor)
+assert_type(fa.array([1, 2]), fa.Tensor)
+
+for y in (x + x, x + 1, 2.0 * x, x - a, 1 / x, x**2, 2**x, x @ a, -x, abs(x), x < 2, x == a, x[0], x[..., 1:], x[x > 2]):
+    assert_type(y, fa.Tensor)
+z = x.detach()
+z += 1
+z *= a
+assert_type(z, fa.Tensor)
+z[0] = 5
+z.requires_grad = False
+
+# ---- functions and methods ---------------------------------------------------------------------------
+assert_type(fa.tanh(x), fa.Tensor)
+assert_type(fa.tanh(0.5), fa.Tensor)
+assert_type(fa.maximum(a, [1.0, 2.0]), fa.Tensor)
+assert_type(fa.sum(x, axis=(0, 1), keepdims=True), fa.Tensor)
+assert_type(x.sum(axis=-1), fa.Tensor)
+assert_type(x.tanh().mean(), fa.Tensor)
+assert_type(x.reshape(4), fa.Tensor)
+assert_type(x.reshape((2, -1)), fa.Tensor)
+assert_type(x.transpose(1, 0), fa.Tensor)
+assert_type(x.astype("float32"), fa.Tensor)
+assert_type(x.clip(0, 1), fa.Tensor)
+assert_type(fa.split(x, 2), list[fa.Tensor])
+assert_type(fa.concatenate([x, a]), fa.Tensor)
+assert_type(fa.einsum("ij,jk->ik", x, a), fa.Tensor)
+assert_type(fa.where(x > 1, x, 0.0), fa.Tensor)
+assert_type(fa.where(x > 1), tuple[fa.Tensor, ...])
+assert_type(fa.allclose(x.detach(), a), bool)
+assert_type(fa.shape(x), tuple[int, ...])
+assert_type(fa.zeros((2, 3), dtype=np.float32, requires_grad=True), fa.Tensor)
+assert_type(fa.softmax(x, axis=0), fa.Tensor)
+assert_type(fa.cross_entropy(x, [0, 1], reduction="sum"), fa.Tensor)
+assert_type(fa.cumsum(x, 0), fa.Tensor)
+
+# ---- the tape ----------------------------------------------------------------------------------------
+assert_type(x.sum().backward(), None)
+handle = (x * 2).register_hook(lambda g: g * 2)
+assert_type(handle.remove(), None)
+with fa.no_grad() as off, fa.enable_grad(), fa.set_grad_enabled(False):
+    assert_type(off, fa.no_grad)
+assert_type(fa.is_grad_enabled(), bool)
+loss = (x * x).sum()
+assert_type(fa.autograd.grad(loss, [x], retain_graph=True), tuple[fa.Tensor, ...])
+assert_type(fa.autograd.grad(loss, x, allow_unused=True), tuple[fa.Tensor | None, ...])
+
+
+@fa.no_grad()
+def evaluate(scale: float) -> fa.Tensor:
+    return x * scale
+
+
+assert_type(evaluate(2.0), fa.Tensor)
+
+
+# ---- transforms --------------------------------------------------------------------------------------
+def objective(w: fa.Tensor, exponent: int = 2, *, scale: float = 1.0) -> fa.Tensor:
+    return (w**exponent).sum() * scale
+
+
+both = fa.value_and_grad(objective)
+value, gradient = both(a, 3, scale=2.0)
+assert_type(value, np.floating[Any])
+assert_type(gradient, npt.NDArray[Any])
+assert_type(both(x), tuple[fa.Tensor, fa.Tensor])
+assert_type(fa.grad(objective)(a), npt.NDArray[Any])
+assert_type(fa.grad(objective)(3.0), np.floating[Any])
+assert_type(fa.grad(objective)(x, exponent=3), fa.Tensor)
+assert_type(fa.grad(lambda w: (w**2).sum())(a), npt.NDArray[Any])
+assert_type(fa.grad(lambda w, v: (w * v).sum(), argnum=(0, 1))(a, a), tuple[Any, ...])
+second = fa.grad(fa.grad(fa.tanh))
+assert_type(second(0.5), np.floating[Any])
+
+# ---- networks ----------------------------------------------------------------------------------------
+class Net(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(2, width, dtype=float)
+        self.out = nn.Sequential(nn.Tanh(), nn.Linear(width, 2, dtype=np.float64))
+
+    def forward(self, input: fa.Tensor, scale: float = 1.0) -> tuple[fa.Tensor, fa.Tensor]:
+        hidden = self.hidden(input)
+        assert_type(hidden, fa.Tensor)
+        return self.out(hidden) * scale, hidden
+
+
+net = Net(3)
+assert_type(net.hidden.weight, nn.Parameter)
+assert_type(net.hidden.bias, nn.Parameter | None)
+assert_type(net(x), tuple[fa.Tensor, fa.Tensor])
+assert_type(net.out(net.hidden(x)), fa.Tensor)
+assert_type(net.parameters(), Iterator[nn.Parameter])
+assert_type(net.train(False), Net)
+assert_type(net.state_dict(), dict[str, fa.Tensor])
+assert_type(net.load_state_dict(net.state_dict()).missing_keys, list[str])
+assert_type(net.out[0], nn.Module)
+assert_type(net.out[:1], nn.Sequential)
+assert_type(nn.CrossEntropyLoss()(x, np.array([0, 1])), fa.Tensor)
+assert_type(nn.functional.relu(x), fa.Tensor)
+assert_type(nn.init.zeros_(net.hidden.weight), nn.Parameter)
+
+optimizer = optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.99))
+assert_type(optimizer.step(), None)
+assert_type(optimizer.step(lambda: net(x)[0].sum()), fa.Tensor)
+optim.SGD([{"params": [x], "lr": 0.1}], momentum=0.9)
+with fa.no_grad():
+    for p in net.parameters():
+        p -= 0.1 * p
+
+# ---- the rest ----------------------------------------------------------------------------------------
+images, labels = datasets.load_digits()
+assert_type(images, npt.NDArray[np.float32])
+for batch in data.DataLoader((images, labels), batch_size=1000):
+    assert_type(batch, tuple[fa.Tensor, ...])
+assert_type(fa.manual_seed(0), np.random.Generator)
+assert_type(fa.get_num_threads(), int)
+assert_type(fa.show_config("dicts"), dict[str, Any])
