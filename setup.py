@@ -68,8 +68,8 @@ def extension(path):
 
 
 def translated(paths, **directives):
-    modules = cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives, build_dir=f"{BUILD}/cython",
-                        nthreads=int(os.environ.get("FASTAD_JOBS", 0)), emit_linenums=DEBUG)
+    modules = cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives,
+                        build_dir=f"{BUILD}/cython", nthreads=int(os.environ.get("FASTAD_JOBS", 0)), emit_linenums=DEBUG)
     for module in modules:
         mend(Path(module.sources[0]))
     return modules

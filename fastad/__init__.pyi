@@ -144,6 +144,8 @@ def greater(x1: ArrayLike, x2: ArrayLike, /, *, dtype: DType | None = None) -> T
     """a > b. As ``numpy.greater``; the result has no derivative."""
 def greater_equal(x1: ArrayLike, x2: ArrayLike, /, *, dtype: DType | None = None) -> Tensor:
     """a >= b. As ``numpy.greater_equal``; the result has no derivative."""
+def hypot(a: ArrayLike, b: ArrayLike, /) -> Tensor:
+    """hypot(a, b), elementwise: ``hypot(a, b)``."""
 def inner(a: ArrayLike, b: ArrayLike, /) -> Tensor:
     """The product summed over the last axis of both: ``y[i, j] = sum(a[i, :] * b[j, :])``; a 0-d operand multiplies."""
 def invert(x: ArrayLike, /, *, dtype: DType | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from ._core.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal, Self
+    from typing import Literal
 
 __all__ = ["enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 

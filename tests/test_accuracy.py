@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from oracle import MATH, mp
+from oracle import MATH, derivative, mp
 from samples.elementwise import FASTAD, NUMPY
 
 import fastad as fa

@@ -17,8 +17,13 @@ HERE = Path(__file__).parent
 # what each needs, in the names of NumPy, which looks at the processor by itself
 NEEDS = {"v4": ("AVX512_SKX",), "v3": ("AVX2", "FMA3"), "baseline": ()}
 # values and derivatives of every operation in float32 and float64, each kernel writing and adding; hard points; accuracy
-KERNEL_TESTS = (("test_operations.py", "(test_value or test_raw_tier_adds) and not (0d or empty or row or column or scalar or deep)"), ("test_rows.py", "test_unary or test_binary or far_out"), ("test_accuracy.py", ""),
-                ("test_matmul.py", "each_blas"))
+KERNEL_TESTS = (
+    ("test_operations.py", "(test_value or test_raw_tier_adds) and not (0d or empty or row or column or scalar or deep)"),
+    ("test_rows.py", "test_unary or test_binary or far_out"),
+    ("test_accuracy.py", ""),
+    ("test_matmul.py", ""),
+    ("test_blas.py", "plain_loop"),
+)
 
 
 def run(level, *args):

@@ -184,5 +184,5 @@ def test_the_debug_build_sees_writes_past_the_tape():
     a = outputs[0].detach().numpy()
     value = fa.concatenate(outputs).sum()
     a[1] = 0.5
-    with pytest.raises(RuntimeError, match="tanh: .* changed past the tape"):
+    with pytest.raises(RuntimeError, match=r"tanh: .* changed past the tape"):
         value.backward()

@@ -107,7 +107,7 @@ def norm(x, n):
 
 # ---- the same numbers elsewhere --------------------------------------------------------------------------
 def reshape(x, n):
-    shape = x.shape + (1,) if n % 3 == 0 else (-1,) if n % 3 == 1 or x.ndim < 2 else (x.shape[0] * x.shape[1], *x.shape[2:])
+    shape = (*x.shape, 1) if n % 3 == 0 else (-1,) if n % 3 == 1 or x.ndim < 2 else (x.shape[0] * x.shape[1], *x.shape[2:])
     return Value(x.f.reshape(shape), x.t.reshape(shape))
 
 

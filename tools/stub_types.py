@@ -107,7 +107,9 @@ RESULTS = {
     "copy_": "Self",
     "fill_": "Self",
     "zero_": "Self",
-    "set_grad_enabled": "bool",
+    "allocations_in_use": "int",
+    "fail_allocation": "int",
+    "keep_blocks": "None",
     "is_grad_enabled": "bool",
     "isa": "str",
     "rows": "list[dict[str, Any]]",
@@ -151,7 +153,7 @@ PROPERTIES = {
     "grad_fn": "Node | None", "grad": "Tensor | None", "T": "Tensor", "mT": "Tensor",
     "name": "str", "inputs": "list[tuple[Node, int] | None]", "out_shape": "tuple[int, ...]", "out_dtype": "np.dtype[Any]",
     "args": "Any", "prim": "Primitive", "texts": "tuple[str, ...]", "holomorphic": "bool",
-    "recording": "bool", "keep": "bool", "lead": "int",
+    "recording": "bool", "keep": "bool", "lead": "int", "mode": "bool", "outer": "list[tuple[int, bool]]",
 }
 SETTABLE = {"requires_grad": "bool", "grad": "Tensor | None"}
 
@@ -178,6 +180,8 @@ SPECIAL = {
     "__contains__": "(self, value: object, /) -> bool",
     "__format__": "(self, spec: str, /) -> str",
     "__repr__": "(self) -> str",
+    "__enter__": "(self) -> Self",
+    "__exit__": "(self, kind: Any, error: Any, traceback: Any) -> None",
     "__buffer__": "(self, flags: int, /) -> memoryview",
     "__array__": "(self, dtype: DType | None = None, copy: bool | None = None) -> npt.NDArray[Any]",
     "__array_ufunc__": "(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any",

@@ -26,7 +26,8 @@ INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__",
              "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__",
              "__buffer__", "__release_buffer__"}
 
-CLOSED = "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."           # it raises: they are not made by hand
+CLOSED = ["    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...",
+          "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]          # it raises: they are not made by hand
 IGNORES = {"__eq__": "override", "__ne__": "override", "__ipow__": "misc"}          # as NumPy has them
 
 
@@ -107,7 +108,7 @@ def definition(name, function, *, public, method=False):
 
 def tensor_methods():
     """Every method, property and operator that Tensor has by now."""
-    lines = ["    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...", CLOSED]
+    lines = list(CLOSED)
     for name, member in sorted(vars(tensor.Tensor).items(), key=lambda item: (item[0].startswith("__"), item[0])):
         if name in PROPERTIES:
             lines += ["    @property", f"    def {name}(self) -> {PROPERTIES[name]}:"]
@@ -117,6 +118,8 @@ def tensor_methods():
         elif name in SPECIAL:
             ignore = f"  # type: ignore[{IGNORES[name]}]" if name in IGNORES else ""
             lines.append(f"    def {name}{SPECIAL[name]}: ...{ignore}")
+        elif isinstance(member, int):
+            lines.append(f"    {name}: int")
         elif name.startswith("__"):
             if name not in INHERITED:
                 sys.exit(f"stubs: the type of Tensor.{name} is not known: add it to tools/stub_types.py")
@@ -131,14 +134,14 @@ def class_lines(cls):
     lines.append(f"class {cls.__name__}{'(' + ', '.join(bases) + ')' if bases else ''}:")
     if cls is tensor.Tensor:
         return [*lines, f'    """{inspect.getdoc(cls).splitlines()[0]}"""', *tensor_methods()]
-    body = [CLOSED] if "__init__" in vars(cls) and cls.__module__ == "fastad._core.tape" else []
+    body = list(CLOSED) if "__init__" in vars(cls) and cls.__module__ == "fastad._core.tape" else []
     for name, member in sorted(vars(cls).items()):
-        if name.startswith("_") and name not in ("__repr__", "__call__"):
+        if name.startswith("_") and name not in ("__repr__", "__call__", "__enter__", "__exit__"):
             continue
         if isinstance(member, types.GetSetDescriptorType | types.MemberDescriptorType):
             body.append(f"    @property\n    def {name}(self) -> {PROPERTIES.get(name, 'Any')}: ...")
-        elif name == "__repr__":
-            body.append("    def __repr__(self) -> str: ...")
+        elif name in SPECIAL:
+            body.append(f"    def {name}{SPECIAL[name]}: ...")
         else:
             body += definition(name, member, public=False, method=True)
     if len(body) == 0:

@@ -4,6 +4,7 @@ Imports NumPy only.  Next: primitives/elementwise.pyx, which asks here.
 """
 import numpy as np
 
+
 def floating(x):
     """Integers in the float dtype that NumPy's functions give them: unsigned ones have no negative."""
     return x if x.dtype.kind in "fc" else x.astype(np.result_type(x.dtype, np.float16))

@@ -49,7 +49,7 @@ cdef class Switch:
     """The `with` block of `fastad.set_grad_enabled`.  Compiled, because leaving it must not need memory: it is how a
     MemoryError leaves, and this thread would record nothing from then on."""
     cdef public bint mode
-    cdef list outer                       # (thread, what to go back to): entered again inside its block, or by another thread
+    cdef readonly list outer              # (thread, what to go back to): entered again inside its block, or by another thread
 
     def __cinit__(self, *args, **kwargs):
         self.outer = []

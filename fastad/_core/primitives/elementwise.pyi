@@ -17,6 +17,7 @@ class Binary(Row):
 @final
 class Unary(Row):
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
+COMPLEX_TEXTS: dict[Any, Any]
 FUNCTIONS: dict[Any, Any]
 HOLOMORPHIC: frozenset[str]
 PRIMITIVES: dict[Any, Any]

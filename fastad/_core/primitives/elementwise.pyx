@@ -21,8 +21,8 @@ from ..types cimport F32, F64, OTHER, compiled
 HOLOMORPHIC = frozenset(
     "negative square sqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh "
     "arcsinh arccosh arctanh sigmoid add subtract multiply divide power".split())
-# a row's text that avoids overflow by way of abs() is not that derivative; this one is
-COMPLEX_TEXTS = {"arcsinh": "g / sqrt(x * x + 1)"}
+# a row's text that avoids overflow by way of abs() is not that derivative; these are
+COMPLEX_TEXTS = {"arctan": "g / (1 + x * x)", "arcsinh": "g / sqrt(1 + x * x)"}
 
 
 def weak_where(g):
