@@ -18,7 +18,7 @@ def erf(x):
     except ImportError:
         raise TypeError("erf: only float32 and float64 are compiled, and NumPy has no erf; "
                         "convert with astype, or install SciPy") from None
-    wide = x if x.dtype.kind == "f" else x.astype(np.result_type(x, float))   # SciPy takes integers, and float16, for float32
+    wide = x if x.dtype.kind == "f" else x.astype(np.result_type(x, float))   # SciPy takes integers for float32
     return erf(wide).astype(x.dtype if x.dtype.kind in "fc" else float, copy=False)
 
 
@@ -53,7 +53,7 @@ def numpy_form(name):
 
     def form(*arguments):
         arguments = [floating(a) if "-" in text else a for a in arguments]
-        return eval(code, {"__builtins__": {}}, Names(zip((*operands, "p0", "p1"), arguments)))
+        return eval(code, {"__builtins__": {}}, Names(zip((*operands, "p0", "p1"), arguments, strict=False)))
     return form
 
 
