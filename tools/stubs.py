@@ -54,9 +54,8 @@ def parameters_of(name, signature, public, method):
     parts, star = [], False
     if method:
         first, *given = given
-        parts.append("self")
-        closed = first.kind is first.POSITIONAL_ONLY or first.name != "self"
-        if closed and not any(p.kind is p.POSITIONAL_ONLY for p in given):
+        parts.append(first.name)
+        if first.kind is first.POSITIONAL_ONLY and not any(p.kind is p.POSITIONAL_ONLY for p in given):
             parts.append("/")
     for i, p in enumerate(given):
         if p.kind is p.KEYWORD_ONLY and not star:

@@ -21,66 +21,66 @@ class Tensor:
     @property
     def T(self) -> Tensor:
         """The tensor with its axes reversed."""
-    def abs(self, /) -> Tensor:
+    def abs(x, /) -> Tensor:
         """abs(x), elementwise: ``abs(x)``."""
     def all(self, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
         """Whether no element is 0, over all axes or those named. As ``numpy.all``; the result has no derivative."""
     def any(self, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
         """Whether an element is not 0, over all axes or those named. As ``numpy.any``; the result has no derivative."""
-    def arccos(self, /) -> Tensor:
+    def arccos(x, /) -> Tensor:
         """arccos(x), elementwise: ``arccos(x)``."""
-    def arccosh(self, /) -> Tensor:
+    def arccosh(x, /) -> Tensor:
         """arccosh(x), elementwise: ``arccosh(x)``."""
-    def arcsin(self, /) -> Tensor:
+    def arcsin(x, /) -> Tensor:
         """arcsin(x), elementwise: ``arcsin(x)``."""
-    def arcsinh(self, /) -> Tensor:
+    def arcsinh(x, /) -> Tensor:
         """arcsinh(x), elementwise: ``arcsinh(x)``."""
-    def arctan(self, /) -> Tensor:
+    def arctan(x, /) -> Tensor:
         """arctan(x), elementwise: ``arctan(x)``."""
-    def arctanh(self, /) -> Tensor:
+    def arctanh(x, /) -> Tensor:
         """arctanh(x), elementwise: ``arctanh(x)``."""
     def argmax(self, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor:
         """The index of the largest element, over the flattened array or an axis; the first of several. As ``numpy.argmax``; the result has no derivative."""
     def argmin(self, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor:
         """The index of the smallest element, over the flattened array or an axis; the first of several. As ``numpy.argmin``; the result has no derivative."""
-    def astype(self, /, dtype: DType, order: Order = 'K', casting: Casting = 'unsafe', subok: bool = True, copy: bool = True, *, device: Literal["cpu"] | None = None) -> Tensor:
+    def astype(x, dtype: DType, order: Order = 'K', casting: Casting = 'unsafe', subok: bool = True, copy: bool = True, *, device: Literal["cpu"] | None = None) -> Tensor:
         """x in another dtype."""
     def backward(self, /, gradient: ArrayLike | None = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
         """Add the derivative of this tensor to the ``.grad`` of every leaf it depends on."""
-    def clip(self, /, min: ArrayLike | None = None, max: ArrayLike | None = None, *, a_min: ArrayLike | None = None, a_max: ArrayLike | None = None) -> Tensor:
+    def clip(x, min: ArrayLike | None = None, max: ArrayLike | None = None, *, a_min: ArrayLike | None = None, a_max: ArrayLike | None = None) -> Tensor:
         """x limited to [min, max]; either may be None, a number or an array."""
-    def clone(self, /, order: Order = 'K', subok: bool = False) -> Tensor:
+    def clone(a, order: Order = 'K', subok: bool = False) -> Tensor:
         """`a` in memory of its own; the gradient passes through. Also as the methods ``copy`` and ``clone``."""
-    def copy(self, /, order: Order = 'K', subok: bool = False) -> Tensor:
+    def copy(a, order: Order = 'K', subok: bool = False) -> Tensor:
         """`a` in memory of its own; the gradient passes through. Also as the methods ``copy`` and ``clone``."""
     def copy_(self, value: ArrayLike) -> Self:
         """Overwrite the numbers with `value`, broadcast; only outside a graph."""
-    def cos(self, /) -> Tensor:
+    def cos(x, /) -> Tensor:
         """cos(x), elementwise: ``cos(x)``."""
-    def cosh(self, /) -> Tensor:
+    def cosh(x, /) -> Tensor:
         """cosh(x), elementwise: ``cosh(x)``."""
-    def cumsum(self, /, axis: SupportsIndex | None = None, dtype: DType | None = None, out: None = None) -> Tensor:
+    def cumsum(a, axis: SupportsIndex | None = None, dtype: DType | None = None, out: None = None) -> Tensor:
         """The sums of the elements up to each one, along an axis or (None) of the flattened array."""
     def detach(self, /) -> Tensor:
         """The same numbers, sharing memory, without the derivative."""
-    def diagonal(self, /, offset: SupportsIndex = 0, axis1: SupportsIndex = 0, axis2: SupportsIndex = 1) -> Tensor:
+    def diagonal(a, offset: SupportsIndex = 0, axis1: SupportsIndex = 0, axis2: SupportsIndex = 1) -> Tensor:
         """The elements of which the indices along two axes differ by `offset`, as a new last axis. A view."""
-    def dot(self, /, b: ArrayLike) -> Tensor:
+    def dot(a, b: ArrayLike) -> Tensor:
         """NumPy's dot product: the last axis of `a` with the last but one (or only) axis of `b`."""
     @property
     def dtype(self) -> np.dtype[Any]:
         """NumPy dtype of the elements."""
-    def erf(self, /) -> Tensor:
+    def erf(x, /) -> Tensor:
         """erf(x), elementwise: ``erf(x)``."""
-    def exp(self, /) -> Tensor:
+    def exp(x, /) -> Tensor:
         """exp(x), elementwise: ``exp(x)``."""
-    def exp2(self, /) -> Tensor:
+    def exp2(x, /) -> Tensor:
         """exp2(x), elementwise: ``exp2(x)``."""
-    def expm1(self, /) -> Tensor:
+    def expm1(x, /) -> Tensor:
         """expm1(x), elementwise: ``expm1(x)``."""
     def fill_(self, value: ArrayLike) -> Self:
         """Overwrite every element with `value`; only outside a graph."""
-    def flatten(self, /, order: Order = 'C') -> Tensor:
+    def flatten(x, /, order: Order = 'C') -> Tensor:
         """A copy with all elements in one axis."""
     @property
     def grad(self) -> Tensor | None:
@@ -101,30 +101,30 @@ class Tensor:
     @property
     def itemsize(self) -> int:
         """Bytes of one element."""
-    def log(self, /) -> Tensor:
+    def log(x, /) -> Tensor:
         """log(x), elementwise: ``log(x)``."""
-    def log10(self, /) -> Tensor:
+    def log10(x, /) -> Tensor:
         """log10(x), elementwise: ``log10(x)``."""
-    def log1p(self, /) -> Tensor:
+    def log1p(x, /) -> Tensor:
         """log1p(x), elementwise: ``log1p(x)``."""
-    def log2(self, /) -> Tensor:
+    def log2(x, /) -> Tensor:
         """log2(x), elementwise: ``log2(x)``."""
-    def log_softmax(self, /, axis: SupportsIndex = -1) -> Tensor:
+    def log_softmax(x, axis: SupportsIndex = -1) -> Tensor:
         """x - log(sum(exp(x))) along an axis, without overflow; arguments and errors as `softmax`."""
-    def logsigmoid(self, /) -> Tensor:
+    def logsigmoid(x, /) -> Tensor:
         """logsigmoid(x), elementwise: ``-softplus(-x)``."""
     @property
     def mT(self) -> Tensor:
         """The tensor with its last two axes exchanged."""
-    def matmul(self, b: ArrayLike, /) -> Tensor:
+    def matmul(a, b: ArrayLike, /) -> Tensor:
         """The matrix product of the last two axes, ``y[..., i, j] = sum_k a[..., i, k] b[..., k, j]``."""
-    def max(self, /, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
+    def max(a, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
         """The largest element, over all axes or those named; a NaN counts as the largest. Also `amax`."""
-    def mean(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, *, where: ArrayLike = True) -> Tensor:
+    def mean(a, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, *, where: ArrayLike = True) -> Tensor:
         """The mean over all axes, or those named; of integers in float64."""
-    def min(self, /, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
+    def min(a, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
         """The smallest element, over all axes or those named; a NaN counts as the smallest. Also `amin`."""
-    def mish(self, /) -> Tensor:
+    def mish(x, /) -> Tensor:
         """mish(x), elementwise: ``mish(x)``."""
     @property
     def nbytes(self) -> int:
@@ -136,21 +136,21 @@ class Tensor:
         """The indices of the elements that are not 0, one array for each axis. As ``numpy.nonzero``; the result has no derivative."""
     def numpy(self) -> npt.NDArray[Any]:
         """A NumPy array that shares the memory. Writes through it cannot be seen by the tape."""
-    def pow(self, b: ArrayLike, /) -> Tensor:
+    def pow(a, b: ArrayLike, /) -> Tensor:
         """power(a, b), elementwise: ``pow(a, b)``."""
-    def prod(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
+    def prod(a, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
         """The product over all axes, or those named."""
-    def ravel(self, /, order: Order = 'C') -> Tensor:
+    def ravel(a, order: Order = 'C') -> Tensor:
         """All elements in one axis, in C order; a view where there is one. See `reshape`."""
-    def reciprocal(self, /) -> Tensor:
+    def reciprocal(x, /) -> Tensor:
         """reciprocal(x), elementwise: ``1 / x``."""
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
         """Call ``hook(grad)`` with this tensor's gradient in every walk; a Tensor it returns replaces the gradient."""
-    def relu(self, /) -> Tensor:
+    def relu(x, /) -> Tensor:
         """relu(x), elementwise: ``where(x <= 0, 0, x)``."""
-    def relu6(self, /) -> Tensor:
+    def relu6(x, /) -> Tensor:
         """relu6(x), elementwise: ``where(x <= 0, 0, where(x >= 6, 6, x))``."""
-    def repeat(self, /, repeats: ArrayLike, axis: SupportsIndex | None = None) -> Tensor:
+    def repeat(a, repeats: ArrayLike, axis: SupportsIndex | None = None) -> Tensor:
         """Every element repeated, along an axis or (None) of the flattened array."""
     @property
     def requires_grad(self) -> bool:
@@ -159,7 +159,7 @@ class Tensor:
     def requires_grad(self, value: bool) -> None: ...
     def requires_grad_(self, /, requires_grad: bool = True) -> Self:
         """Set `requires_grad` and return the tensor."""
-    def reshape(self, /, *shape: Shape, order: Order = 'C', copy: bool | None = None) -> Tensor:
+    def reshape(x, /, *shape: Shape, order: Order = 'C', copy: bool | None = None) -> Tensor:
         """`fastad.reshape`, with the shape as a tuple or as several arguments."""
     def retain_grad(self) -> None:
         """Keep the gradient of this intermediate value in its ``.grad``."""
@@ -168,49 +168,49 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """Tuple of the lengths of the axes."""
-    def sigmoid(self, /) -> Tensor:
+    def sigmoid(x, /) -> Tensor:
         """sigmoid(x), elementwise: ``sigmoid(x)``."""
-    def sign(self, /) -> Tensor:
+    def sign(x, /) -> Tensor:
         """sign(x), elementwise: ``sign(x)``."""
-    def silu(self, /) -> Tensor:
+    def silu(x, /) -> Tensor:
         """silu(x), elementwise: ``silu(x)``."""
-    def sin(self, /) -> Tensor:
+    def sin(x, /) -> Tensor:
         """sin(x), elementwise: ``sin(x)``."""
-    def sinh(self, /) -> Tensor:
+    def sinh(x, /) -> Tensor:
         """sinh(x), elementwise: ``sinh(x)``."""
     @property
     def size(self) -> int:
         """Number of elements."""
-    def softmax(self, /, axis: SupportsIndex = -1) -> Tensor:
+    def softmax(x, axis: SupportsIndex = -1) -> Tensor:
         """exp(x) / sum(exp(x)) along an axis, shifted by the maximum so that nothing overflows."""
-    def softplus(self, /) -> Tensor:
+    def softplus(x, /) -> Tensor:
         """softplus(x), elementwise: ``softplus(x)``."""
-    def sqrt(self, /) -> Tensor:
+    def sqrt(x, /) -> Tensor:
         """sqrt(x), elementwise: ``sqrt(x)``."""
-    def square(self, /) -> Tensor:
+    def square(x, /) -> Tensor:
         """square(x), elementwise: ``x * x``."""
-    def squeeze(self, /, axis: Axes = None) -> Tensor:
+    def squeeze(a, axis: Axes = None) -> Tensor:
         """`a` without its axes of length 1, or without those named."""
-    def std(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
+    def std(a, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
         """The standard deviation: the square root of `var`, with the same arguments and errors."""
     @property
     def strides(self) -> tuple[int, ...]:
         """Bytes to step along each axis."""
-    def sum(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
+    def sum(a, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
         """The sum over all axes, or those named."""
-    def swapaxes(self, /, axis1: SupportsIndex, axis2: SupportsIndex) -> Tensor:
+    def swapaxes(a, axis1: SupportsIndex, axis2: SupportsIndex) -> Tensor:
         """`a` with two axes exchanged. A view."""
-    def take(self, /, indices: ArrayLike, axis: SupportsIndex | None = None, out: None = None, mode: Literal["raise", "wrap", "clip"] = 'raise') -> Tensor:
+    def take(a, indices: ArrayLike, axis: SupportsIndex | None = None, out: None = None, mode: Literal["raise", "wrap", "clip"] = 'raise') -> Tensor:
         """Elements by number along an axis (of the flattened array if None), as ``a[..., indices, ...]``."""
-    def tan(self, /) -> Tensor:
+    def tan(x, /) -> Tensor:
         """tan(x), elementwise: ``tan(x)``."""
-    def tanh(self, /) -> Tensor:
+    def tanh(x, /) -> Tensor:
         """tanh(x), elementwise: ``tanh(x)``."""
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
-    def transpose(self, /, *axes: Axes) -> Tensor:
+    def transpose(x, /, *axes: Axes) -> Tensor:
         """`fastad.transpose`, with the axes as a tuple or as several arguments; none reverses them."""
-    def var(self, /, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
+    def var(a, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
         """The variance over all axes, or those named: sum (x - mean x)^2 / (n - ddof)."""
     @property
     def version(self) -> int:
