@@ -12,14 +12,11 @@ from ..make import as_tensors as _as_tensors
 from ..make import from_numpy
 from ..tensor import FUNCTIONS, Tensor, checked, register
 from .part import placed
+from .shape import axis_of
 
 
 def as_tensor(x):
     return x if isinstance(x, Tensor) else _as_tensors(x)[0]
-
-
-def axis_of(name, axis, ndim):
-    return np.lib.array_utils.normalize_axis_index(axis, ndim, name)
 
 
 def roll(a, shift, axis=None):

@@ -9,15 +9,14 @@ from fastad._typing import ArrayLike, Casting, DType, Order
 from fastad._core.tensor import Tensor
 from fastad._core.tape import Primitive
 
-@final
-class AsType(Primitive):
-    def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
-@final
-class Copy(Primitive):
-    def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
+from fastad._core.primitives.shape import PassOn
 @final
 class Join(Primitive):
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
+@final
+class AsType(PassOn): ...
+@final
+class Copy(PassOn): ...
 FUNCTIONS: dict[Any, Any]
 PRIMITIVES: dict[Any, Any]
 def astype(x: ArrayLike, dtype: DType, order: Order = 'K', casting: Casting = 'unsafe', subok: bool = True, copy: bool = True, *, device: Literal["cpu"] | None = None) -> Tensor:

@@ -17,7 +17,7 @@ from ..tensor cimport Tensor, any_records, as_tensor, produced, record1, record_
 from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM
 from .part cimport cut_rule, select
-from .shape cimport axis_of
+from .shape cimport PassOn, axis_of
 
 
 # ---- concatenate and stack ---------------------------------------------------------------------------
@@ -213,43 +213,23 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
 
 # ---- astype and copy ---------------------------------------------------------------------------------
 @cython.final
-cdef class AsType(Primitive):
+cdef class AsType(PassOn):
     """y = x in another dtype; dx = g in that of x (the real part, for a real x), which the walk casts"""
-    def __cinit__(self):
-        self.name = "astype"
-        self.raw = self.leads = True
-
     cdef Tensor apply(self, Tensor x, object dtype):
         cdef Array out = cast(x.arr, dtype)
         return produced(out, record1(self, x, None)) if records(x) and dtype.kind in "fc" else wrap(out)
 
-    cdef int backward(self, Node node, Array g, Walk walk) except -1:
-        return deliver(walk, node, 0, g) if wants(walk, node, 0) else 0
-
-    def vjp(self, node, saved, g):
-        return (g,)
-
 
 @cython.final
-cdef class Copy(Primitive):
+cdef class Copy(PassOn):
     """y = x in memory of its own; dx = g"""
-    def __cinit__(self):
-        self.name = "copy"
-        self.raw = self.leads = True
-
     cdef Tensor apply(self, Tensor x):
         cdef Array out = copy_array(x.arr)
         return produced(out, record1(self, x, None)) if records(x) else wrap(out)
 
-    cdef int backward(self, Node node, Array g, Walk walk) except -1:
-        return deliver(walk, node, 0, g) if wants(walk, node, 0) else 0
 
-    def vjp(self, node, saved, g):
-        return (g,)
-
-
-cdef AsType ASTYPE = AsType()
-cdef Copy COPY = Copy()
+cdef AsType ASTYPE = AsType("astype")
+cdef Copy COPY = Copy("copy")
 
 
 def astype(x, dtype, order="K", casting="unsafe", subok=True, copy=True, *, device=None):

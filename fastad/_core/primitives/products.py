@@ -6,6 +6,7 @@ import numpy as np
 
 from ..tensor import FUNCTIONS, register
 from .matmul import matmul, operands
+from .shape import axis_of
 
 
 def dot(a, b):
@@ -79,8 +80,8 @@ def tensordot(a, b, axes=2, *, _name="tensordot"):
         of_a, of_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
         of_a, of_b = [[x] if isinstance(x, (int, np.integer)) else list(x) for x in axes]
-    of_a = [np.lib.array_utils.normalize_axis_index(i, a.ndim, _name) for i in of_a]
-    of_b = [np.lib.array_utils.normalize_axis_index(i, b.ndim, _name) for i in of_b]
+    of_a = [axis_of(_name, i, a.ndim) for i in of_a]
+    of_b = [axis_of(_name, i, b.ndim) for i in of_b]
     if len(of_a) != len(of_b) or any(a.shape[i] != b.shape[j] for i, j in zip(of_a, of_b, strict=True)):
         raise ValueError(f"{_name}: shapes {a.shape} and {b.shape} do not fit: axes {of_a} of the first have "
                          f"{[a.shape[i] for i in of_a]}, axes {of_b} of the second {[b.shape[i] for i in of_b]}")

@@ -1,10 +1,14 @@
 # shape.pxd (level 4): axis arguments and reshaping, for the primitives that need them directly.
 from ..storage cimport Array, Layout
-from ..tape cimport Node
+from ..tape cimport Node, Primitive
 from ..tensor cimport Tensor
 
-cdef int axis_of(str name, object axis, int ndim) except -1
+cpdef int axis_of(str name, object axis, int ndim) except -1
 cdef int axes_of(str name, object axis, int ndim, char* chosen) except -1
+
+cdef class PassOn(Primitive):
+    pass
+
 cdef Layout in_layout(Node node, int i)
 cdef tuple lead_of(object node, Tensor g)
 cdef Array reshaped(Array a, Layout want)

@@ -8,14 +8,16 @@ from fastad._typing import ArrayLike, Axes, Order, Shape
 from fastad._core.tensor import Tensor
 from fastad._core.tape import Primitive
 
-@final
-class Broadcast(Primitive):
+class PassOn(Primitive):
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
 @final
 class Reshape(Primitive):
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
+@final
+class Broadcast(PassOn): ...
 FUNCTIONS: dict[Any, Any]
 PRIMITIVES: dict[Any, Any]
+def axis_of(name: Any, axis: Any, ndim: Any) -> Any: ...
 def broadcast_to(array: ArrayLike, shape: Shape) -> Tensor:
     """`array` stretched to `shape` by NumPy's rules. A read-only view, in which stretched axes have stride 0."""
 def expand_dims(a: ArrayLike, axis: Axes) -> Tensor:

@@ -19,7 +19,7 @@ PRIMITIVES = {}                           # name -> primitive, for the tests and
 
 
 # ---- axes --------------------------------------------------------------------------------------------
-cdef int axis_of(str name, object axis, int ndim) except -1:
+cpdef int axis_of(str name, object axis, int ndim) except -1:
     """One axis, counted from the front; AxisError if there is no such axis."""
     cdef Py_ssize_t i
     if not PyIndex_Check(axis):
@@ -297,20 +297,12 @@ def squeeze(a, axis=None):
     return RESHAPE.apply(t, k, shape)
 
 
-# ---- broadcast_to ------------------------------------------------------------------------------------
-@cython.final
-cdef class Broadcast(Primitive):
-    """y = x stretched; dx = g summed over the stretched axes, which the walk does"""
-    def __cinit__(self):
-        self.name = "broadcast_to"
+# ---- rules that leave all to the walk ----------------------------------------------------------------
+cdef class PassOn(Primitive):
+    """The cotangent as it is: what differs in shape or dtype the walk undoes."""
+    def __cinit__(self, str name):
+        self.name = name
         self.raw = self.leads = True
-
-    cdef Tensor apply(self, Tensor x, Layout shape):
-        cdef Array out = broadcast(x.arr, shape)
-        if out is x.arr:
-            out = view(out, out.layout, out.data)
-            out.readonly = True
-        return produced(out, record1(self, x, None)) if records(x) else wrap(out)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, g) if wants(walk, node, 0) else 0
@@ -319,7 +311,19 @@ cdef class Broadcast(Primitive):
         return (g,)
 
 
-cdef Broadcast BROADCAST = Broadcast()
+# ---- broadcast_to ------------------------------------------------------------------------------------
+@cython.final
+cdef class Broadcast(PassOn):
+    """y = x stretched; dx = g summed over the stretched axes, which the walk does"""
+    cdef Tensor apply(self, Tensor x, Layout shape):
+        cdef Array out = broadcast(x.arr, shape)
+        if out is x.arr:
+            out = view(out, out.layout, out.data)
+            out.readonly = True
+        return produced(out, record1(self, x, None)) if records(x) else wrap(out)
+
+
+cdef Broadcast BROADCAST = Broadcast("broadcast_to")
 
 
 def broadcast_to(array, shape):
