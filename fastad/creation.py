@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._core.make import from_numpy, tensor
-from ._core.tensor import Tensor, checked, register
+from ._core.tape import is_grad_enabled
+from ._core.tensor import FUNCTIONS, Tensor, checked, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +71,19 @@ def empty(shape: Shape, dtype: DType = float, *, requires_grad: bool = False) ->
     return fresh(np.empty, (shape, dtype), requires_grad)
 
 
+def recorded(*values: Any) -> bool:
+    return is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in values)
+
+
+def spread(value: Tensor, shape: Shape, dtype: DType | None) -> Tensor:
+    """A number that is being differentiated, everywhere in an array."""
+    return FUNCTIONS["copy"](FUNCTIONS["broadcast_to"](value if dtype is None else value.astype(dtype), shape))
+
+
 def full(shape: Shape, fill_value: ArrayLike, dtype: DType | None = None, *, requires_grad: bool = False) -> Tensor:
     """A tensor filled with `fill_value`, in its dtype unless `dtype` says otherwise.
+
+    The gradient of a `fill_value` that requires one is the sum of the cotangents.
 
     Examples
     --------
@@ -79,6 +91,8 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DType | None = None, *, req
     >>> fastad.full(2, 7.0)
     tensor([7., 7.])
     """
+    if recorded(fill_value):
+        return spread(fill_value, shape, dtype)
     return fresh(np.full, (shape, plain("full", fill_value), dtype), requires_grad)
 
 
@@ -101,7 +115,7 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: DTyp
 
 def linspace(start: ArrayLike, stop: ArrayLike, num: SupportsIndex = 50, endpoint: bool = True,
              dtype: DType | None = None, *, requires_grad: bool = False) -> Tensor:
-    """`num` numbers at equal distances from start to stop.  Constants: there is no derivative by start or stop.
+    """`num` numbers at equal distances from start to stop: ``start * (1 - t) + stop * t`` with t from 0 to 1.
 
     Examples
     --------
@@ -109,6 +123,10 @@ def linspace(start: ArrayLike, stop: ArrayLike, num: SupportsIndex = 50, endpoin
     >>> fastad.linspace(0, 1, 3)
     tensor([0. , 0.5, 1. ])
     """
+    if recorded(start, stop):
+        t = np.linspace(0, 1, num, endpoint).reshape((-1,) + (1,) * max(np.ndim(start), np.ndim(stop)))
+        value = start * (1 - t) + stop * t
+        return value if dtype is None else value.astype(dtype)
     start, stop = plain("linspace", start), plain("linspace", stop)
     return fresh(np.linspace, (start, stop, num, endpoint, False, dtype), requires_grad)
 
@@ -194,6 +212,8 @@ def full_like(a: ArrayLike, fill_value: ArrayLike, dtype: DType | None = None, o
     tensor([3., 3.])
     """
     own_shape, own_dtype = like(a, dtype, shape)
+    if recorded(fill_value):
+        return spread(fill_value, own_shape, own_dtype)
     return fresh(np.full, (own_shape, plain("full", fill_value), own_dtype), requires_grad)
 
 

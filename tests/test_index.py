@@ -184,3 +184,26 @@ def test_take(indices, axis, mode):
 def test_function_errors(call, error):
     with pytest.raises(error):
         call()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("kind", [np.asarray, fa.tensor], ids=["array", "tensor"])
+def test_an_index_in_another_order_of_memory(kind, dtype):
+    tokens = np.array([[0, 1, 2], [2, 3, 1]], dtype)
+    for index in (kind(tokens).T, kind(np.asfortranarray(tokens)), kind(tokens)[:, ::-1]):
+        plain = np.asarray(index)
+        for w in (X[:, 0].copy(), X.copy(), X.T.copy().T):
+            w = w[:4] if w.shape[0] >= 4 else np.concatenate([w] * 4)[:4]
+            x = fa.tensor(w, requires_grad=True)
+            y = x[index]
+            np.testing.assert_array_equal(y.detach().numpy(), w[plain])
+            seed = np.arange(1.0, y.size + 1).reshape(y.shape)
+            y.backward(seed)
+            expected = np.zeros_like(w)
+            np.add.at(expected, plain, seed)
+            np.testing.assert_allclose(x.grad.numpy(), expected)
+            np.testing.assert_array_equal(fa.take(x, index, 0).detach().numpy(), np.take(w, plain, 0))
+
+
+def test_a_step_as_long_as_memory():
+    np.testing.assert_array_equal(fa.tensor(X)[:: 2**62].numpy(), X[:: 2**62])

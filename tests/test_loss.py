@@ -304,3 +304,18 @@ def test_cross_entropy_of_no_classes_reads_no_memory():
     loss = fa.cross_entropy(x, np.array([-100, -100]), reduction="sum")
     loss.backward()
     assert loss.item() == 0 and x.grad.shape == (2, 0)
+
+
+def test_class_targets_in_another_order_of_memory():
+    rng = np.random.default_rng(0)
+    data, targets = rng.normal(size=(3, 4, 5)), rng.integers(0, 4, (5, 3))
+    found = []
+    for t in (fa.tensor(targets).T, fa.tensor(np.ascontiguousarray(targets.T))):
+        for options in ({}, {"reduction": "none"}):
+            x = fa.tensor(data, requires_grad=True)
+            loss = fa.cross_entropy(x, t, **options)
+            loss.backward(np.ones(loss.shape))
+            found.append((loss.detach().numpy(), x.grad.numpy()))
+    for (a, da), (b, db) in zip(found[:2], found[2:], strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(da, db)

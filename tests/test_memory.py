@@ -186,3 +186,23 @@ def test_the_debug_build_sees_writes_past_the_tape():
     a[1] = 0.5
     with pytest.raises(RuntimeError, match=r"tanh: .* changed past the tape"):
         value.backward()
+
+
+def test_a_shape_that_grows_while_it_is_read():
+    class Item:
+        def __init__(self, shape):
+            self.shape = shape
+
+        def __index__(self):
+            self.shape.extend([1] * 4096)
+            return 1
+    for f in (fa.reshape, fa.broadcast_to):
+        shape = [1]
+        shape.append(Item(shape))
+        assert f(fa.tensor(1.0), shape).shape == (1, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.longdouble, np.clongdouble])
+def test_wide_numbers_are_aligned(dtype):
+    x = fa.tensor(np.ones(2, dtype))
+    assert x.numpy().flags.aligned and fa.from_numpy(x.numpy()).shape == (2,)

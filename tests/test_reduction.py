@@ -291,3 +291,11 @@ def test_creation():
         fa.arange(3, requires_grad=True)
     with pytest.raises(ValueError, match="negative"):
         fa.zeros((-1,))
+
+
+@pytest.mark.parametrize("shape, axis", [((2**24 + 3,), None), ((2**24 + 3, 2), 0)])
+def test_more_ties_than_float32_counts(shape, axis):
+    x = fa.zeros(shape, dtype="float32", requires_grad=True)
+    fa.max(x, axis).sum().backward()
+    assert np.ptp(x.grad.numpy()) == 0
+    assert x.grad.numpy().ravel()[0] == np.float32(1) / np.float32(shape[0])

@@ -469,3 +469,101 @@ def test_retain_grad_twice_counts_once():
     y.retain_grad()
     (y * 3).sum().backward()
     assert y.grad.tolist() == [3, 3]
+
+
+def test_an_operation_on_very_many_inputs():
+    x = leaf(2.0)
+    y = fa.stack([x * 1.0 for _ in range(70_000)])
+    y.sum().backward()
+    assert x.grad.item() == 70_000
+
+
+def test_grad_to_an_intermediate_leaves_what_is_below_it_alone():
+    x = leaf(3.0)
+    y = x * x
+    z = y * y
+    with fa.no_grad():
+        x += 1                                         # x is read below y only
+    assert fa.autograd.grad(z, y, retain_graph=True)[0].item() == 18
+    with fa.no_grad():
+        x -= 1
+    w = leaf(3.0)
+    y = w * w
+    assert fa.autograd.grad(y * y, y)[0].item() == 18
+    y.backward()                                       # was not freed
+    assert w.grad.item() == 6
+
+
+def test_what_a_hook_keeps_is_nobody_elses():
+    a, b, kept = leaf(1.0), leaf(1.0), []
+    y = a + b
+    y.register_hook(kept.append)
+    b.register_hook(lambda g: kept[0].fill_(100) and None)
+    y.backward()
+    assert a.grad.item() == b.grad.item() == 1
+
+
+def test_another_dtype_keeps_the_hooks_and_ends_old_graphs():
+    from fastad import nn
+    m = nn.Linear(2, 1)
+    old = m(fa.ones((1, 2), dtype="float32")).sum()
+    m.weight.register_hook(lambda g: g * 0)
+    m.double()
+    with pytest.raises(RuntimeError, match="another dtype after the forward"):
+        old.backward()
+    m(fa.ones((1, 2))).sum().backward()
+    np.testing.assert_array_equal(m.weight.grad.numpy(), 0)
+    assert m.bias.grad.item() == 1
+    m.double()                                         # changes nothing, so graphs go on
+    new = m(fa.ones((1, 2))).sum()
+    m.double()
+    new.backward()
+
+
+def test_python_numbers_of_what_is_differentiated_are_refused():
+    import math
+    for f in (lambda x: math.sin(x) * x, lambda x: np.float64(x) * x, lambda x: complex(x) * x, lambda x: fa.tensor(x) * x,
+              lambda x: fa.leaky_relu(-x, x), lambda x: fa.elu(-x, x)):
+        with pytest.raises(TypeError, match=r"detach\(\)"):
+            fa.grad(f)(2.0)
+    buffer = np.zeros(2)
+    with pytest.raises((TypeError, ValueError)):
+        fa.grad(lambda x: (buffer.__setitem__(0, x), x)[1])(2.0)
+    assert buffer[0] == 0
+    assert fa.grad(lambda x: sum([x] * int(x)))(2.0) == 2            # of a step function the derivative is 0
+    assert fa.grad(lambda x: x * float(x.detach()))(2.0) == 2
+    assert float(leaf(2.0) * 2) == 4                                 # outside of a transform, to look at
+
+
+def test_numbers_that_are_differentiated_fill_arrays():
+    assert fa.grad(lambda x: (fa.full((2, 3), x) * x).sum())(2.0) == 24
+    assert fa.grad(lambda x: (fa.full_like(np.zeros(2), x) * x).sum())(2.0) == 8
+    np.testing.assert_allclose(fa.linspace(leaf(1.0), leaf(3.0), 5).detach().numpy(), np.linspace(1, 3, 5))
+    assert fa.grad(lambda x: fa.linspace(x, 3 * x, 5).sum())(1.0) == 10
+    ends = fa.linspace(leaf([0.0, 1.0]), 2.0, 3)
+    np.testing.assert_allclose(ends.detach().numpy(), np.linspace([0.0, 1.0], 2.0, 3))
+
+
+def test_a_gradient_whose_elements_share_memory_is_refused():
+    x = fa.ones(3, requires_grad=True)
+    one = np.zeros(1)
+    with pytest.raises(ValueError, match="share memory"):
+        x.grad = fa.from_numpy(np.lib.stride_tricks.as_strided(one, (3,), (0,)))
+    with pytest.raises(ValueError, match="share memory"):
+        fa.ones((3, 2), requires_grad=True).grad = fa.from_numpy(np.lib.stride_tricks.sliding_window_view(np.zeros(4), 2, writeable=True))
+    a = np.ones((2, 3))
+    x = fa.from_numpy(a).requires_grad_()
+    with pytest.raises(ValueError, match="its own gradient"):
+        x.grad = fa.from_numpy(a)
+    x.grad = fa.zeros((3, 2)).T                        # strided, but every element has its place
+    (x * 2).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), 2)
+
+
+def test_in_place_operators_keep_the_dtype():
+    x = fa.ones(3, dtype="float32")
+    x += leaf([1.0, 2.0, 3.0])
+    assert x.dtype == np.float32 and x.requires_grad
+    i = fa.arange(3)
+    with pytest.raises(TypeError, match="cannot cast"):
+        i += leaf([1.0, 2.0, 3.0])

@@ -392,6 +392,53 @@ def test_a_module_that_changes_its_dtype_meanwhile(restless):
     in_threads(work, 4)
 
 
+def test_operands_are_held_while_a_kernel_runs(restless):
+    """Another thread gives the operands memory of another dtype meanwhile."""
+    m = nn.Module()
+    m.w = nn.Parameter(np.ones(1 << 20))
+    ready = threading.Event()
+
+    def convert():
+        for k in range(60):
+            ready.wait(0.001)
+            m.astype(np.float32 if k % 2 else np.float64)
+    other = threading.Thread(target=convert)
+    other.start()
+    while other.is_alive():
+        for f in (fa.sin, lambda w: w * w, fa.logsumexp, fa.max, lambda w: fa.cross_entropy(w.reshape(-1, 2), np.zeros(w.size // 2, int))):
+            y = f(m.w)
+            assert y.requires_grad
+            try:
+                y.backward(np.ones(y.shape))
+            except RuntimeError as error:
+                assert "another dtype" in str(error)
+    other.join()
+
+
+def test_a_write_while_a_walk_runs_is_told():
+    """Kernels of the walk let another thread write; what it changed before its rule ran is seen."""
+    w, x = fa.ones(1 << 20), fa.ones(1 << 20, requires_grad=True)
+    y = x * w
+    walk_is_on, written = threading.Event(), threading.Event()
+    last = (y * 1.0).sum()
+
+    def write():
+        walk_is_on.wait()
+        with fa.no_grad():
+            w.fill_(100)
+        written.set()
+    thread = threading.Thread(target=write)
+    thread.start()
+
+    def wait(g):                                       # stands for a kernel that runs without the GIL
+        walk_is_on.set()
+        assert written.wait(PATIENCE)
+    y.register_hook(wait)
+    with pytest.raises(RuntimeError, match=r"multiply: .* changed in place"):
+        last.backward()
+    thread.join()
+
+
 # ---- the GIL -----------------------------------------------------------------------------------------
 class Witness:
     """Counts how often another thread ran while an operation did: it can only when the operation lets the GIL go,

@@ -6,7 +6,7 @@ Imports tensor.  Next: exchange.pyx.
 import numpy as np
 
 from .arrays cimport assign, cast, copy
-from .storage cimport Array, Foreign, Layout, refuse_masked, root, to_ndarray, wrote
+from .storage cimport Array, Layout, overlap, refuse_masked, to_ndarray, wrote
 from .tape cimport grad_enabled
 from .tensor cimport Tensor, as_tensor, binary_fn, numeric, operators, plain, wrap
 from .tensor import install
@@ -14,9 +14,13 @@ from .tensor import install
 
 cdef object in_place(Tensor x, object y, binary_fn op, str name):
     """x op= y: on a tensor in a graph the name is bound to the new value, else the memory is written."""
-    cdef Tensor other, value
+    cdef Tensor value
     if grad_enabled() and (x.node is not None or (isinstance(y, Tensor) and (<Tensor> y).node is not None)):
-        return op(x, y)
+        result = op(x, y)
+        if result is not NotImplemented and result.dtype != x.dtype:
+            check_cast(name, result.dtype, x.dtype)
+            result = result.astype(x.dtype)
+        return result
     result = op(wrap(x.arr), (<Tensor> y).detach() if isinstance(y, Tensor) else y)
     if result is NotImplemented:
         return result
@@ -25,24 +29,20 @@ cdef object in_place(Tensor x, object y, binary_fn op, str name):
     return x
 
 
-cdef bint overlap(Array a, Array b):
-    """Whether writing a may change b before it is read."""
-    cdef Array ra = root(a), rb = root(b)
-    if ra is rb:
-        return a is not b
-    return (isinstance(ra.holder, Foreign) or isinstance(rb.holder, Foreign)) and \
-        np.may_share_memory(to_ndarray(a), to_ndarray(b))
-
-
 cdef int write(Tensor x, Tensor value, str name) except -1:
-    cdef Layout to = x.arr.layout
-    if x.arr.readonly:
+    cdef Array to = x.arr                 # held: another thread may give x other memory
+    if to.readonly:
         raise ValueError(f"{name}: this tensor's memory is read-only")
-    if not np.can_cast(value.arr.layout.dtype, to.dtype, "same_kind"):
-        raise TypeError(f"{name}: cannot cast the result from {value.arr.layout.dtype} to {to.dtype} in place")
-    cdef Array source = cast(value.arr, to.dtype)
-    assign(x.arr, copy(source) if overlap(x.arr, source) else source)
-    wrote(x.arr)
+    check_cast(name, value.arr.layout.dtype, to.layout.dtype)
+    cdef Array source = cast(value.arr, to.layout.dtype)
+    wrote(to)                             # before: another thread's walk may read while this one writes
+    assign(to, copy(source) if overlap(to, source) else source)
+    return 0
+
+
+cdef int check_cast(str name, object dtype, object to) except -1:
+    if not np.can_cast(dtype, to, "same_kind"):
+        raise TypeError(f"{name}: cannot cast the result from {dtype} to {to} in place; write x = x.astype(...) first")
     return 0
 
 

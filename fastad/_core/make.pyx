@@ -9,7 +9,7 @@ from cpython.object cimport PyObject
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, cast, copy, fill
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
-from .tape cimport Node, Py_REFCNT, lent, nesting, switch_recording
+from .tape cimport Node, Py_REFCNT, grad_enabled, lent, nesting, switch_recording
 from .tensor cimport LeafState, Tensor, array_of, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
 from .tensor import FUNCTIONS
 from .walk cimport walk_back
@@ -32,7 +32,7 @@ def tensor(data, dtype=None, *, bint requires_grad=False):
     Parameters
     ----------
     data : array_like or Tensor
-        Numbers, nested sequences, a NumPy array, or anything NumPy can read.
+        Numbers, nested sequences, a NumPy array, or anything NumPy can read.  The copy of a Tensor is a constant.
     dtype : dtype, optional
         Python floats give float64, as in NumPy; arrays keep their dtype.
     requires_grad : bool
@@ -43,7 +43,7 @@ def tensor(data, dtype=None, *, bint requires_grad=False):
     ValueError
         If nested sequences are ragged.
     TypeError
-        If the dtype holds no numbers.
+        If the dtype holds no numbers, or if `data` is a Tensor that `fastad.grad` is differentiating by.
 
     Examples
     --------
@@ -53,6 +53,9 @@ def tensor(data, dtype=None, *, bint requires_grad=False):
     """
     cdef Tensor t
     if isinstance(data, Tensor):
+        if (<Tensor> data).node is not None and nesting(0) > 0 and grad_enabled():
+            raise TypeError("tensor: the copy of a tensor that is being differentiated would be a constant; use x.copy(), or "
+                            "say x.detach() for a constant")
         t = wrap(copy((<Tensor> data).arr))
         if dtype is not None:
             t = wrap(cast(t.arr, np.dtype(dtype)))
@@ -66,7 +69,8 @@ def tensor(data, dtype=None, *, bint requires_grad=False):
 def from_numpy(array):
     """A tensor that shares the memory of a NumPy array.
 
-    Writes through the array change the tensor without the tape's knowledge; `tensor` copies.  Raises TypeError for
+    Writes through the array, or through another tensor made from it, change the tensor without the tape's knowledge;
+    `tensor` copies.  Raises TypeError for
     what is not an array of numbers, ValueError for byte-swapped or unaligned memory.
 
     Examples
@@ -107,16 +111,26 @@ def subclass(type cls, data, bint requires_grad):
 def rebind(Tensor t not None, dtype):
     """Give a leaf, and its gradient, another dtype: the object stays, so whoever holds it sees the change."""
     cdef Tensor grad = t.grad
+    cdef Node old = t.node
     if not t.is_leaf:
         raise RuntimeError(f"this tensor is the result of {t.node.prim.name}; use astype, which makes a new tensor")
-    cdef bint requires_grad = t.node is not None
-    if requires_grad:
-        drop_leaf(t)
-    t.arr = cast(t.arr, np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    if t.arr.layout.dtype == dtype:
+        return
+    if old is not None and dtype.kind not in "fc":
+        raise TypeError(f"a tensor that requires a gradient cannot become {dtype}; only float and complex tensors have derivatives")
+    cdef Array arr = cast(t.arr, dtype)
     if grad is not None:
-        t.leaf.grad = wrap(cast(grad.arr, np.dtype(dtype)))
-    if requires_grad:
+        grad = wrap(cast(grad.arr, dtype))
+    # from here on no other thread runs: it must see the old leaf or the new one
+    t.arr = arr
+    if grad is not None:
+        t.leaf.grad = grad
+    if old is not None:
+        drop_leaf(t)
         make_leaf(t)
+        t.node.more = old.more            # hooks
+        old.freed = True                  # graphs recorded before end here, and are told
 
 
 def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, bint create_graph):

@@ -48,8 +48,12 @@ cdef inline Array root(Array a):
 cdef inline unsigned int version_of(Array a) noexcept:
     return (<Array> a.holder).version if a.is_view else a.version
 
+cdef unsigned long long writes          # in place, to any array; a walk asks whether it met one
+
 cdef inline void wrote(Array a) noexcept:
     """Count a write in place, so that a derivative that needed the old numbers is refused."""
+    global writes
+    writes += 1
     if a.is_view:
         (<Array> a.holder).version += 1
     else:
@@ -79,5 +83,7 @@ cdef Array view(Array a, Layout layout, char* data)
 cdef int refuse_masked(str name, object x, int depth=*) except -1
 cdef Array from_ndarray(object nd)
 cdef Array copy_ndarray(object nd)
+cdef bint overlap(Array a, Array b)
+cdef bint folded(Layout layout)
 cdef void copy_bytes(void* to, const void* source, Py_ssize_t nbytes) noexcept      # large ones without the GIL
 cdef object to_ndarray(Array a)

@@ -111,6 +111,7 @@ cdef enum:
     LARGE_KEPT = 1 << 28                  # bytes in all
     HUGE_PAGE = 1 << 21
 
+cdef unsigned long long writes = 0
 cdef void* free_blocks[CLASSES]
 cdef Py_ssize_t kept[CLASSES]
 cdef Py_ssize_t large_bytes = 0
@@ -422,7 +423,9 @@ cdef tuple shape_of(Layout layout):
 cdef int parse_shape(object shape, Py_ssize_t* out) except -1:
     """A shape as NumPy's functions take it: an integer or a sequence of them; returns the dimensions."""
     cdef int n = 0
-    if not isinstance(shape, (tuple, list)):
+    if isinstance(shape, list):
+        shape = tuple(shape)              # __index__ of an item may change a list
+    if not isinstance(shape, tuple):
         try:
             out[0] = shape
             return 1
@@ -477,7 +480,7 @@ cdef Array empty(Layout layout):
     cdef Block block
     a.layout = layout
     a.ours = True
-    if nbytes <= largest_inside:
+    if nbytes <= largest_inside and (layout.code != OTHER or layout.dtype.alignment <= 8):
         a.data = <char*> a.inside
     else:
         block = Block.__new__(Block)
@@ -551,6 +554,39 @@ cdef Array from_ndarray(object nd):
         a.holder = foreign = Foreign.__new__(Foreign)
         foreign.owner = nd
     return a
+
+
+cdef bint overlap(Array a, Array b):
+    """Whether writing a may change b before it is read."""
+    cdef Array ra = root(a), rb = root(b)
+    if ra is rb:
+        return a is not b
+    return (isinstance(ra.holder, Foreign) or isinstance(rb.holder, Foreign)) and \
+        np.may_share_memory(to_ndarray(a), to_ndarray(b))
+
+
+cdef bint folded(Layout layout):
+    """Whether two elements may stand in the same memory (stride 0, overlapping windows)."""
+    cdef char done[MAX_NDIM]
+    cdef Py_ssize_t reach = layout.itemsize, step
+    cdef int i, k, least
+    if layout.contiguous or layout.size == 0:
+        return False
+    for i in range(layout.ndim):
+        done[i] = layout.shape[i] == 1
+    for k in range(layout.ndim):          # from the shortest stride: each must pass all that the shorter ones reach
+        least = -1
+        for i in range(layout.ndim):
+            if not done[i] and (least < 0 or abs(layout.strides[i]) < abs(layout.strides[least])):
+                least = i
+        if least < 0:
+            return False
+        step = abs(layout.strides[least])
+        if step < reach:
+            return True
+        reach += (layout.shape[least] - 1) * step
+        done[least] = True
+    return False
 
 
 cdef void copy_bytes(void* to, const void* source, Py_ssize_t nbytes) noexcept:

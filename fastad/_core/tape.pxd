@@ -31,13 +31,14 @@ cdef class Node:
     cdef unsigned int v0, v1            # the versions of the saved values when they were saved
     cdef unsigned int slot              # where the present walk keeps this node's gradients
     cdef unsigned long long stamp       # the last walk that came by
-    cdef unsigned short n_in, n_out, n_saved
-    cdef signed char k0, k1             # what the saved values are: input i, output FROM_OUTPUT + k
+    cdef unsigned int n_in
+    cdef unsigned short n_out, n_saved
+    cdef signed char k0, k1             # what the saved values are: input i, output FROM_OUTPUT - k
     cdef bint freed
 
 cdef enum:
-    FROM_OUTPUT = 64
     INTERMEDIATE = -1                   # neither: only raw rules may read it
+    FROM_OUTPUT = -2
 
 cdef class LeafRef:
     """A leaf's accumulation node reaches the leaf through this, without keeping it alive."""
@@ -51,7 +52,8 @@ cdef class Walk:
     cdef unsigned long long* displaced  # stamps and slots of an outer walk, restored at the end
     cdef Py_ssize_t n, n_displaced, capacity, n_grads
     cdef readonly bint recording, keep
-    cdef bint python_ran                # hooks or traced rules, which may have changed something
+    cdef bint python_ran                # hooks or traced rules, which may have freed something
+    cdef unsigned long long writes      # before it checked what was saved; other threads write while kernels run
     cdef readonly int lead
     cdef unsigned long long stamp
     cdef unsigned long thread, met      # its own, and the one that was walking a node it came to

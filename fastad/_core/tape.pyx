@@ -189,6 +189,8 @@ cdef Node more_edge(Node node, int i):
 
 
 cdef int save_more(Node node, Array a, int kind) except -1:
+    if node.n_saved == 65535:
+        raise OverflowError(f"{node.prim.name}: more than 65,535 saved values; do it in parts")
     if more(node).saved is None:
         node.more.saved, node.more.versions, node.more.kinds = [], [], []
     node.more.saved.append(a)
@@ -245,10 +247,14 @@ def add_hook(Node node not None, unsigned int out):
 
 
 cdef int check_versions(Node node) except -1:
+    if node.freed and node.prim is ACCUMULATE:
+        raise RuntimeError(
+            f"backward: a leaf of this graph, of shape {shape_of(node.layout)} and {node.layout.dtype}, was given another dtype "
+            f"after the forward pass; compute the result again")
     if node.freed:
         raise RuntimeError(
-            f"{node.prim.name}: backward through the graph a second time; the values it saved were freed by the "
-            f"first walk. Pass retain_graph=True to the first backward, or compute the result again")
+            f"{node.prim.name}: backward through the graph a second time; the values it saved were freed by an earlier "
+            f"walk. Pass retain_graph=True to the first backward, or compute the result again")
     if node.v0 != version_of(node.s0):
         raise stale(node, node.s0, node.v0)
     if node.n_saved > 1 and node.v1 != version_of(node.s1):

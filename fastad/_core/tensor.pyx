@@ -14,11 +14,11 @@ import numpy as np
 
 from .arrays cimport fill
 from .storage cimport (
-    copy_ndarray, dense_as, empty, from_ndarray, refuse_masked, root, same, scalar, shape_of, to_ndarray,
+    copy_ndarray, dense_as, empty, folded, from_ndarray, overlap, refuse_masked, root, same, scalar, shape_of, to_ndarray,
     version_of,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, new_node,
+    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, OTHER, compiled
@@ -241,6 +241,15 @@ cdef object compare(Tensor x, object other, object ufunc):
     return NotImplemented if y is None else result_from(ufunc(ndarray(x), ndarray(y)))
 
 
+cdef int refuse_number(Tensor x, str name) except -1:
+    """Inside a transform a number of Python's would be a constant: math.sin(x) would have the derivative 0."""
+    if x.node is not None and nesting(0) > 0 and grad_enabled():
+        raise TypeError(f"{name}: this tensor is being differentiated, and a Python number has no derivative; use fastad's "
+                        f"functions (fastad.sin, not math.sin), build arrays with stack, where or full, or say "
+                        f"x.detach() for a constant")
+    return 0
+
+
 def hooks_of(Tensor t not None):
     """The list of the functions that see this tensor's gradient in every walk."""
     if t.node is None:
@@ -381,11 +390,13 @@ cdef class Tensor:
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}")
-            if root((<Tensor> value).arr) is root(self.arr):
+            if root((<Tensor> value).arr) is root(self.arr) or overlap((<Tensor> value).arr, self.arr):
                 raise ValueError("grad: a tensor cannot be its own gradient, and a walk would add into it; copy it")
             if not same((<Tensor> value).arr.layout, self.arr.layout):
                 raise ValueError(f"grad: expected shape {self.shape} and dtype {self.dtype}, got {value.shape} and "
                                  f"{value.dtype}")
+            if folded((<Tensor> value).arr.layout):
+                raise ValueError("grad: elements of this gradient share memory, and a walk would add into it; copy it")
         if value is not None or self.leaf is not None:
             leaf_state(self).grad = value
 
@@ -529,12 +540,14 @@ cdef class Tensor:
         return bool(self.item())
 
     def __float__(self):
+        refuse_number(self, "float")
         return float(self.item())
 
     def __int__(self):
         return int(self.item())
 
     def __complex__(self):
+        refuse_number(self, "complex")
         return complex(self.item())
 
     def __index__(self):

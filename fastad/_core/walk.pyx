@@ -10,7 +10,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 import os
 
 from .arrays cimport add, copy
-from .storage cimport Array, Layout, give_back, resize, same, shape_of, zeros
+from .storage cimport Array, Layout, give_back, resize, same, shape_of, writes, zeros
 from .tape cimport (
     ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
     exclusive, lent, out_layout, release,
@@ -241,8 +241,8 @@ cdef object unpack(Node node, int i, bint recording):
         return lent.wrap(a, None, 0)
     if kind == INTERMEDIATE:
         return None                       # a traced rule that reads it must fail, not treat it as constant
-    if kind >= FROM_OUTPUT:
-        return lent.wrap(a, node, kind - FROM_OUTPUT)
+    if kind <= FROM_OUTPUT:
+        return lent.wrap(a, node, FROM_OUTPUT - kind)
     return lent.wrap(a, edge(node, kind), 0 if edge(node, kind) is None else edge_out(node, kind))
 
 
@@ -309,6 +309,17 @@ cdef tuple loop_vjp(Node node, tuple values, object g):
     return tuple([None if column[0] is None else fastad.stack(list(column)) for column in zip(*parts)])
 
 
+cdef int make_own(Walk walk, PyObject** slot) except -1:
+    """What a hook does to its gradient, now or later, must not reach another's."""
+    cdef object given
+    if not alone(walk, slot[0]):
+        given = lent.copy(<object> slot[0]) if walk.recording else copy(<Array> slot[0])
+        Py_DECREF(<object> slot[0])
+        Py_INCREF(given)
+        slot[0] = <PyObject*> given
+    return 0
+
+
 cdef int run_hooks(Walk walk, Node node) except -1:
     cdef unsigned int k
     cdef PyObject** slot
@@ -319,12 +330,7 @@ cdef int run_hooks(Walk walk, Node node) except -1:
         if slot[0] is NULL:
             continue
         for hook in (<list> hooks)[:]:
-            if not alone(walk, slot[0]):  # what a hook does to its gradient must not reach another's
-                given = lent.copy(<object> slot[0]) if walk.recording else copy(<Array> slot[0])
-                Py_DECREF(<object> slot[0])
-                Py_INCREF(given)
-                slot[0] = <PyObject*> given
-                given = None
+            make_own(walk, slot)
             given = hook(as_tensor(walk, slot[0]))
             if given is None:
                 continue
@@ -337,6 +343,8 @@ cdef int run_hooks(Walk walk, Node node) except -1:
             Py_DECREF(<object> slot[0])
             Py_INCREF(given)
             slot[0] = <PyObject*> given
+        given = None
+        make_own(walk, slot)              # a hook may have kept it
     return 0
 
 
@@ -359,11 +367,12 @@ cdef int run(Walk walk) except -1:
     cdef unsigned int k
     cdef Node node
     cdef PyObject* g
-    cdef bint arrived
+    cdef bint arrived, on_path
     for i in range(walk.n - 1, -1, -1):
         node = <Node> walk.order[i]
         if walk.needed is not NULL and not walk.needed[node.slot]:
             continue
+        on_path = walk.needed is NULL or walk.needed[node.slot] & ON_PATH
         g = walk.grads[node.slot]
         arrived = g is not NULL
         for k in range(1, node.n_out):
@@ -371,26 +380,33 @@ cdef int run(Walk walk) except -1:
         if arrived:
             if node.more is not None and node.more.hooks:
                 run_hooks(walk, node)
-            if walk.python_ran:           # hooks, of this node too, may have freed or changed what it saved
-                check_saved(node)
             if walk.capture is not NULL:
                 for k in range(node.n_out):
                     if walk.capture[node.slot + k] and walk.grads[node.slot + k] is not NULL:
                         walk.captured[(node, k)] = own(walk, walk.grads[node.slot + k])
-            if node.prim is ACCUMULATE:
-                run_leaf(walk, node)
-            elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
-                g = walk.grads[node.slot]
-                node.prim.backward(node, <Array> g if g is not NULL else None, walk)
-            else:
-                run_vjp(walk, node)
+            if on_path:
+                if walk.python_ran or writes != walk.writes:
+                    check_saved(node)     # hooks, of this node too, or another thread may have freed or changed it
+                if node.prim is ACCUMULATE:
+                    run_leaf(walk, node)
+                elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
+                    g = walk.grads[node.slot]
+                    node.prim.backward(node, <Array> g if g is not NULL else None, walk)
+                else:
+                    run_vjp(walk, node)
             for k in range(node.n_out):
                 g = walk.grads[node.slot + k]
                 walk.grads[node.slot + k] = NULL
                 Py_XDECREF(g)
-        if not walk.keep:
+        if on_path and not walk.keep:
             release(node)
     return 0
+
+
+# what `needed` says of a node
+cdef enum:
+    GRADIENT = 1                          # its adjoint is asked for, by the caller or on the way to a target
+    ON_PATH = 2                           # it lies between the roots and a target: its rule runs
 
 
 cdef int mark_needed(Walk walk, list targets) except -1:
@@ -408,13 +424,13 @@ cdef int mark_needed(Walk walk, list targets) except -1:
         node = target
         if node.stamp == walk.stamp:
             walk.capture[node.slot + k] = 1
-            walk.needed[node.slot] = 1
+            walk.needed[node.slot] = GRADIENT
     for i in range(walk.n):
         node = <Node> walk.order[i]
         for j in range(node.n_in):
             child = edge(node, j)
             if child is not None and walk.needed[child.slot]:
-                walk.needed[node.slot] = 1
+                walk.needed[node.slot] = GRADIENT | ON_PATH
                 break
     return 0
 
@@ -438,9 +454,10 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
         begin(walk)
         if targets is not None:
             mark_needed(walk, targets)
+        walk.writes = writes
         for i in range(walk.n):           # before anything is changed
             node = <Node> walk.order[i]
-            if walk.needed is NULL or walk.needed[node.slot]:
+            if walk.needed is NULL or walk.needed[node.slot] & ON_PATH:
                 check_saved(node)
         for (node, k), g in zip(roots, cotangents):
             slot = &walk.grads[node.slot + k]

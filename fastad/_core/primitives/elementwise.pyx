@@ -72,16 +72,16 @@ cdef class Unary(Row):
         self.setup(i)
 
     cdef Tensor apply(self, Tensor x, tuple args):
-        cdef Array out
+        cdef Array out, xa = x.arr        # held: without the GIL another thread may give x other memory
         cdef Node node
         cdef double param[2]
-        cdef int i, code = x.arr.layout.code
+        cdef int i, code = xa.layout.code
         if compiled(code):
-            out = empty(x.arr.layout if x.arr.layout.contiguous else dense_as(x.arr.layout, x.arr.layout.dtype))
+            out = empty(xa.layout if xa.layout.contiguous else dense_as(xa.layout, xa.layout.dtype))
             if args is not None:
                 for i in range(len(args)):
                     param[i] = args[i]
-            map1(self.row.forward[code], NULL if args is None else param, x.arr, out)
+            map1(self.row.forward[code], NULL if args is None else param, xa, out)
         else:
             out = result_from(run_numpy(self.name, (ndarray(x),), args or ())).arr
         if x.node is None or not grad_enabled():
@@ -90,7 +90,7 @@ cdef class Unary(Row):
             self.check_complex(x)
         node = record1(self, x, args)
         if self.row.needs[0] & FAD_A:
-            save(node, x.arr, 0)
+            save(node, xa, 0)
         if self.row.needs[0] & FAD_Y:
             save(node, out, FROM_OUTPUT)
         return produced(out, node)
@@ -133,25 +133,25 @@ cdef class Binary(Row):
         self.setup(i)
 
     cdef Tensor apply(self, Tensor a, Tensor b):
-        cdef Layout la = a.arr.layout, lb = b.arr.layout
-        cdef Array out
+        cdef Array out, xa = a.arr, xb = b.arr
+        cdef Layout la = xa.layout, lb = xb.layout
         cdef Node node
         cdef const void* args[2]
         if la.code != lb.code or not compiled(la.code):
             return self.promote(a, b)
         if la is lb and la.contiguous and la.size < GIL_SIZE:      # the common case, without a call more than needed
             out = empty(la)
-            args[0] = a.arr.data
-            args[1] = b.arr.data
+            args[0] = xa.data
+            args[1] = xb.data
             self.row.forward[la.code](la.size, args, out.data, NULL)
         else:
             out = empty(broadcast_layouts(self.name, la, lb))
-            map2(self.row.forward[la.code], NULL, a.arr, b.arr, out)
+            map2(self.row.forward[la.code], NULL, xa, xb, out)
         if (a.node is None and b.node is None) or not grad_enabled():
             return wrap(out)
         node = record2(self, a, b, None)
         if self.reads(node):
-            self.keep(node, a.arr, b.arr, out)
+            self.keep(node, xa, xb, out)
         return produced(out, node)
 
     cdef int keep(self, Node node, Array a, Array b, Array y) except -1:
@@ -240,7 +240,7 @@ cdef class Binary(Row):
             deliver(walk, node, i, out)
         return 0
 
-    def vjp(self, node, saved, g):
+    def vjp(self, Node node not None, saved, g):
         cdef int reads = self.reads(node), i
         names = [n for n, bit in (("a", FAD_A), ("b", FAD_B), ("y", FAD_Y)) if reads & bit]
         local = dict(zip(names, saved))

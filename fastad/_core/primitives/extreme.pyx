@@ -26,19 +26,25 @@ ctypedef void (*back_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const
 cdef void max_back(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const floating* x, const floating* y,
                    const floating* g, floating* out) noexcept nogil:
     """out = g / (number of ties) where x is the extreme y, else 0; a NaN is the extreme of its row."""
-    cdef Py_ssize_t i, k, o
+    cdef Py_ssize_t i, k, o, start, w
+    cdef Py_ssize_t ties[256]
+    cdef floating share[256]
+    cdef const floating* row
     for o in range(outer):
-        for i in range(inner):            # row 0 of the output holds the numbers of ties until its turn
-            out[i] = 0
-        for k in range(r):
-            for i in range(inner):
-                out[i] += (x[k * inner + i] == y[i]) | (x[k * inner + i] != x[k * inner + i])
-        for k in range(r - 1, -1, -1):
-            for i in range(inner):
-                if (x[k * inner + i] == y[i]) | (x[k * inner + i] != x[k * inner + i]):
-                    out[k * inner + i] = g[i] / out[i]
-                else:
-                    out[k * inner + i] = 0
+        for start in range(0, inner, 256):
+            w = inner - start if inner - start < 256 else 256
+            for i in range(w):
+                ties[i] = 0
+            for k in range(r):
+                row = x + k * inner + start
+                for i in range(w):
+                    ties[i] += (row[i] == y[start + i]) | (row[i] != row[i])
+            for i in range(w):
+                share[i] = g[start + i] / <floating> ties[i]
+            for k in range(r):
+                row = x + k * inner + start
+                for i in range(w):
+                    out[k * inner + start + i] = share[i] if (row[i] == y[start + i]) | (row[i] != row[i]) else 0
         x += r * inner
         out += r * inner
         y += inner
@@ -88,20 +94,21 @@ cdef class Fold(Primitive):
 
     cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
         cdef char reduced[MAX_NDIM]
-        cdef Layout layout = x.arr.layout
+        cdef Array xa = x.arr                  # held, while the GIL may be released
+        cdef Layout layout = xa.layout
         cdef int count = axes_of(self.name, axis, layout.ndim, reduced)
         cdef Array out
         cdef Node node
         if layout.size == 0 or not compiled(layout.code):
             out = result_from(self.numpy(ndarray(x), axis=axes_tuple(reduced, layout.ndim), keepdims=keepdims)).arr
         else:
-            out = reduce_axes(self.kernel, x.arr, reduced, keepdims)
+            out = reduce_axes(self.kernel, xa, reduced, keepdims)
         if not records(x):
             return wrap(out)
         if self.extreme:
             check_real(self.name, x)
         node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
-        save(node, x.arr, 0)
+        save(node, xa, 0)
         if self.extreme:
             save(node, out, FROM_OUTPUT)
         return produced(out, node)

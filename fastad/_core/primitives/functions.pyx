@@ -92,6 +92,13 @@ for _row in TABLE:
 install_power = register("pow", FUNCTIONS["power"], method="pow")
 
 
+cdef double number(str name, object value) except? -1:
+    """A parameter of a row, which is a constant."""
+    if isinstance(value, Tensor) and (<Tensor> value).node is not None:
+        raise TypeError(f"{name}: there is no derivative by its parameter; use where(x > 0, x, slope * x), or pass a.detach()")
+    return value
+
+
 def leaky_relu(x, negative_slope=0.01):
     """x for x > 0, else negative_slope * x; the derivative at 0 is negative_slope.
 
@@ -101,7 +108,7 @@ def leaky_relu(x, negative_slope=0.01):
     >>> fastad.leaky_relu(fastad.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1,  2. ])
     """
-    return (<Unary> ROWS["leaky_relu"]).apply(as_tensor(x), (float(negative_slope),))
+    return (<Unary> ROWS["leaky_relu"]).apply(as_tensor(x), (number("leaky_relu", negative_slope),))
 
 
 def elu(x, alpha=1.0):
@@ -113,7 +120,7 @@ def elu(x, alpha=1.0):
     >>> fastad.elu(fastad.tensor([0.0, 2.0]))
     tensor([0., 2.])
     """
-    return (<Unary> ROWS["elu"]).apply(as_tensor(x), (float(alpha),))
+    return (<Unary> ROWS["elu"]).apply(as_tensor(x), (number("elu", alpha),))
 
 
 def gelu(x, approximate="none"):

@@ -101,7 +101,7 @@ cdef Kind region(Layout x, object index, Region* r) except *:
             if length:
                 r.offset += start * x.strides[axis]
             r.shape[r.ndim - 1] = length
-            r.strides[r.ndim - 1] *= step
+            r.strides[r.ndim - 1] *= step if length > 1 else 1        # which could overflow
         else:
             i = position(item)
             if i < -n or i >= n:
@@ -168,7 +168,7 @@ cdef object frozen_item(object item):
         raise IndexError(f"{VALID}; got {type(item).__name__}")
     refuse_masked("x[index]", item)
     try:
-        array = np.array(item)
+        array = np.array(item, order="C")                 # rows are read in this order
     except ValueError as error:
         raise ValueError(f"x[index]: {error}; the index is {type(item).__name__} of shape "
                          f"{getattr(item, 'shape', (len(item),))}") from None
@@ -176,7 +176,7 @@ cdef object frozen_item(object item):
         array = array.astype(np.intp)
     if array.dtype.kind not in "biu":
         raise IndexError(f"{VALID}; got {'an array of dtype ' + str(array.dtype)}")
-    return array.astype(np.int64) if np.can_cast(array.dtype, np.int64) and array.dtype.kind != "b" else array
+    return array.astype(np.int64, order="C") if np.can_cast(array.dtype, np.int64) and array.dtype.kind != "b" else array
 
 
 cdef Array row_numbers(Layout x, object index):

@@ -36,10 +36,11 @@ cdef class CrossEntropy(Primitive):
 
     cdef Tensor apply(self, Tensor x, Array target):
         """x (..., classes), float32 or float64; target dense int64 of as many entries as there are rows."""
-        cdef Layout layout = x.arr.layout
+        cdef Array xa = x.arr                  # held, while the GIL may be released
+        cdef Layout layout = xa.layout
         cdef int code = layout.code
         cdef Py_ssize_t n = layout.shape[layout.ndim - 1], rows = target.layout.size, i
-        cdef Array src = contiguous(x.arr), kept, losses, out
+        cdef Array src = contiguous(xa), kept, losses, out
         cdef Py_ssize_t pairs = 2 * rows
         cdef Node node
         cdef double total = 0
@@ -61,7 +62,7 @@ cdef class CrossEntropy(Primitive):
         if x.node is None or not grad_enabled():
             return wrap(out)
         node = record1(self, x, target)
-        save(node, x.arr, 0)
+        save(node, xa, 0)
         save(node, kept, INTERMEDIATE)
         return produced(out, node)
 
@@ -276,7 +277,7 @@ cdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index)
         raise ValueError(f"{name}: target{[int(i) for i in where] or ''} is {t[where]}, but input has {classes} classes: a "
                          f"target must be in 0..{classes - 1}, or ignore_index={ignore_index}")
     every = bool(valid.all())
-    return np.where(valid, t, 0).astype(np.int64), None if every else valid
+    return np.where(valid, t, 0).astype(np.int64, order="C"), None if every else valid
 
 
 cdef object pick(Tensor x, object indices, int axis):

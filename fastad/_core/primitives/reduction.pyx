@@ -265,7 +265,8 @@ cdef class LogSumExp(Primitive):
         cdef char reduced[MAX_NDIM]
         cdef Py_ssize_t outer, r, inner
         cdef Py_ssize_t shape[MAX_NDIM]
-        cdef Layout layout = x.arr.layout
+        cdef Array xa = x.arr                  # held, while the GIL may be released
+        cdef Layout layout = xa.layout
         cdef int i, k = 0, count = axes_of("logsumexp", axis, layout.ndim, reduced)
         cdef Array out, src
         cdef Node node
@@ -278,7 +279,7 @@ cdef class LogSumExp(Primitive):
             out = reshape_to(y, k, shape).arr
         else:
             out = empty(dense(layout.code if compiled(layout.code) else F64, k, shape))
-            src = reduced_last(x.arr, reduced, &outer, &r, &inner, False)
+            src = reduced_last(xa, reduced, &outer, &r, &inner, False)
             if r == 0 or layout.size == 0:
                 fill(out, -np.inf)        # the logarithm of an empty sum
             elif layout.size < GIL_SIZE:
@@ -290,7 +291,7 @@ cdef class LogSumExp(Primitive):
             return wrap(out)
         check_real("logsumexp", x)
         node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
-        save(node, x.arr, 0)
+        save(node, xa, 0)
         save(node, out, FROM_OUTPUT)
         return produced(out, node)
 
