@@ -33,7 +33,6 @@ NUMPY_FORMS = {
     "gelu": lambda x: x * (1 + erf(x * 0.7071067811865476)) / 2,
     "gelu_tanh": lambda x: x / (1 + np.exp(-floating(x) * (1.5957691216057308 + 0.07135481627260025 * floating(x) * x))),
 }
-ROWS = {row["name"]: row for row in rows()}
 
 
 class Names(dict):
@@ -48,7 +47,8 @@ def numpy_form(name):
         return NUMPY_FORMS[name]
     if hasattr(np, name):
         return getattr(np, name)
-    text, operands = ROWS[name]["value"], "x" if ROWS[name]["arity"] == 1 else "ab"
+    row = next(row for row in rows() if row["name"] == name)
+    text, operands = row["value"], "x" if row["arity"] == 1 else "ab"
     code = compile(text, f"<value of {name}>", "eval")
 
     def form(*arguments):
