@@ -26,11 +26,11 @@ KINDS = len(UNARY) + 2 * len(BINARY)       # those of two values twice as often
 
 def tame(v):
     """v scaled back into the bound by a power of two."""
-    largest = float(np.abs(v.plain).max(initial=0))
-    need(np.isfinite(largest))
-    if largest <= BOUND:
+    top = float(np.abs(v.plain).max())
+    need(np.isfinite(top))
+    if top <= BOUND:
         return v
-    scale = float(2.0 ** -np.ceil(np.log2(largest / BOUND)))
+    scale = float(2.0 ** -np.ceil(np.log2(top / BOUND)))
     return Value(v.f * scale, v.t * scale)
 
 
