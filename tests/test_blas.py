@@ -141,6 +141,40 @@ def test_control_group_limit(tmp_path, files, limit):
     assert _config._cgroup_limit(tmp_path) == limit
 
 
+@pytest.mark.parametrize(("own", "files", "limit"), [
+    ("0::/a/b\n", {"a/b/cpu.max": "500000 100000\n"}, 5),                                      # version 2, below the root
+    ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "200000 100000\n"}, 2),         # the one above allows less
+    ("0::/a/b\n", {"a/b/cpu.max": "300000 100000\n", "cpu.max": "700000 100000\n"}, 3),
+    ("4:cpu,cpuacct:/a\n1:name=systemd:/s\n", {"cpu/a/cpu.cfs_quota_us": "600000", "cpu/a/cpu.cfs_period_us": "100000"}, 6),
+    ("4:memory:/a\n", {"cpu/a/cpu.cfs_quota_us": "600000", "cpu/a/cpu.cfs_period_us": "100000"}, None),
+    ("0::/../a\n", {"a/cpu.max": "200000 100000\n"}, None),                                    # outside of what is visible
+    ("0::/gone\n", {"cpu.max": "250000 100000\n"}, 2), ("", {}, None), ("nonsense", {}, None),
+])
+def test_the_control_group_of_this_process(tmp_path, own, files, limit):
+    root = tmp_path / "root"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (tmp_path / "own").write_text(own)
+    assert _config._cgroup_limit(root, tmp_path / "own") == limit
+    assert _config._cgroup_limit(root, tmp_path / "no such file") == _config._quota(root)
+
+
+def test_the_least_of_all_limits_counts(monkeypatch):
+    """Processors, control group, OMP_NUM_THREADS; what set_num_threads was told is above them."""
+    for processors, group, omp, least in ((8, None, "", 8), (8, 3, "", 3), (2, 3, "", 2), (8, 3, "2", 2), (8, 5, "6,2", 5), (8, 5, "0", 5),
+                                          (8, 5, "-1", 5), (4, 5, "many", 4)):
+        for name in ("process_cpu_count", "cpu_count"):
+            monkeypatch.setattr(os, name, lambda n=processors: n, raising=name == "cpu_count" or hasattr(os, name))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, n=processors: set(range(n)), raising=False)
+        monkeypatch.setattr(_config, "_cgroup_limit", lambda n=group: n)
+        monkeypatch.setattr(_config, "_wanted", None)
+        monkeypatch.setenv("OMP_NUM_THREADS", omp)
+        assert fa.get_num_threads() == least, (processors, group, omp)
+        monkeypatch.setattr(_config, "_wanted", 7)
+        assert fa.get_num_threads() == 7
+
+
 def test_show_config(capsys):
     assert fa.show_config() is None
     shown = capsys.readouterr().out

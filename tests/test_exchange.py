@@ -1,4 +1,4 @@
-"""Tensors that leave and come back: pickle, copy, deepcopy, DLPack; modules that hold them."""
+"""Tensors that leave and come back: pickle, copy, deepcopy; modules and optimizers that hold them.  DLPack: test_dlpack.py."""
 import copy
 import io
 import pickle
@@ -57,6 +57,72 @@ def test_pickle_out_of_band_shares_memory():
     data = pickle.dumps(x, 5, buffer_callback=buffers.append)
     assert len(data) < 500 and len(buffers) == 1
     np.testing.assert_array_equal(pickle.loads(data, buffers=buffers).numpy(), x.numpy())
+
+
+def test_pickle_out_of_band_of_views_and_of_memory_that_may_not_change():
+    x, buffers = fa.tensor(np.arange(6.0).reshape(2, 3)).T, []
+    data = pickle.dumps([x, fa.broadcast_to(x[:, :1], (3, 4)), x[:0]], 5, buffer_callback=buffers.append)
+    for kind in (bytes, bytearray):
+        back = pickle.loads(data, buffers=[kind(b.raw()) for b in buffers])
+        assert [b.tolist() for b in back] == [x.tolist(), [[0.0] * 4, [1.0] * 4, [2.0] * 4], []]
+        if kind is bytes:
+            with pytest.raises(ValueError, match="read-only"):
+                back[0].zero_()
+        else:
+            assert back[0].zero_().tolist() == [[0, 0]] * 3 and x[2, 1].item() == 5
+    with pytest.raises(ValueError, match="buffer"):
+        pickle.loads(data, buffers=[b"abc"] * 3)
+
+
+def test_a_module_pickles_out_of_band():
+    net, buffers = nn.Linear(100, 100), []
+    data = pickle.dumps(net, 5, buffer_callback=buffers.append)
+    assert len(data) < 1000 and sum(b.raw().nbytes for b in buffers) == 4 * 10_100
+    np.testing.assert_array_equal(pickle.loads(data, buffers=buffers).weight.detach().numpy(), net.weight.detach().numpy())
+
+
+@pytest.mark.parametrize("again", [pickled, copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_what_comes_back_starts_anew(again):
+    """Version 0, and no hooks."""
+    worn = fa.zeros(3)
+    for _ in range(3):
+        worn += 1
+    assert worn.version == 3 and again(worn).version == 0
+    hooked, calls = leaf(), []
+    hooked.register_hook(calls.append)
+    (again(hooked) * 2).sum().backward()
+    assert not calls
+
+
+def test_read_only_memory():
+    """As in NumPy: a copy may be written, what pickle brings back from protocol 5 on may not."""
+    a = np.arange(3.0)
+    a.flags.writeable = False
+    x = fa.from_numpy(a)
+    assert copy.deepcopy(x).fill_(7.0).tolist() == pickled(x, 4).fill_(7.0).tolist() == [7] * 3
+    for twin in (copy.copy(x), pickled(x)):
+        with pytest.raises(ValueError, match="read-only"):
+            twin.fill_(7.0)
+    assert x.tolist() == pickled(x).tolist() == [0, 1, 2]
+
+
+def test_views_of_one_memory_come_back_apart():
+    """As in NumPy: each has the elements that it shows."""
+    x = fa.zeros((2, 3))
+    for a, b in (copy.deepcopy([x, x.T]), pickled([x, x.T])):
+        a += 1
+        assert b.tolist() == [[0, 0]] * 3
+
+
+def test_a_gradient_with_a_graph():
+    """Pickle leaves the gradient behind; deepcopy, which would take it, refuses."""
+    x = fa.tensor([1.0, 2.0], requires_grad=True)
+    (x ** 3).sum().backward(create_graph=True)
+    assert pickled(x).grad is None
+    with pytest.raises(TypeError, match="graph"):
+        copy.deepcopy(x)
+    x.grad = x.grad.detach()
+    assert copy.deepcopy(x).grad.tolist() == [3, 12]
 
 
 @pytest.mark.parametrize("leave", [pickle.dumps, copy.deepcopy], ids=["pickle", "deepcopy"])
@@ -128,19 +194,20 @@ def test_copy_shares_the_version():
 
 
 class Named(nn.Parameter):
-    """A parameter with an attribute."""
+    """A parameter with an attribute, and one in a slot."""
+    __slots__ = ("slot",)
 
 
 @pytest.mark.parametrize("again", [pickled, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
 def test_parameters_keep_their_class_and_attributes(again):
     p = Named([1.0, 2.0])
-    p.note = ["first"]
+    p.note, p.slot = ["first"], ["second"]
     twin = again(p)
-    assert type(twin) is Named and twin.requires_grad and twin.note == ["first"]
+    assert type(twin) is Named and twin.requires_grad and twin.note == ["first"] and twin.slot == ["second"]
     frozen = again(nn.Parameter([1.0], requires_grad=False))
     assert type(frozen) is nn.Parameter and not frozen.requires_grad
     if again is not copy.copy:
-        assert twin.note is not p.note
+        assert twin.note is not p.note and twin.slot is not p.slot
 
 
 # ---- modules
@@ -179,6 +246,57 @@ def test_modules(again):
     np.testing.assert_array_equal(net.first.weight.detach().numpy(), before)
 
 
+@pytest.mark.parametrize("again", [pickled, copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_buffers_of_modules(again):
+    """Values, dtypes, which are saved, and what two modules share."""
+    net = nn.Sequential(Tied(), Tied())
+    net[1].count = net[0].count
+    net[0].register_buffer("mask", fa.tensor([True, False]))
+    net[0].register_buffer("nothing", None)
+    net[0].count += 3
+    net[0].scratch += 4
+    twin = again(net)
+    assert twin[1].count is twin[0].count is not net[0].count and twin[0].count.item() == 3 and twin[0].scratch.item() == 4
+    assert twin[0].mask.dtype == bool and twin[0].nothing is None
+    assert list(twin.state_dict()) == list(net.state_dict()) and "0.scratch" not in twin.state_dict()
+    twin[0].count += 1
+    assert net[0].count.item() == 3
+
+
+@pytest.mark.parametrize("again", [pickled, copy.deepcopy], ids=["pickle", "deepcopy"])
+@pytest.mark.parametrize("optimizer", [lambda p: fa.optim.SGD(p, lr=0.1, momentum=0.9), lambda p: fa.optim.AdamW(p, lr=0.1)],
+                         ids=["SGD", "AdamW"])
+def test_a_model_and_its_optimizer_go_on_together(again, optimizer):
+    """The twin's optimizer steps the twin's parameters, from the state that the original had."""
+    fa.manual_seed(0)
+    net, x = Tied(), fa.ones((2, 3), dtype="f4")
+    steps = optimizer(net.parameters())
+
+    def go_on(net, steps):
+        for _ in range(3):
+            steps.zero_grad()
+            net(x).sum().backward()
+            steps.step()
+        return [p.detach().numpy().copy() for p in net.parameters()]
+    go_on(net, steps)
+    twin, twin_steps = again((net, steps))
+    before = [p.detach().numpy().copy() for p in net.parameters()]
+    after = go_on(twin, twin_steps)
+    for p, b in zip(net.parameters(), before, strict=True):
+        np.testing.assert_array_equal(p.detach().numpy(), b)
+    for a, b, c in zip(go_on(net, steps), after, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert (a != c).any()
+
+
+@pytest.mark.parametrize("again", [pickled, copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_a_generator_goes_on_where_it_was(again):
+    fa.manual_seed(3)
+    fa.default_generator().normal(size=5)
+    twin = again(fa.default_generator())
+    np.testing.assert_array_equal(twin.normal(size=5), fa.default_generator().normal(size=5))
+
+
 def test_copy_of_a_module_has_its_own_registries():
     net = Tied()
     twin = copy.copy(net)
@@ -186,73 +304,6 @@ def test_copy_of_a_module_has_its_own_registries():
     twin.first = nn.Linear(3, 3)
     assert "third" not in dict(net.named_children()) and net.first is not twin.first
     assert twin.second is net.second
-
-
-# ---- DLPack
-@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16", "i1", "u2", "i8", "?"])
-@pytest.mark.parametrize("view", [lambda a: a, lambda a: a.T, lambda a: a[::-1], lambda a: a[1:, ::2], lambda a: a[:0], lambda a: a[0, 0, ...]],
-                         ids=["dense", "transposed", "reversed", "strided", "empty", "0-d"])
-def test_dlpack_shares_memory_with_numpy(dtype, view):
-    a = np.arange(12).reshape(3, 4).astype(dtype)
-    x = fa.from_dlpack(view(a))
-    out = np.from_dlpack(x)
-    assert x.dtype == out.dtype == a.dtype and x.shape == out.shape == view(a).shape
-    np.testing.assert_array_equal(out, view(a))
-    if out.size:
-        assert np.shares_memory(out, a)
-
-
-def test_the_memory_outlives_the_tensor():
-    out = np.from_dlpack(fa.tensor(np.arange(1000.0)))
-    junk = [fa.zeros(1000) for _ in range(100)]
-    np.testing.assert_array_equal(out, np.arange(1000.0))
-    del junk
-
-
-def test_dlpack_refuses_a_gradient():
-    with pytest.raises(BufferError, match="detach"):
-        np.from_dlpack(leaf())
-
-
-def test_dlpack_copy_and_device():
-    a = np.arange(3.0)
-    x = fa.from_dlpack(a, copy=True)
-    a[0] = 9
-    assert x.tolist() == [0, 1, 2]
-    assert x.__dlpack_device__() == (1, 0)
-    with pytest.raises(TypeError, match="DLPack"):
-        fa.from_dlpack([1.0])
-    with pytest.raises((BufferError, ValueError)):
-        fa.from_dlpack(a, device="gpu")
-
-
-def test_dlpack_of_read_only_memory_stays_read_only():
-    a = np.arange(3.0)
-    a.flags.writeable = False
-    x = fa.from_numpy(a)
-    with pytest.raises(ValueError, match="read-only"):
-        x[0] = 1
-    assert not np.from_dlpack(x).flags.writeable
-    y = fa.from_dlpack(a)
-    with pytest.raises(ValueError, match="read-only"):
-        y.fill_(0)
-
-
-def test_dlpack_with_pytorch():
-    torch = pytest.importorskip("torch")
-    t = torch.arange(6.0).reshape(2, 3).t()
-    x = fa.from_dlpack(t)
-    t[0, 0] = 42
-    assert x.tolist() == t.tolist()
-    back = torch.from_dlpack(x * 1)
-    assert back.tolist() == t.tolist()
-    shared = fa.zeros((2, 2))
-    torch.from_dlpack(shared).add_(1)
-    assert shared.tolist() == [[1, 1], [1, 1]]
-    with pytest.raises((BufferError, RuntimeError, ValueError)):
-        fa.from_dlpack(t.clone().requires_grad_())
-    with pytest.raises((BufferError, RuntimeError, TypeError, ValueError)):
-        fa.from_dlpack(torch.zeros(2, dtype=torch.bfloat16))
 
 
 # ---- files

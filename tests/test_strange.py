@@ -11,6 +11,7 @@ from samples.elementwise import NUMPY
 from test_operations import adjoints, close, cotangents, drawn, leaves, outputs, plain, run, which
 
 import fastad as fa
+from fastad._core.kernels import rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:RuntimeWarning", "ignore:.*:numpy.exceptions.ComplexWarning",
                                         "ignore:.*matrix.*:PendingDeprecationWarning")
@@ -426,6 +427,25 @@ def test_many_axes(name, ndim):
     numeric = ((HIGH[name](np, a + h * v).astype(float) - HIGH[name](np, a - h * v)) * g).sum() / (2 * h)
     tolerance = 0.3 if name == "astype" else 1e-6
     assert abs(float((plain(x.grad) * v).sum()) - numeric) <= tolerance * max(1, abs(numeric))
+
+
+@pytest.mark.parametrize("ndim", [32, 64])
+def test_many_axes_elementwise(ndim):
+    """Every elementwise operation: values and gradients are those of the same numbers along two axes."""
+    shape, order = (1,) * 7 + (4,) + (1,) * (ndim - 9) + (3,), (*range(7), ndim - 1, *range(8, ndim - 1), 7)
+    chosen = {s.name: s for s in SAMPLES if {a.shape for a in drawn(s, np.float64)} == {(3, 4)}}
+    assert {row["name"] for row in rows()} <= set(chosen)
+    for name in [row["name"] for row in rows()]:
+        arrays = drawn(chosen[name], np.float64)
+        mask = which(chosen[name], arrays)
+        flat = [fa.tensor(a, requires_grad=d) for a, d in zip(arrays, mask, strict=True)]
+        deep = [fa.from_numpy(a.T.copy().reshape(shape).transpose(order)).requires_grad_(d) for a, d in zip(arrays, mask, strict=True)]
+        (y,), (z,) = run(chosen[name], flat), run(chosen[name], deep)
+        assert z.shape == tuple(shape[i] for i in order)
+        np.testing.assert_array_equal(plain(z).reshape(3, 4), plain(y), err_msg=name)
+        if y.requires_grad:
+            for g, h in zip(gradients([y], leaves(flat)), adjoints([z], leaves(deep), [c.reshape(z.shape) for c in cotangents([y])]), strict=True):
+                np.testing.assert_array_equal(plain(h).reshape(3, 4), g, err_msg=name)
 
 
 @pytest.mark.parametrize("call", [

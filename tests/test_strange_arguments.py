@@ -1,6 +1,7 @@
 """What Python can hand over: objects that claim to be arrays, numbers of any size, axes and shapes that make no sense,
 lengths that no memory holds, and objects made behind the library's back.  An answer as NumPy's or a clear error."""
 import array
+import copy
 import decimal
 import enum
 import fractions
@@ -229,6 +230,7 @@ HUGE = {
     "scatter": lambda: fa.scatter(fa.ones(1), 0, (2**40, 2**40)), "reshape": lambda: fa.ones(4).reshape(2**62, 8), "reshape a length": lambda: fa.ones(4).reshape(2**70),
     "reshape nothing": lambda: fa.ones(0).reshape(2**62, 4, 0), "tril": lambda: fa.tril(fa.broadcast_to(fa.ones(1), (2**40, 2**19))), "gradient": lambda: stretched().backward(),
     "cross_entropy": lambda: fa.cross_entropy(fa.broadcast_to(fa.ones((1, 1)), (2**20, 2**40)), fa.zeros(2**20, int)), "tensor": lambda: fa.tensor(np.broadcast_to(1.0, (2**40, 2**19))),
+    "deepcopy": lambda: copy.deepcopy(V59), "Linear": lambda: fa.nn.Linear(2**40, 2**40), "loss": lambda: fa.mse_loss(V59, V59),
     "in place": lambda: fa.ones(1).__iadd__(V59), "rows": lambda: fa.broadcast_to(fa.ones((1, 1)), (4, 2**50))[[0, 1]],
 }
 
@@ -241,7 +243,7 @@ def stretched():
 @pytest.mark.parametrize("name", HUGE)
 def test_sizes_beyond_any_memory_are_refused(name):
     """Before anything is allocated, with the lengths in the message; never a small buffer by a count that wrapped."""
-    with pytest.raises((ValueError, MemoryError), match=r"\d{4,}|1e\+30|do not"):
+    with pytest.raises((ValueError, MemoryError), match=r"\d{4,}|1e\+30|do not|too big"):
         HUGE[name]()
 
 
@@ -249,6 +251,7 @@ def test_huge_views_are_free():
     y = fa.broadcast_to(fa.ones(1, requires_grad=True), (2**59,))
     assert y.shape == (2**59,) and y[:: 2**57].shape == (4,) and y.reshape(2**29, 2**30).T.shape == (2**30, 2**29)
     assert y[2**58:2**58 + 3].sum().item() == 3
+    assert next(iter(y)).item() == 1 and str(y).startswith("tensor([1., 1., ")
     assert fa.diagonal(fa.ones((3, 3)), 2**70).shape == fa.diagonal(fa.ones((3, 3)), -2**63).shape == (0,)
 
 

@@ -76,7 +76,11 @@ def __array_function__(Tensor self not None, func, types, args, kwargs):
 def __dlpack__(Tensor self not None, *, stream=None, max_version=None, dl_device=None, copy=None):
     if self.node is not None:
         raise BufferError(str(refuse(self, "__dlpack__")))
-    return to_ndarray(self.arr).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+    nd = to_ndarray(self.arr)
+    if not copy and nd.size and min(nd.strides, default=0) < 0:      # PyTorch ends the process on such strides
+        raise BufferError(f"__dlpack__: this tensor of shape {nd.shape} runs backwards through its memory (strides "
+                          f"{nd.strides}), which other libraries cannot read; hand over x.copy()")
+    return nd.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
 
 def __dlpack_device__(Tensor self not None):
@@ -101,7 +105,8 @@ def from_dlpack(x, /, *, device=None, copy=None):
     TypeError
         If `x` does not speak DLPack.
     BufferError
-        If the memory cannot be shared: another device, a dtype without a NumPy name, a gradient on the other side.
+        If the memory cannot be shared: another device, a dtype without a NumPy name, a gradient on the other side, and
+        of a fastad tensor also negative strides.
 
     Examples
     --------
@@ -114,8 +119,10 @@ def from_dlpack(x, /, *, device=None, copy=None):
     """
     if not hasattr(x, "__dlpack__"):
         raise TypeError(f"from_dlpack: a {type(x).__name__} does not speak DLPack; fastad.tensor(x) copies what NumPy can read")
-    if isinstance(x, Tensor) and (<Tensor> x).node is None and copy is not True and (device is None or str(device) == "cpu"):
-        return wrap(from_ndarray(to_ndarray((<Tensor> x).arr)))        # so that both count the writes to their memory together
+    if isinstance(x, Tensor) and not copy and (device is None or str(device) == "cpu"):
+        if (<Tensor> x).node is not None:
+            raise BufferError(str(refuse(x, "from_dlpack")))
+        return wrap(from_ndarray(to_ndarray((<Tensor> x).arr)))      # not through NumPy: its version goes on counting
     return wrap(from_ndarray(np.from_dlpack(x, device=device, copy=copy)))
 
 
@@ -127,9 +134,12 @@ cdef Tensor graphless(Tensor t, str name):
     return t
 
 
-cdef dict attributes(Tensor t):
-    """What a subclass's instance carries besides the numbers."""
-    return getattr(t, "__dict__", None) or None
+cdef int carry(Tensor t, object state) except -1:
+    """Give `t` what __getstate__ says an instance of its subclass carries: None, attributes, or these and slots."""
+    for part in state if isinstance(state, tuple) else (state,):
+        for name, value in (part or {}).items():
+            setattr(t, name, value)
+    return 0
 
 
 def rebuilt(type cls, array, bint requires_grad):
@@ -140,7 +150,7 @@ def rebuilt(type cls, array, bint requires_grad):
 def __reduce_ex__(Tensor self not None, protocol):
     """The numbers and `requires_grad`; neither the gradient nor hooks, as in PyTorch."""
     graphless(self, "pickle")
-    return rebuilt, (type(self), to_ndarray(self.arr), self.requires_grad), attributes(self)
+    return rebuilt, (type(self), to_ndarray(self.arr), self.requires_grad), self.__getstate__()
 
 
 def __deepcopy__(Tensor self not None, dict memo):
@@ -151,8 +161,7 @@ def __deepcopy__(Tensor self not None, dict memo):
     twin = subclass(type(self), wrap(copy_array(self.arr)), self.requires_grad)
     memo[id(self)] = twin
     twin.grad = deepcopy(self.grad, memo)
-    if attributes(self):
-        twin.__dict__.update(deepcopy(attributes(self), memo))
+    carry(twin, deepcopy(self.__getstate__(), memo))
     return twin
 
 
@@ -161,8 +170,7 @@ def __copy__(Tensor self not None):
     cdef Tensor twin = subclass(type(self), wrap(self.arr), self.is_leaf and self.requires_grad)
     if not self.is_leaf:
         twin.node, twin.out = self.node, self.out
-    if attributes(self):
-        twin.__dict__.update(attributes(self))
+    carry(twin, self.__getstate__())
     return twin
 
 

@@ -570,7 +570,7 @@ cdef class Tensor:
     def __iter__(self):
         if self.arr.layout.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([operators.getitem(self, i) for i in range(self.arr.layout.shape[0])])
+        return map(self.__getitem__, range(self.arr.layout.shape[0]))      # one after the other: there may be many
 
     def __contains__(self, value):
         return bool((to_ndarray(self.arr) == plain(value)).any())

@@ -5,7 +5,7 @@ Imports the table of functions.  Next: creation.py, one folder up.
 """
 import numpy as np
 
-from ..make import from_numpy
+from ..make import from_numpy, tensor
 from ..tensor import Tensor, checked, register
 
 
@@ -15,7 +15,8 @@ def plain(x):
 
 
 def wrapped(result):
-    return from_numpy(np.asarray(result))
+    result = np.asarray(result)
+    return from_numpy(result) if result.dtype.isnative else tensor(result)     # round keeps the order of the bytes
 
 
 def document(function, name, text):
