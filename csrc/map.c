@@ -1,4 +1,5 @@
-/* map.c: runs a contiguous kernel over strided and broadcast operands.
+/* map.c: runs a contiguous kernel over strided and broadcast operands; copies between layouts.  Compiled once per
+ * instruction set, as kernels.c is.
  *
  * Kernels see only contiguous runs, so each needs one loop and that loop vectorises.  Where an operand
  * is not contiguous along the innermost axis, a block of it is gathered into a scratch line in the
@@ -8,12 +9,29 @@
 #include <assert.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 4096 };
+#ifndef FAD_ISA
+#define FAD_ISA baseline
+#endif
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define fad_map CAT(fad_map_, FAD_ISA)
+#define fad_copy CAT(fad_copy_, FAD_ISA)
+#define fad_cast CAT(fad_cast_, FAD_ISA)
+fad_over_fn fad_map;
+fad_copy_fn fad_copy;
+fad_cast_fn fad_cast;
 
+enum { BLOCK_BYTES = 4096, LINE_BYTES = 64 };
+
+/* the strides with loops of their own are those that a vector can load: one number, backwards, every other one */
 static void gather(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t size)
 {
-#define MOVE(TYPE) do { TYPE *d = (TYPE *)dst; \
-        for (ptrdiff_t i = 0; i < n; i++) d[i] = *(const TYPE *)(src + i * stride); } while (0)
+#define MOVE(TYPE) do { TYPE *d = (TYPE *)dst; const TYPE *s = (const TYPE *)src, first = *s; \
+        if (stride == 0) for (ptrdiff_t i = 0; i < n; i++) d[i] = first; \
+        else if (stride == -size) for (ptrdiff_t i = 0; i < n; i++) d[i] = s[-i]; \
+        else if (stride == 2 * size) for (ptrdiff_t i = 0; i < n; i++) d[i] = s[2 * i]; \
+        else for (ptrdiff_t i = 0; i < n; i++) d[i] = *(const TYPE *)(src + i * stride); } while (0)
+    if (n == 0) return;
     if (size == 4) MOVE(uint32_t);
     else if (size == 8) MOVE(uint64_t);
     else if (size == 1) MOVE(uint8_t);
@@ -116,6 +134,33 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
     }
 }
 
+/* Transposes (rows, columns), whose rows are contiguous in dst and whose columns are in src, a cache line of each at a
+ * time: every line is read once and written once, wherever the strides put the next one. */
+static void transpose(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdiff_t step, char *dst, ptrdiff_t out_step,
+                      ptrdiff_t size)
+{
+    const ptrdiff_t side = LINE_BYTES / size;
+    union { char bytes[LINE_BYTES * LINE_BYTES / 4]; uint64_t align; } tile;
+#define MOVE(TYPE) do { TYPE *to = (TYPE *)tile.bytes; \
+        for (ptrdiff_t j = 0; j < w; j++) { \
+            const TYPE *from = (const TYPE *)(src + (c + j) * step) + r; \
+            for (ptrdiff_t i = 0; i < h; i++) to[i * side + j] = from[i]; \
+        } } while (0)
+    for (ptrdiff_t c = 0; c < columns; c += side) {
+        const ptrdiff_t w = columns - c < side ? columns - c : side;
+        for (ptrdiff_t r = 0; r < rows; r += side) {
+            const ptrdiff_t h = rows - r < side ? rows - r : side;
+            if (size == 4) MOVE(uint32_t); else MOVE(uint64_t);
+            char *to = dst + r * out_step + c * size;
+            for (ptrdiff_t i = 0; i < h; i++, to += out_step) {
+                if (w == side) memcpy(to, tile.bytes + i * LINE_BYTES, LINE_BYTES);
+                else memcpy(to, tile.bytes + i * LINE_BYTES, (size_t)(w * size));
+            }
+        }
+    }
+#undef MOVE
+}
+
 void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fad_operand *dst)
 {
     ptrdiff_t dims[FAD_MAX_NDIM], strides[2][FAD_MAX_NDIM], index[FAD_MAX_NDIM] = {0};
@@ -127,13 +172,18 @@ void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fa
     const char *from = src->data;
     const ptrdiff_t size = dst->itemsize, n = dims[ndim - 1];
     const ptrdiff_t out_step = strides[0][ndim - 1], in_step = strides[1][ndim - 1];
+    int rows = -1;                                   /* the axis that is contiguous in src, if that is not the last */
+    if (out_step == size && in_step != size && (size == 4 || size == 8))
+        for (int axis = 0; axis < ndim - 1; axis++) if (strides[1][axis] == size) rows = axis;
     for (;;) {
-        if (out_step == size && in_step == size) memcpy(to, from, (size_t)(n * size));
+        if (rows >= 0) transpose(dims[rows], n, from, in_step, to, strides[0][rows], size);
+        else if (out_step == size && in_step == size) memcpy(to, from, (size_t)(n * size));
         else if (out_step == size) gather(n, from, in_step, to, size);
         else if (in_step == size) scatter(n, from, to, out_step, size);
         else for (ptrdiff_t i = 0; i < n; i++) memcpy(to + i * out_step, from + i * in_step, (size_t)size);
         int axis = ndim - 2;
         for (; axis >= 0; axis--) {
+            if (axis == rows) continue;
             to += strides[0][axis];
             from += strides[1][axis];
             if (++index[axis] < dims[axis]) break;
