@@ -23,30 +23,36 @@ fad_cast_fn fad_cast;
 
 enum { BLOCK_BYTES = 4096, LINE_BYTES = 64 };
 
+/* Vectors that are filled from, or spread over, places apart take longer than a number at a time. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SCALAR __attribute__((optimize("no-tree-vectorize")))
+#else
+#define SCALAR
+#endif
+
+#define APART(TYPE) do { \
+        for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * out_stride) = *(const TYPE *)(src + i * stride); } while (0)
+SCALAR static void move_apart(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t out_stride, ptrdiff_t size)
+{
+    if (size == 4) APART(uint32_t);
+    else if (size == 8) APART(uint64_t);
+    else if (size == 1) APART(uint8_t);
+    else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * out_stride, src + i * stride, (size_t)size);
+}
+#undef APART
+
 /* the strides with loops of their own are those that a vector can load: one number, backwards, every other one */
 static void gather(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t size)
 {
 #define MOVE(TYPE) do { TYPE *d = (TYPE *)dst; const TYPE *s = (const TYPE *)src, first = *s; \
         if (stride == 0) for (ptrdiff_t i = 0; i < n; i++) d[i] = first; \
         else if (stride == -size) for (ptrdiff_t i = 0; i < n; i++) d[i] = s[-i]; \
-        else if (stride == 2 * size) for (ptrdiff_t i = 0; i < n; i++) d[i] = s[2 * i]; \
-        else for (ptrdiff_t i = 0; i < n; i++) d[i] = *(const TYPE *)(src + i * stride); } while (0)
-    if (n == 0) return;
-    if (size == 4) MOVE(uint32_t);
-    else if (size == 8) MOVE(uint64_t);
-    else if (size == 1) MOVE(uint8_t);
-    else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * size, src + i * stride, (size_t)size);
-#undef MOVE
-}
-
-static void scatter(ptrdiff_t n, const char *src, char *dst, ptrdiff_t stride, ptrdiff_t size)
-{
-#define MOVE(TYPE) do { const TYPE *s = (const TYPE *)src; \
-        for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * stride) = s[i]; } while (0)
-    if (size == 4) MOVE(uint32_t);
-    else if (size == 8) MOVE(uint64_t);
-    else if (size == 1) MOVE(uint8_t);
-    else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * stride, src + i * size, (size_t)size);
+        else for (ptrdiff_t i = 0; i < n; i++) d[i] = s[2 * i]; } while (0)
+    const int straight = stride == 0 || stride == -size || stride == 2 * size;
+    if (n > 0 && straight && size == 4) MOVE(uint32_t);
+    else if (n > 0 && straight && size == 8) MOVE(uint64_t);
+    else if (n > 0 && straight && size == 1) MOVE(uint8_t);
+    else move_apart(n, src, stride, dst, size, size);
 #undef MOVE
 }
 
@@ -120,7 +126,7 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
             if (strides[n_used][ndim - 1] == out->itemsize || n == 1) kernel(m, args, dst, param);
             else {
                 kernel(m, args, scratch[n_used].bytes, param);
-                scatter(m, scratch[n_used].bytes, dst, strides[n_used][ndim - 1], out->itemsize);
+                move_apart(m, scratch[n_used].bytes, out->itemsize, dst, strides[n_used][ndim - 1], out->itemsize);
             }
         }
         int axis = ndim - 2;
@@ -134,6 +140,40 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
     }
 }
 
+/* A tile of LINE_BYTES each way, transposed: to[i][j] = from[j][i], whose rows are `step` apart. */
+#if defined(__GNUC__)
+typedef uint32_t four __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint64_t two __attribute__((vector_size(16), aligned(8), may_alias));
+#define PAIRS(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+static void transpose_tile(const char *from, ptrdiff_t step, char *to, ptrdiff_t size)
+{
+    for (int j = 0; j < LINE_BYTES; j += 16, from += 16 / size * step)
+        for (int i = 0; i < LINE_BYTES; i += 16) {
+            char *out = to + i / size * LINE_BYTES + j;
+            if (size == 4) {
+                const four a = *(const four *)(from + i), b = *(const four *)(from + i + step);
+                const four c = *(const four *)(from + i + 2 * step), d = *(const four *)(from + i + 3 * step);
+                const four ab = PAIRS(a, b, 0, 4, 1, 5), AB = PAIRS(a, b, 2, 6, 3, 7);
+                const four cd = PAIRS(c, d, 0, 4, 1, 5), CD = PAIRS(c, d, 2, 6, 3, 7);
+                *(four *)out = PAIRS(ab, cd, 0, 1, 4, 5);
+                *(four *)(out + LINE_BYTES) = PAIRS(ab, cd, 2, 3, 6, 7);
+                *(four *)(out + 2 * LINE_BYTES) = PAIRS(AB, CD, 0, 1, 4, 5);
+                *(four *)(out + 3 * LINE_BYTES) = PAIRS(AB, CD, 2, 3, 6, 7);
+            } else {
+                const two a = *(const two *)(from + i), b = *(const two *)(from + i + step);
+                *(two *)out = __builtin_shufflevector(a, b, 0, 2);
+                *(two *)(out + LINE_BYTES) = __builtin_shufflevector(a, b, 1, 3);
+            }
+        }
+}
+#else
+static void transpose_tile(const char *from, ptrdiff_t step, char *to, ptrdiff_t size)
+{
+    for (ptrdiff_t j = 0; j < LINE_BYTES / size; j++)
+        move_apart(LINE_BYTES / size, from + j * step, size, to + j * size, LINE_BYTES, size);
+}
+#endif
+
 /* Transposes (rows, columns), whose rows are contiguous in dst and whose columns are in src, a cache line of each at a
  * time: every line is read once and written once, wherever the strides put the next one. */
 static void transpose(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdiff_t step, char *dst, ptrdiff_t out_step,
@@ -141,24 +181,20 @@ static void transpose(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdif
 {
     const ptrdiff_t side = LINE_BYTES / size;
     union { char bytes[LINE_BYTES * LINE_BYTES / 4]; uint64_t align; } tile;
-#define MOVE(TYPE) do { TYPE *to = (TYPE *)tile.bytes; \
-        for (ptrdiff_t j = 0; j < w; j++) { \
-            const TYPE *from = (const TYPE *)(src + (c + j) * step) + r; \
-            for (ptrdiff_t i = 0; i < h; i++) to[i * side + j] = from[i]; \
-        } } while (0)
     for (ptrdiff_t c = 0; c < columns; c += side) {
         const ptrdiff_t w = columns - c < side ? columns - c : side;
         for (ptrdiff_t r = 0; r < rows; r += side) {
             const ptrdiff_t h = rows - r < side ? rows - r : side;
-            if (size == 4) MOVE(uint32_t); else MOVE(uint64_t);
+            const char *from = src + c * step + r * size;
             char *to = dst + r * out_step + c * size;
-            for (ptrdiff_t i = 0; i < h; i++, to += out_step) {
-                if (w == side) memcpy(to, tile.bytes + i * LINE_BYTES, LINE_BYTES);
-                else memcpy(to, tile.bytes + i * LINE_BYTES, (size_t)(w * size));
+            if (w < side || h < side) {
+                for (ptrdiff_t i = 0; i < h; i++) move_apart(w, from + i * size, step, to + i * out_step, size, size);
+                continue;
             }
+            transpose_tile(from, step, tile.bytes, size);
+            for (ptrdiff_t i = 0; i < side; i++) memcpy(to + i * out_step, tile.bytes + i * LINE_BYTES, LINE_BYTES);
         }
     }
-#undef MOVE
 }
 
 void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fad_operand *dst)
@@ -179,8 +215,7 @@ void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fa
         if (rows >= 0) transpose(dims[rows], n, from, in_step, to, strides[0][rows], size);
         else if (out_step == size && in_step == size) memcpy(to, from, (size_t)(n * size));
         else if (out_step == size) gather(n, from, in_step, to, size);
-        else if (in_step == size) scatter(n, from, to, out_step, size);
-        else for (ptrdiff_t i = 0; i < n; i++) memcpy(to + i * out_step, from + i * in_step, (size_t)size);
+        else move_apart(n, from, in_step, to, out_step, size);
         int axis = ndim - 2;
         for (; axis >= 0; axis--) {
             if (axis == rows) continue;

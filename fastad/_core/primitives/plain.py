@@ -126,5 +126,6 @@ EXAMPLES = {
 
 for _name, _text in {**COMPARISONS, **BITS, **TESTS, **ROUNDING, **OTHERS}.items():
     _ufunc = getattr(np, _name)
-    register(_name, document((positions if _name.startswith("arg") else through_numpy)(_name), _name, f"{_text}."), method=_name in METHODS,
+    _function = (positions if _name in ("argmax", "argmin") else through_numpy)(_name)
+    register(_name, document(_function, _name, f"{_text}."), method=_name in METHODS,
              ufunc=_ufunc if isinstance(_ufunc, np.ufunc) else None)

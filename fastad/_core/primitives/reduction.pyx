@@ -278,14 +278,14 @@ cdef class LogSumExp(Primitive):
             out = reshape_to(y, k, shape).arr
         else:
             out = empty(dense(layout.code if compiled(layout.code) else F64, k, shape))
-            src = reduced_last(x.arr, reduced, &outer, &r, &inner, False)
+            src = reduced_last(x.arr, reduced, &outer, &r, &inner, True)
             if r == 0 or layout.size == 0:
                 fill(out, -np.inf)        # the logarithm of an empty sum
             elif layout.size < GIL_SIZE:
-                K.lse[layout.code](outer, r, 1, src.data, out.data, 0)
+                K.lse[layout.code](outer, r, inner, src.data, out.data, 0)
             else:
                 with nogil:
-                    K.lse[layout.code](outer, r, 1, src.data, out.data, 0)
+                    K.lse[layout.code](outer, r, inner, src.data, out.data, 0)
         if not records(x):
             return wrap(out)
         check_real("logsumexp", x)
