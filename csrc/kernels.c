@@ -23,6 +23,12 @@
 #else
 #define IVDEP
 #endif
+/* a loop of few steps is to become vectors, which unrolling would come before */
+#if defined(__GNUC__) && !defined(__clang__)
+#define NO_UNROLL _Pragma("GCC unroll 1")
+#else
+#define NO_UNROLL
+#endif
 #define R(x) ((T)(x))
 
 /* a loop vectorises only if every function of vmath.h in it is inlined, however many there are */

@@ -140,37 +140,33 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
     }
 }
 
-/* A tile of LINE_BYTES each way, transposed: to[i][j] = from[j][i], whose rows are `step` apart. */
+/* Tiles of at most LINE_BYTES each way, transposed: to[i][j] = from[j][i]; rows of `from` are `step` apart, of `to` a line. */
 #if defined(__GNUC__)
 typedef uint32_t four __attribute__((vector_size(16), aligned(4), may_alias));
 typedef uint64_t two __attribute__((vector_size(16), aligned(8), may_alias));
-#define PAIRS(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
-static void transpose_tile(const char *from, ptrdiff_t step, char *to, ptrdiff_t size)
+#define MIX __builtin_shufflevector
+enum { SQUARE = 16 };                                /* bytes of the side of a square; the tile is made of them */
+static void transpose_square(const char *from, ptrdiff_t step, char *to, ptrdiff_t size)
 {
-    for (int j = 0; j < LINE_BYTES; j += 16, from += 16 / size * step)
-        for (int i = 0; i < LINE_BYTES; i += 16) {
-            char *out = to + i / size * LINE_BYTES + j;
-            if (size == 4) {
-                const four a = *(const four *)(from + i), b = *(const four *)(from + i + step);
-                const four c = *(const four *)(from + i + 2 * step), d = *(const four *)(from + i + 3 * step);
-                const four ab = PAIRS(a, b, 0, 4, 1, 5), AB = PAIRS(a, b, 2, 6, 3, 7);
-                const four cd = PAIRS(c, d, 0, 4, 1, 5), CD = PAIRS(c, d, 2, 6, 3, 7);
-                *(four *)out = PAIRS(ab, cd, 0, 1, 4, 5);
-                *(four *)(out + LINE_BYTES) = PAIRS(ab, cd, 2, 3, 6, 7);
-                *(four *)(out + 2 * LINE_BYTES) = PAIRS(AB, CD, 0, 1, 4, 5);
-                *(four *)(out + 3 * LINE_BYTES) = PAIRS(AB, CD, 2, 3, 6, 7);
-            } else {
-                const two a = *(const two *)(from + i), b = *(const two *)(from + i + step);
-                *(two *)out = __builtin_shufflevector(a, b, 0, 2);
-                *(two *)(out + LINE_BYTES) = __builtin_shufflevector(a, b, 1, 3);
-            }
-        }
+    if (size == 4) {
+        const four a = *(const four *)from, b = *(const four *)(from + step);
+        const four c = *(const four *)(from + 2 * step), d = *(const four *)(from + 3 * step);
+        const four ab = MIX(a, b, 0, 4, 1, 5), cd = MIX(c, d, 0, 4, 1, 5), AB = MIX(a, b, 2, 6, 3, 7), CD = MIX(c, d, 2, 6, 3, 7);
+        *(four *)to = MIX(ab, cd, 0, 1, 4, 5);
+        *(four *)(to + LINE_BYTES) = MIX(ab, cd, 2, 3, 6, 7);
+        *(four *)(to + 2 * LINE_BYTES) = MIX(AB, CD, 0, 1, 4, 5);
+        *(four *)(to + 3 * LINE_BYTES) = MIX(AB, CD, 2, 3, 6, 7);
+    } else {
+        const two a = *(const two *)from, b = *(const two *)(from + step);
+        *(two *)to = MIX(a, b, 0, 2);
+        *(two *)(to + LINE_BYTES) = MIX(a, b, 1, 3);
+    }
 }
 #else
-static void transpose_tile(const char *from, ptrdiff_t step, char *to, ptrdiff_t size)
+enum { SQUARE = 8 };
+static void transpose_square(const char *from, ptrdiff_t step, char *to, ptrdiff_t size)
 {
-    for (ptrdiff_t j = 0; j < LINE_BYTES / size; j++)
-        move_apart(LINE_BYTES / size, from + j * step, size, to + j * size, LINE_BYTES, size);
+    for (ptrdiff_t j = 0; j < SQUARE / size; j++) move_apart(SQUARE / size, from + j * step, size, to + j * size, LINE_BYTES, size);
 }
 #endif
 
@@ -187,12 +183,15 @@ static void transpose(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdif
             const ptrdiff_t h = rows - r < side ? rows - r : side;
             const char *from = src + c * step + r * size;
             char *to = dst + r * out_step + c * size;
-            if (w < side || h < side) {
+            if (w * size % SQUARE || h * size % SQUARE) {
                 for (ptrdiff_t i = 0; i < h; i++) move_apart(w, from + i * size, step, to + i * out_step, size, size);
                 continue;
             }
-            transpose_tile(from, step, tile.bytes, size);
-            for (ptrdiff_t i = 0; i < side; i++) memcpy(to + i * out_step, tile.bytes + i * LINE_BYTES, LINE_BYTES);
+            for (ptrdiff_t j = 0; j < w; j += SQUARE / size)
+                for (ptrdiff_t i = 0; i < h; i += SQUARE / size)
+                    transpose_square(from + j * step + i * size, step, tile.bytes + i * LINE_BYTES + j * size, size);
+            if (w == side) for (ptrdiff_t i = 0; i < h; i++) memcpy(to + i * out_step, tile.bytes + i * LINE_BYTES, LINE_BYTES);
+            else for (ptrdiff_t i = 0; i < h; i++) memcpy(to + i * out_step, tile.bytes + i * LINE_BYTES, (size_t)(w * size));
         }
     }
 }
