@@ -1,8 +1,9 @@
 """Bytes per second of every reduction, broadcast and copy kernel: python -m bench.memory [--quick] [--only WORD]
 
 float32, one thread, in the second-level cache and far outside of the last one.  Beside each kernel stand NumPy's
-function for it and a bare copy of as many bytes, timed alternately in the same run; the best times count.  Bytes are those that must be
-read and written, counted once; what a result's fresh memory costs is part of an operation, the copy's is there already.
+function for it and a bare copy of as many bytes, timed alternately in the same run; the best times count.  Bytes are
+those that must be read and written, counted once; what a result's fresh memory costs is part of an operation, the
+copy's is there already.
 """
 import argparse
 import ctypes

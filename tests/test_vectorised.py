@@ -20,8 +20,8 @@ LIBM = {"fwd_sin", "bwd_sin", "acc_sin", "fwd_cos", "bwd_cos", "acc_cos", "fwd_t
         "bwd_power_a", "acc_power_a"}
 # Beside the rows: how many vector loops each holds at least, with what it calls.  Not here: cumsum's running sum along the last
 # axis, of which each step needs the one before.
-LOOPS = {"where_": 1, "sum": 2, "max": 2, "min": 2, "prod": 1, "cumsum": 1, "softmax": 2, "log_softmax": 2, "softmax_back": 2,
-         "log_softmax_back": 2, "xent_back": 2, "sgd": 5, "adam": 2}
+LOOPS = {"where_": 1, "sum": 4, "squares": 10, "max": 4, "min": 4, "prod": 4, "argmax": 2, "argmin": 2, "cumsum": 2, "lse": 10,
+         "softmax": 4, "log_softmax": 4, "softmax_back": 5, "log_softmax_back": 3, "xent": 3, "xent_back": 2, "sgd": 5, "adam": 2}
 # The matrix product reaches its tiles through a table.
 TILES = {"v4": ("v64_2", "v64_1"), "v3": ("v32_2", "v32_1"), "baseline": ("v16_2", "v16_1")}
 
