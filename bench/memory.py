@@ -53,6 +53,10 @@ def column(rng, n):
     return rng.normal(size=(n, 1)).astype(np.float32)
 
 
+def number(rng, n):
+    return rng.normal(size=()).astype(np.float32)
+
+
 def block(rng, n):                                 # a long axis in the middle
     return rng.normal(size=(PIECE, n, n // PIECE)).astype(np.float32)
 
@@ -87,9 +91,21 @@ def same(function):
     return function, function
 
 
+def softmax(np, x):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def log_softmax(np, x):
+    x = x - np.max(x, axis=-1, keepdims=True)
+    return x - np.log(np.sum(np.exp(x), axis=-1, keepdims=True))
+
+
 def reductions():
+    yield Kernel("Reductions", "softmax of rows", (matrix,), lambda fa, x: fa.softmax(x, -1), softmax)
+    yield Kernel("Reductions", "log_softmax of rows", (matrix,), lambda fa, x: fa.log_softmax(x, -1), log_softmax)
     axes = {"all": (matrix, None), "rows, axis -1": (matrix, -1), "columns, axis 0": (matrix, 0), "middle axis": (block, 1)}
-    for name in ("sum", "mean", "max", "min", "prod", "var", "argmax", "logsumexp", "norm", "cumsum"):
+    for name in ("sum", "mean", "max", "min", "prod", "var", "std", "argmax", "argmin", "logsumexp", "norm", "cumsum"):
         for where, (make, axis) in axes.items():
             if name == "cumsum" and axis is None:
                 continue                           # of the flattened array: as along the last axis
@@ -116,12 +132,28 @@ def adding_places(fa, values, index):
     return fa.scatter(values, (fa.arange(len(values)), index), (len(values), len(values)))
 
 
+def gradient_of_stretched(axis):
+    """The gradient of what was broadcast to a matrix, given the matrix's; its graph is built once."""
+    graphs = {}
+
+    def run(fa, g, stretched):
+        if id(stretched) not in graphs:
+            leaf = stretched.detach().requires_grad_()
+            graphs[id(stretched)] = leaf, fa.broadcast_to(leaf, g.shape)
+        leaf, y = graphs[id(stretched)]
+        return fa.autograd.grad(y, leaf, g, retain_graph=True)[0]
+    return run, lambda np, g, stretched: np.sum(g, axis=axis, keepdims=axis == 1)
+
+
 BROADCASTS = {
     "column + row": ((column, row), same(lambda lib, c, r: c + r)),
     "matrix + row": ((matrix, row), same(lambda lib, x, r: x + r)),
     "matrix * column": ((matrix, column), same(lambda lib, x, c: x * c)),
     "matrix * number": ((matrix,), same(lambda lib, x: x * 1.5)),
     "matrix + matrix": ((matrix, matrix), same(lambda lib, x, y: x + y)),
+    "gradient of a row": ((matrix, row), gradient_of_stretched(0)),
+    "gradient of a column": ((matrix, column), gradient_of_stretched(1)),
+    "gradient of a number": ((matrix, number), gradient_of_stretched(None)),
 }
 COPIES = {
     "copy": ((matrix,), same(lambda lib, x: lib.copy(x))),

@@ -172,8 +172,8 @@ static void transpose_square(const char *from, ptrdiff_t step, char *to, ptrdiff
 
 /* Transposes (rows, columns), whose rows are contiguous in dst and whose columns are in src, a cache line of each at a
  * time: every line is read once and written once, wherever the strides put the next one. */
-static void transpose(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdiff_t step, char *dst, ptrdiff_t out_step,
-                      ptrdiff_t size)
+static void transpose_block(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdiff_t step, char *dst,
+                            ptrdiff_t out_step, ptrdiff_t size)
 {
     const ptrdiff_t side = LINE_BYTES / size;
     union { char bytes[LINE_BYTES * LINE_BYTES / 4]; uint64_t align; } tile;
@@ -194,6 +194,17 @@ static void transpose(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdif
             else for (ptrdiff_t i = 0; i < h; i++) memcpy(to + i * out_step, tile.bytes + i * LINE_BYTES, (size_t)(w * size));
         }
     }
+}
+
+/* in blocks of so many rows and columns that their pages stay in the table of pages */
+static void transpose(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdiff_t step, char *dst, ptrdiff_t out_step,
+                      ptrdiff_t size)
+{
+    const ptrdiff_t side = 16 * LINE_BYTES / size;
+    for (ptrdiff_t r = 0; r < rows; r += side)
+        for (ptrdiff_t c = 0; c < columns; c += side)
+            transpose_block(rows - r < side ? rows - r : side, columns - c < side ? columns - c : side,
+                            src + c * step + r * size, step, dst + r * out_step + c * size, out_step, size);
 }
 
 void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fad_operand *dst)
