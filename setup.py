@@ -26,14 +26,14 @@ MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math"
 RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
 OPT = [] if MSVC else (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
-# threaded jumps turn two selects on one value into branches, and the loop around them is no longer vectorised
-KERNEL_OPT = [] if MSVC else (["-O1", "-g"] if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps"])
+# threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
+KERNEL_OPT = [] if MSVC else (["-O1", "-g"] if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
 # objects and libraries of different builds must not meet: an old one of the other kind would pass for up to date
 BUILD = "build" + ("/debug" if DEBUG else "") + ("/" + SANITIZE.replace(",", "-") if SANITIZE else "")
 WARN = [] if MSVC else ["-Wall", "-Wno-unused-function"]
 
-# csrc/kernels.c is compiled once for each of these, and one is chosen when the library is loaded
+# csrc/kernels.c and csrc/map.c are compiled once for each of these, and one is chosen when the library is loaded
 LEVELS = {"baseline": []}
 if X86:
     LEVELS |= {"v3": ["-march=x86-64-v3"], "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"]}
@@ -55,7 +55,7 @@ def extension(path):
         macros.append(("CYTHON_USE_FREELISTS", "0"))       # a freed object is freed
     sources = [str(path)]
     if path.stem == "kernels":
-        sources += ["csrc/map.c", "csrc/dispatch.c"]
+        sources.append("csrc/dispatch.c")
         if X86:
             macros.append(("FAD_X86_LEVELS", "1"))
     libraries = []
@@ -85,14 +85,14 @@ def mend(source):
 
 
 class BuildLevels(build_ext):
-    """Compiles csrc/kernels.c once per instruction set and links the objects into ``_core.kernels``."""
+    """Compiles csrc/kernels.c and map.c once per instruction set and links the objects into ``_core.kernels``."""
 
     def build_extension(self, ext):
         if ext.name.endswith("._core.kernels"):
             ext.extra_objects = []
             for level, flags in LEVELS.items():
                 ext.extra_objects += self.compiler.compile(
-                    ["csrc/kernels.c"], output_dir=os.path.join(self.build_temp, level),
+                    ["csrc/kernels.c", "csrc/map.c"], output_dir=os.path.join(self.build_temp, level),
                     include_dirs=["csrc"], macros=[("FAD_ISA", level)],
                     extra_postargs=MATH + KERNEL_OPT + WARN + SANITIZERS + flags,
                     depends=[str(p) for p in Path("csrc").iterdir()])

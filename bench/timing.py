@@ -41,8 +41,8 @@ def check(workload, members):
                 raise AssertionError(f"{workload.name}: result {i} of {pair} differs by {error:.1e}")
 
 
-def alternate(members, seconds, least_rounds=5, most_rounds=300):
-    """The median time of one run of each member, in seconds, from rounds in which each has its turn.
+def alternate(members, seconds, least_rounds=5, most_rounds=300, of=median):
+    """The median (or another `of` them) time of one run of each member, in seconds, from rounds in which each has its turn.
 
     A turn starts with what must not be counted: another member's garbage is swept away, and a short member
     runs once to bring its code and data back into the caches.
@@ -61,7 +61,7 @@ def alternate(members, seconds, least_rounds=5, most_rounds=300):
                 run()
             times[library].append(time_of(run, loops[library]))
     gc.unfreeze()
-    return {library: median(taken) for library, taken in times.items()}
+    return {library: of(taken) for library, taken in times.items()}
 
 
 def loops_for(run):

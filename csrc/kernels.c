@@ -23,6 +23,12 @@
 #else
 #define IVDEP
 #endif
+/* a loop of few steps is to become vectors, which unrolling would come before */
+#if defined(__GNUC__) && !defined(__clang__)
+#define NO_UNROLL _Pragma("GCC unroll 1")
+#else
+#define NO_UNROLL
+#endif
 #define R(x) ((T)(x))
 
 /* a loop vectorises only if every function of vmath.h in it is inlined, however many there are */
@@ -63,14 +69,18 @@ static const fad_row rows[] = {
 #include "rows.def"
 };
 
+extern fad_over_fn CAT(fad_map_, FAD_ISA);              /* map.c's */
+extern fad_copy_fn CAT(fad_copy_, FAD_ISA);
+extern fad_cast_fn CAT(fad_cast_, FAD_ISA);
 extern const fad_kernels CAT(fad_kernels_, FAD_ISA);
 const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .isa = STR(FAD_ISA), .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
     .sum = BOTH(sum), .prod = BOTH(prod), .max = BOTH(max), .min = BOTH(min),
-    .lse = BOTH(lse), .cumsum = BOTH(cumsum),
+    .lse = BOTH(lse), .cumsum = BOTH(cumsum), .squares = BOTH(squares),
+    .argmax = BOTH(argmax), .argmin = BOTH(argmin),
     .softmax = BOTH(softmax), .log_softmax = BOTH(log_softmax),
     .softmax_back = BOTH(softmax_back), .log_softmax_back = BOTH(log_softmax_back),
     .xent = BOTH(xent), .xent_back = BOTH(xent_back),
     .gemm = BOTH(gemm), .sgd = BOTH(sgd), .adam = BOTH(adam), .where = BOTH(where_),
-    .map = fad_map, .copy = fad_copy, .cast = fad_cast,
+    .map = CAT(fad_map_, FAD_ISA), .copy = CAT(fad_copy_, FAD_ISA), .cast = CAT(fad_cast_, FAD_ISA),
 };

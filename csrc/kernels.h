@@ -1,8 +1,8 @@
 /* kernels.h: what csrc/ offers to the Cython core: one table of function pointers.
  *
- * kernels.c is compiled once per instruction set (see setup.py); every such object exports one
- * `fad_kernels`, and dispatch.c picks one of them when the library is loaded.  map.c, compiled once,
- * feeds the contiguous kernels with strided and broadcast operands.
+ * kernels.c and map.c are compiled once per instruction set (see setup.py); every such pair exports one
+ * `fad_kernels`, and dispatch.c picks one of them when the library is loaded.  map.c feeds the contiguous
+ * kernels with strided and broadcast operands.
  *
  * Nothing here knows Python, allocates, or keeps state.  Next: rows.def, the elementwise table.
  */
@@ -34,6 +34,10 @@ typedef struct {
 /* Reductions see x as (outer, r, inner), contiguous, and reduce over r.  `add` accumulates. */
 typedef void (*fad_reduce_fn)(ptrdiff_t outer, ptrdiff_t r, ptrdiff_t inner,
                               const void *x, void *out, int add);
+/* The positions of extremes, of the same x. */
+typedef void (*fad_position_fn)(ptrdiff_t outer, ptrdiff_t r, ptrdiff_t inner, const void *x, int64_t *out);
+/* Sums of (x - about)^2, `about` as long as the output; NULL: of x^2. */
+typedef void (*fad_squares_fn)(ptrdiff_t outer, ptrdiff_t r, ptrdiff_t inner, const void *x, const void *about, void *out);
 /* Row-wise kernels see x as (rows, n), contiguous. */
 typedef void (*fad_rows_fn)(ptrdiff_t rows, ptrdiff_t n, const void *x, void *out);
 typedef void (*fad_rows_back_fn)(ptrdiff_t rows, ptrdiff_t n,
@@ -59,23 +63,24 @@ typedef struct {
 typedef void (*fad_adam_fn)(ptrdiff_t n, void *p, const void *g, void *m, void *v, void *vmax,
                             const fad_adam *o);
 
-/* map.c */
 typedef struct { const char *data; const ptrdiff_t *strides; ptrdiff_t itemsize; } fad_operand;
-
 /* out[...] = kernel(in[0][...], ...): every operand has `ndim` byte strides (0 to broadcast). */
-void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *shape,
-             int n_in, const fad_operand *in, const fad_operand *out);
+typedef void fad_over_fn(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *shape,
+                         int n_in, const fad_operand *in, const fad_operand *out);
 /* dst[...] = src[...], elements of one size (1, 2, 4, 8, 16, 32 bytes or any other). */
-void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fad_operand *dst);
+typedef void fad_copy_fn(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fad_operand *dst);
 /* float32 <-> float64 */
-void fad_cast(ptrdiff_t n, int from, const void *src, int to, void *dst);
+typedef void fad_cast_fn(ptrdiff_t n, int from, const void *src, int to, void *dst);
 
 typedef struct {
     const char *isa;
     const fad_row *rows;
     int n_rows;
     fad_reduce_fn sum[FAD_COMPILED], prod[FAD_COMPILED], max[FAD_COMPILED], min[FAD_COMPILED],
-                  lse[FAD_COMPILED], cumsum[FAD_COMPILED];
+                  lse[FAD_COMPILED];
+    fad_reduce_fn cumsum[FAD_COMPILED];           /* as long as x; `add`: from the other end */
+    fad_position_fn argmax[FAD_COMPILED], argmin[FAD_COMPILED];
+    fad_squares_fn squares[FAD_COMPILED];
     fad_rows_fn softmax[FAD_COMPILED], log_softmax[FAD_COMPILED];
     fad_rows_back_fn softmax_back[FAD_COMPILED], log_softmax_back[FAD_COMPILED];
     fad_xent_fn xent[FAD_COMPILED];
@@ -84,9 +89,9 @@ typedef struct {
     fad_sgd_fn sgd[FAD_COMPILED];
     fad_adam_fn adam[FAD_COMPILED];
     fad_map_fn where[FAD_COMPILED];               /* in = {bool c, a, b} */
-    void (*map)(fad_map_fn, const double *, int, const ptrdiff_t *, int, const fad_operand *, const fad_operand *);
-    void (*copy)(int, const ptrdiff_t *, const fad_operand *, const fad_operand *);
-    void (*cast)(ptrdiff_t, int, const void *, int, void *);
+    fad_over_fn *map;                             /* map.c's */
+    fad_copy_fn *copy;
+    fad_cast_fn *cast;
 } fad_kernels;
 
 /* dispatch.c: the table for this processor, or for the instruction set named (NULL: the best one).

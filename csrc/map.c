@@ -1,4 +1,5 @@
-/* map.c: runs a contiguous kernel over strided and broadcast operands.
+/* map.c: runs a contiguous kernel over strided and broadcast operands; copies between layouts.  Compiled once per
+ * instruction set, as kernels.c is.
  *
  * Kernels see only contiguous runs, so each needs one loop and that loop vectorises.  Where an operand
  * is not contiguous along the innermost axis, a block of it is gathered into a scratch line in the
@@ -8,27 +9,50 @@
 #include <assert.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 4096 };
+#ifndef FAD_ISA
+#define FAD_ISA baseline
+#endif
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define fad_map CAT(fad_map_, FAD_ISA)
+#define fad_copy CAT(fad_copy_, FAD_ISA)
+#define fad_cast CAT(fad_cast_, FAD_ISA)
+fad_over_fn fad_map;
+fad_copy_fn fad_copy;
+fad_cast_fn fad_cast;
 
+enum { BLOCK_BYTES = 4096, LINE_BYTES = 64 };
+
+/* Vectors that are filled from, or spread over, places apart take longer than a number at a time. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SCALAR __attribute__((optimize("no-tree-vectorize")))
+#else
+#define SCALAR
+#endif
+
+#define APART(TYPE) do { \
+        for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * out_stride) = *(const TYPE *)(src + i * stride); } while (0)
+SCALAR static void move_apart(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t out_stride, ptrdiff_t size)
+{
+    if (size == 4) APART(uint32_t);
+    else if (size == 8) APART(uint64_t);
+    else if (size == 1) APART(uint8_t);
+    else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * out_stride, src + i * stride, (size_t)size);
+}
+#undef APART
+
+/* the strides with loops of their own are those that a vector can load: one number, backwards, every other one */
 static void gather(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t size)
 {
-#define MOVE(TYPE) do { TYPE *d = (TYPE *)dst; \
-        for (ptrdiff_t i = 0; i < n; i++) d[i] = *(const TYPE *)(src + i * stride); } while (0)
-    if (size == 4) MOVE(uint32_t);
-    else if (size == 8) MOVE(uint64_t);
-    else if (size == 1) MOVE(uint8_t);
-    else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * size, src + i * stride, (size_t)size);
-#undef MOVE
-}
-
-static void scatter(ptrdiff_t n, const char *src, char *dst, ptrdiff_t stride, ptrdiff_t size)
-{
-#define MOVE(TYPE) do { const TYPE *s = (const TYPE *)src; \
-        for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * stride) = s[i]; } while (0)
-    if (size == 4) MOVE(uint32_t);
-    else if (size == 8) MOVE(uint64_t);
-    else if (size == 1) MOVE(uint8_t);
-    else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * stride, src + i * size, (size_t)size);
+#define MOVE(TYPE) do { TYPE *d = (TYPE *)dst; const TYPE *s = (const TYPE *)src, first = *s; \
+        if (stride == 0) for (ptrdiff_t i = 0; i < n; i++) d[i] = first; \
+        else if (stride == -size) for (ptrdiff_t i = 0; i < n; i++) d[i] = s[-i]; \
+        else for (ptrdiff_t i = 0; i < n; i++) d[i] = s[2 * i]; } while (0)
+    const int straight = stride == 0 || stride == -size || stride == 2 * size;
+    if (n > 0 && straight && size == 4) MOVE(uint32_t);
+    else if (n > 0 && straight && size == 8) MOVE(uint64_t);
+    else if (n > 0 && straight && size == 1) MOVE(uint8_t);
+    else move_apart(n, src, stride, dst, size, size);
 #undef MOVE
 }
 
@@ -102,7 +126,7 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
             if (strides[n_used][ndim - 1] == out->itemsize || n == 1) kernel(m, args, dst, param);
             else {
                 kernel(m, args, scratch[n_used].bytes, param);
-                scatter(m, scratch[n_used].bytes, dst, strides[n_used][ndim - 1], out->itemsize);
+                move_apart(m, scratch[n_used].bytes, out->itemsize, dst, strides[n_used][ndim - 1], out->itemsize);
             }
         }
         int axis = ndim - 2;
@@ -116,6 +140,73 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
     }
 }
 
+/* Tiles of at most LINE_BYTES each way, transposed: to[i][j] = from[j][i]; rows of `from` are `step` apart, of `to` a line. */
+#if defined(__GNUC__)
+typedef uint32_t four __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint64_t two __attribute__((vector_size(16), aligned(8), may_alias));
+#define MIX __builtin_shufflevector
+enum { SQUARE = 16 };                                /* bytes of the side of a square; the tile is made of them */
+static void transpose_square(const char *from, ptrdiff_t step, char *to, ptrdiff_t size)
+{
+    if (size == 4) {
+        const four a = *(const four *)from, b = *(const four *)(from + step);
+        const four c = *(const four *)(from + 2 * step), d = *(const four *)(from + 3 * step);
+        const four ab = MIX(a, b, 0, 4, 1, 5), cd = MIX(c, d, 0, 4, 1, 5), AB = MIX(a, b, 2, 6, 3, 7), CD = MIX(c, d, 2, 6, 3, 7);
+        *(four *)to = MIX(ab, cd, 0, 1, 4, 5);
+        *(four *)(to + LINE_BYTES) = MIX(ab, cd, 2, 3, 6, 7);
+        *(four *)(to + 2 * LINE_BYTES) = MIX(AB, CD, 0, 1, 4, 5);
+        *(four *)(to + 3 * LINE_BYTES) = MIX(AB, CD, 2, 3, 6, 7);
+    } else {
+        const two a = *(const two *)from, b = *(const two *)(from + step);
+        *(two *)to = MIX(a, b, 0, 2);
+        *(two *)(to + LINE_BYTES) = MIX(a, b, 1, 3);
+    }
+}
+#else
+enum { SQUARE = 8 };
+static void transpose_square(const char *from, ptrdiff_t step, char *to, ptrdiff_t size)
+{
+    for (ptrdiff_t j = 0; j < SQUARE / size; j++) move_apart(SQUARE / size, from + j * step, size, to + j * size, LINE_BYTES, size);
+}
+#endif
+
+/* Transposes (rows, columns), whose rows are contiguous in dst and whose columns are in src, a cache line of each at a
+ * time: every line is read once and written once, wherever the strides put the next one. */
+static void transpose_block(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdiff_t step, char *dst,
+                            ptrdiff_t out_step, ptrdiff_t size)
+{
+    const ptrdiff_t side = LINE_BYTES / size;
+    union { char bytes[LINE_BYTES * LINE_BYTES / 4]; uint64_t align; } tile;
+    for (ptrdiff_t c = 0; c < columns; c += side) {
+        const ptrdiff_t w = columns - c < side ? columns - c : side;
+        for (ptrdiff_t r = 0; r < rows; r += side) {
+            const ptrdiff_t h = rows - r < side ? rows - r : side;
+            const char *from = src + c * step + r * size;
+            char *to = dst + r * out_step + c * size;
+            if (w * size % SQUARE || h * size % SQUARE) {
+                for (ptrdiff_t i = 0; i < h; i++) move_apart(w, from + i * size, step, to + i * out_step, size, size);
+                continue;
+            }
+            for (ptrdiff_t j = 0; j < w; j += SQUARE / size)
+                for (ptrdiff_t i = 0; i < h; i += SQUARE / size)
+                    transpose_square(from + j * step + i * size, step, tile.bytes + i * LINE_BYTES + j * size, size);
+            if (w == side) for (ptrdiff_t i = 0; i < h; i++) memcpy(to + i * out_step, tile.bytes + i * LINE_BYTES, LINE_BYTES);
+            else for (ptrdiff_t i = 0; i < h; i++) memcpy(to + i * out_step, tile.bytes + i * LINE_BYTES, (size_t)(w * size));
+        }
+    }
+}
+
+/* in blocks of so many rows and columns that their pages stay in the table of pages */
+static void transpose(ptrdiff_t rows, ptrdiff_t columns, const char *src, ptrdiff_t step, char *dst, ptrdiff_t out_step,
+                      ptrdiff_t size)
+{
+    const ptrdiff_t side = 16 * LINE_BYTES / size;
+    for (ptrdiff_t r = 0; r < rows; r += side)
+        for (ptrdiff_t c = 0; c < columns; c += side)
+            transpose_block(rows - r < side ? rows - r : side, columns - c < side ? columns - c : side,
+                            src + c * step + r * size, step, dst + r * out_step + c * size, out_step, size);
+}
+
 void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fad_operand *dst)
 {
     ptrdiff_t dims[FAD_MAX_NDIM], strides[2][FAD_MAX_NDIM], index[FAD_MAX_NDIM] = {0};
@@ -127,13 +218,17 @@ void fad_copy(int ndim, const ptrdiff_t *shape, const fad_operand *src, const fa
     const char *from = src->data;
     const ptrdiff_t size = dst->itemsize, n = dims[ndim - 1];
     const ptrdiff_t out_step = strides[0][ndim - 1], in_step = strides[1][ndim - 1];
+    int rows = -1;                                   /* the axis that is contiguous in src, if that is not the last */
+    if (out_step == size && in_step != size && (size == 4 || size == 8))
+        for (int axis = 0; axis < ndim - 1; axis++) if (strides[1][axis] == size) rows = axis;
     for (;;) {
-        if (out_step == size && in_step == size) memcpy(to, from, (size_t)(n * size));
+        if (rows >= 0) transpose(dims[rows], n, from, in_step, to, strides[0][rows], size);
+        else if (out_step == size && in_step == size) memcpy(to, from, (size_t)(n * size));
         else if (out_step == size) gather(n, from, in_step, to, size);
-        else if (in_step == size) scatter(n, from, to, out_step, size);
-        else for (ptrdiff_t i = 0; i < n; i++) memcpy(to + i * out_step, from + i * in_step, (size_t)size);
+        else move_apart(n, from, in_step, to, out_step, size);
         int axis = ndim - 2;
         for (; axis >= 0; axis--) {
+            if (axis == rows) continue;
             to += strides[0][axis];
             from += strides[1][axis];
             if (++index[axis] < dims[axis]) break;

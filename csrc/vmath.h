@@ -114,6 +114,12 @@ static inline T FN(vm_with_sign)(T r, T x) {
 
 /* ---- selects ------------------------------------------------------------------------------- */
 
+/* c ? a : b where a and b come from memory: a ternary would load one of them, which takes a branch before AVX2. */
+static inline T FN(vm_select)(VM_UINT c, T a, T b) {
+    const VM_UINT mask = -(VM_UINT)(c != 0);
+    return FN(vm_float)((FN(vm_bits)(a) & mask) | (FN(vm_bits)(b) & ~mask));
+}
+
 #ifndef where
 #define where(c, a, b) ((c) ? (a) : (b))
 #endif

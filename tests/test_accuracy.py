@@ -4,7 +4,7 @@ The points are uniform over the bit patterns of the dtype (both signs, every exp
 ranges where functions bend or overflow, dense around what is hard (zeros, poles, thresholds, the seams of the
 implementation), and the special values.  The oracle is mpmath for both dtypes.  A denormal result is measured in steps
 of the denormals.  FASTAD_ACCURACY sets the number of points of each kind; `python tests/test_accuracy.py [points]`
-prints the largest error of each function and where it stands.
+prints the largest error of each function and where it stands, with --markdown as the page docs/accuracy.md.
 """
 import os
 import sys
@@ -15,7 +15,7 @@ from oracle import MATH, derivative, mp
 from samples.elementwise import FASTAD, NUMPY
 
 import fastad as fa
-from fastad._core.kernels import rows
+from fastad._core.kernels import isa, rows
 
 POINTS = int(os.environ.get("FASTAD_ACCURACY", 25))
 ROWS = {row["name"]: row for row in rows()}
@@ -290,20 +290,41 @@ def test_derivative(name, dtype):
         assert error <= SLOPE, f"{name}: the derivative by argument {i} is {error:.3g} ULP off at {where}"
 
 
-if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else POINTS
-    names = sys.argv[2:] or list(ROWS)
-    np.seterr(all="ignore")
-    fa.show_config()
-    print(f"{'':16} {'f32':>8} {'f64':>8}   where")
+PAGE = """# Accuracy
 
-    def show(name, f32, f64):
-        print(f"{name:16} {f32[0]:8.3g} {f64[0]:8.3g}   {f32[1]} {f64[1]}", flush=True)
-    for name in names:
-        show(name, *[measured(name, dtype, count) for dtype in FLOATS.values()])
-        if name not in PIECEWISE:
-            for i, pair in enumerate(zip(*[slopes(name, dtype, count // 4) for dtype in FLOATS.values()], strict=True)):
-                show(f"  slope {i}", *pair)
-    if not sys.argv[2:]:
+The largest errors found, in units in the last place (ULP; in ULP of 1 where a derivative comes near zero by cancellation), of
+every compiled function and of its derivative, against mpmath in 100 digits: over the whole domain, infinities, NaN and
+denormals included, {count} points of each kind; instruction set {isa}.  Written by
+
+    python tests/test_accuracy.py {count} --markdown > docs/accuracy.md
+
+The tests allow what the column *bound* says, and {slope} for derivatives, which are formulas of several roundings.
+
+| | float32 | float64 | bound | derivative, float32 | derivative, float64 |
+|---|---:|---:|---:|---:|---:|"""
+
+
+def main(count, names, markdown):
+    np.seterr(all="ignore")
+    print(PAGE.format(count=count, isa=isa(), slope=SLOPE) if markdown else f"{'':16} {'f32':>8} {'f64':>8}   where, {isa()}")
+
+    def show(name, bound, value, slopes_by_argument=()):
+        if markdown:
+            worst_slopes = [max(error for error, _ in pair) for pair in zip(*slopes_by_argument, strict=True)] or ["", ""]
+            cells = [name, *(error for error, _ in value), bound, *worst_slopes]
+            print("|", " | ".join(c if isinstance(c, str) else f"{c:.3g}" for c in cells), "|", flush=True)
+            return
+        for label, (f32, f64) in ((name, value), *((f"  slope {i}", pair) for i, pair in enumerate(slopes_by_argument))):
+            print(f"{label:16} {f32[0]:8.3g} {f64[0]:8.3g}   {f32[1]} {f64[1]}", flush=True)
+    for name in names or ROWS:
+        by_dtype = [] if name in PIECEWISE else [slopes(name, dtype, count // 4) for dtype in FLOATS.values()]
+        show(name, BOUND.get(name, BASE), [measured(name, dtype, count) for dtype in FLOATS.values()],
+             list(zip(*by_dtype, strict=True)))
+    if not names:
         for name, *pair in zip(("softmax", "log_softmax", "logsumexp"), *[row_errors(d).values() for d in FLOATS.values()], strict=True):
-            show(name, *pair)
+            show(name, 4, pair)
+
+
+if __name__ == "__main__":
+    given = [word for word in sys.argv[1:] if word != "--markdown"]
+    main(int(given[0]) if given else POINTS, given[1:], "--markdown" in sys.argv)

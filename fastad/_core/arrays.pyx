@@ -16,6 +16,7 @@ from .storage cimport (
     from_ndarray,
     same,
     same_shape,
+    scalar,
     shape_of,
     strided,
     to_ndarray,
@@ -131,27 +132,18 @@ cdef Array cast(Array a, object dtype):
 
 
 cdef int fill(Array a, double value) except -1:
-    """a[...] = value; dense float32 or float64, or any other dtype through NumPy."""
-    if not a.layout.contiguous or (value != 0 and not compiled(a.layout.code)):
+    """a[...] = value; float32 or float64, or any other dtype through NumPy."""
+    cdef Py_ssize_t nbytes = a.layout.size * a.layout.itemsize
+    if compiled(a.layout.code) and value != 0:
+        return assign(a, scalar(a.layout.code, value))
+    if not a.layout.contiguous or value != 0:
         to_ndarray(a)[...] = value
     elif a.layout.size < GIL_SIZE:
-        spread_value(a.layout.code, a.layout.size, a.layout.itemsize, value, a.data)
+        memset(a.data, 0, nbytes)
     else:
         with nogil:
-            spread_value(a.layout.code, a.layout.size, a.layout.itemsize, value, a.data)
+            memset(a.data, 0, nbytes)
     return 0
-
-
-cdef void spread_value(int code, Py_ssize_t n, Py_ssize_t itemsize, double value, char* to) noexcept nogil:
-    cdef Py_ssize_t i
-    if value == 0:
-        memset(to, 0, n * itemsize)
-    elif code == F32:
-        for i in range(n):
-            (<float*> to)[i] = <float> value
-    else:
-        for i in range(n):
-            (<double*> to)[i] = value
 
 
 # ---- elementwise kernels over arrays of any layout ---------------------------------------------------

@@ -16,6 +16,10 @@ cdef extern from "kernels.h" nogil:
         fad_map_fn backward[2][2][2]
     ctypedef void (*fad_reduce_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner,
                                    const void* x, void* out, int add) noexcept nogil
+    ctypedef void (*fad_position_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const void* x,
+                                     int64_t* out) noexcept nogil
+    ctypedef void (*fad_squares_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const void* x, const void* about,
+                                    void* out) noexcept nogil
     ctypedef void (*fad_rows_fn)(Py_ssize_t rows, Py_ssize_t n, const void* x, void* out) noexcept nogil
     ctypedef void (*fad_rows_back_fn)(Py_ssize_t rows, Py_ssize_t n, const void* g, const void* y,
                                       void* out, int add) noexcept nogil
@@ -50,6 +54,9 @@ cdef extern from "kernels.h" nogil:
         fad_reduce_fn min[2]
         fad_reduce_fn lse[2]
         fad_reduce_fn cumsum[2]
+        fad_position_fn argmax[2]
+        fad_position_fn argmin[2]
+        fad_squares_fn squares[2]
         fad_rows_fn softmax[2]
         fad_rows_fn log_softmax[2]
         fad_rows_back_fn softmax_back[2]

@@ -78,12 +78,12 @@ SAMPLES = [
       for axis in (0, 1, -1)),
     Sample("cumsum", fa.cumsum, np.cumsum, spaced(0, 3), kwargs={"axis": 0}, id="zero-size"),
     Sample("cumsum", fa.cumsum, np.cumsum, spaced(), id="0-d"),
-    *(composed("mean", name, getattr(np, name), spaced(2, 3, 4), axis=axis, ddof=ddof, keepdims=keepdims)
+    *(composed("squares_about_mean", name, getattr(np, name), spaced(2, 3, 4), axis=axis, ddof=ddof, keepdims=keepdims)
       for name in ("var", "std") for axis, ddof, keepdims in ((None, 0, False), (1, 1, True), ((0, -1), 0.5, False))),
-    *(composed("sum", "norm", as_norm, spaced(2, 3, 4), ord=ord, axis=1, keepdims=True)
+    *(composed("sum" if ord in (1, 3, 0.5) else "sum_of_squares", "norm", as_norm, spaced(2, 3, 4), ord=ord, axis=1, keepdims=True)
       for ord in (None, 1, 2, 3, 0.5)),
     *(composed("sum", "norm", as_norm, spaced(3, 4), ord=ord) for ord in (None, "fro", 1, -1, np.inf, -np.inf)),
     *(composed("max", "norm", as_norm, spaced(5), ord=ord) for ord in (np.inf, -np.inf)),
     composed("sum", "norm", as_norm, spaced(2, 3, 4), ord=1, axis=(2, 0)),
-    composed("sum", "norm", as_norm, spaced(2, 3, 4)),
+    composed("sum_of_squares", "norm", as_norm, spaced(2, 3, 4)),
 ]

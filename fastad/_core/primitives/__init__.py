@@ -2,7 +2,7 @@
 
     elementwise   every row of csrc/rows.def, where, clip
     shape         reshape, transpose, concatenate, pad, astype, ...
-    reduction     sum, mean, max, norm, logsumexp, cumsum, ...
+    reduction     sum, mean, logsumexp, cumsum; extreme: prod, max, min; squares: what var and norm are made of
     index         x[...] in all of NumPy's forms, scatter, take
     matmul        matmul, linear
     products      dot, inner, outer, tensordot

@@ -1,22 +1,23 @@
-"""Level 4: prod, max and min over axes: the reductions whose rules look at every element again.
+"""Level 4: prod, max and min over axes: the reductions whose rules look at every element again; positions of extremes.
 
-Imports reduction.pyx for axes and part.pyx for slices.  Next: norms.py, plain.py.
+Imports reduction.pyx for axes and part.pyx for slices.  Next: squares.pyx, norms.py.
 """
 cimport cython
 from cython cimport floating
+from libc.stdint cimport int64_t
 
 import numpy as np
 
 from ..arrays cimport GIL_SIZE, contiguous, reduce_axes, reduced_last
-from ..kernels cimport K, fad_reduce_fn
-from ..storage cimport Array, Layout, empty, shape_of
+from ..kernels cimport K, fad_position_fn, fad_reduce_fn
+from ..storage cimport Array, Layout, dense, empty, shape_of
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
 from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
 from ..tensor import FUNCTIONS, register
-from ..types cimport MAX_NDIM, compiled
+from ..types cimport I64, MAX_NDIM, compiled
 from .part cimport cut_rule, select
 from .reduction cimport arguments, axes_tuple, check_real, kept, mark, put_back, unsupported
-from .shape cimport axes_of
+from .shape cimport axes_of, axis_of
 
 
 ctypedef void (*back_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const void* x, const void* y,
@@ -244,6 +245,38 @@ def min(a, axis=None, out=None, keepdims=False, initial=None, where=True):
     """
     unsupported("min", out, initial, where)
     return MIN.apply(as_tensor(a), axis, keepdims)
+
+
+# ---- positions ---------------------------------------------------------------------------------------
+def position(str name, Tensor x, axis, bint keepdims):
+    """The index of the first largest (argmax) or smallest element, of an axis or (None) of the flattened array; None
+    if there is no kernel for it."""
+    cdef char reduced[MAX_NDIM]
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Py_ssize_t outer, r, inner
+    cdef Layout layout = x.arr.layout
+    cdef Array src, out
+    cdef int i, n = 0
+    cdef fad_position_fn kernel
+    if not compiled(layout.code) or layout.size == 0 or layout.ndim == 0:
+        return None
+    kernel = K.argmax[layout.code] if name == "argmax" else K.argmin[layout.code]
+    for i in range(layout.ndim):
+        reduced[i] = axis is None
+    if axis is not None:
+        reduced[axis_of(name, axis, layout.ndim)] = True
+    for i in range(layout.ndim):
+        if keepdims or not reduced[i]:
+            shape[n] = 1 if reduced[i] else layout.shape[i]
+            n += 1
+    out = empty(dense(I64, n, shape))
+    src = reduced_last(x.arr, reduced, &outer, &r, &inner, True)
+    if layout.size < GIL_SIZE:
+        kernel(outer, r, inner, src.data, <int64_t*> out.data)
+    else:
+        with nogil:
+            kernel(outer, r, inner, src.data, <int64_t*> out.data)
+    return wrap(out)
 
 
 # ---- registration ------------------------------------------------------------------------------------

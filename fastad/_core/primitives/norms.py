@@ -1,6 +1,6 @@
 """Level 4: var, std and norm, composed of operations that have rules.
 
-Imports the families below through the table of functions.  Next: plain.py.
+Imports squares.pyx, and the families below through the table of functions.  Next: plain.py.
 """
 import math
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tensor import FUNCTIONS, register
 from .arrange import as_tensor
+from .squares import sum_of_squares
 
 
 def axes_tuple(name, axis, ndim):
@@ -17,8 +18,8 @@ def axes_tuple(name, axis, ndim):
     return np.lib.array_utils.normalize_axis_tuple(axis, ndim, name)
 
 
-def deviations(name, a, axis, dtype, out, ddof, correction, where):
-    """x - mean x, and the number to divide the sum of squares by."""
+def mean_square(name, a, axis, dtype, out, ddof, keepdims, correction, where):
+    """The sum of squares about the mean, divided by n - ddof, and the dtype of the result."""
     if out is not None or where is not True:
         raise TypeError(f"{name}: out= and where= are not supported; assign the result, or select the elements first")
     if correction is not None:
@@ -34,14 +35,7 @@ def deviations(name, a, axis, dtype, out, ddof, correction, where):
         a = a.astype(work, copy=False)
     axes = axes_tuple(name, axis, a.ndim)
     n = math.prod([a.shape[k] for k in axes])
-    return a - a.mean(axes, keepdims=True), axes, max(n - ddof, 0), dtype
-
-
-def sum_of_squares(d, axes, keepdims):
-    if d.dtype.kind == "c":
-        d = d.numpy()
-        return as_tensor(np.asarray((d.real ** 2 + d.imag ** 2).sum(axis=axes, keepdims=keepdims)))
-    return FUNCTIONS["square"](d).sum(axes, keepdims=keepdims)
+    return sum_of_squares(a, axes, keepdims, central=True) / max(n - ddof, 0), dtype
 
 
 def finished(y, dtype):
@@ -74,8 +68,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
     >>> fastad.var(fastad.tensor([1.0, 2.0, 3.0, 4.0])).item()
     1.25
     """
-    d, axes, n, dtype = deviations("var", a, axis, dtype, out, ddof, correction, where)
-    return finished(sum_of_squares(d, axes, keepdims) / n, dtype)
+    return finished(*mean_square("var", a, axis, dtype, out, ddof, keepdims, correction, where))
 
 
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
@@ -89,8 +82,8 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
     >>> fastad.std(fastad.tensor([1.0, 3.0])).item()
     1.0
     """
-    d, axes, n, dtype = deviations("std", a, axis, dtype, out, ddof, correction, where)
-    return finished(root(sum_of_squares(d, axes, keepdims) / n, 2), dtype)
+    y, dtype = mean_square("std", a, axis, dtype, out, ddof, keepdims, correction, where)
+    return finished(root(y, 2), dtype)
 
 
 def root(s, p):

@@ -1,4 +1,4 @@
-"""Level 4: functions without derivatives: comparisons, tests, positions, rounding.  They run in NumPy and return
+"""Level 4: functions without derivatives: comparisons, tests, positions, rounding.  Most run in NumPy; all return
 tensors that are cut off the tape (the derivative is zero almost everywhere, or there is none).
 
 Imports the table of functions.  Next: creation.py, one folder up.
@@ -7,6 +7,7 @@ import numpy as np
 
 from ..make import from_numpy, tensor
 from ..tensor import Tensor, checked, register
+from .extreme import position
 
 
 def plain(x):
@@ -67,6 +68,16 @@ def through_numpy(name):
     return function
 
 
+def positions(name):
+    """argmax or argmin: compiled for the tensors that have kernels."""
+    general = through_numpy(name)
+
+    def function(a, axis=None, out=None, *, keepdims=False):
+        found = position(name, a, axis, keepdims) if isinstance(a, Tensor) and out is None else None
+        return general(a, axis, out=out, keepdims=keepdims) if found is None else found
+    return function
+
+
 COMPARISONS = {"equal": "a == b", "not_equal": "a != b", "less": "a < b", "less_equal": "a <= b", "greater": "a > b",
                "greater_equal": "a >= b", "logical_and": "a and b", "logical_or": "a or b",
                "logical_xor": "a or b, but not both"}
@@ -116,5 +127,6 @@ EXAMPLES = {
 
 for _name, _text in {**COMPARISONS, **BITS, **TESTS, **ROUNDING, **OTHERS}.items():
     _ufunc = getattr(np, _name)
-    register(_name, document(through_numpy(_name), _name, f"{_text}."), method=_name in METHODS,
+    _function = (positions if _name in ("argmax", "argmin") else through_numpy)(_name)
+    register(_name, document(_function, _name, f"{_text}."), method=_name in METHODS,
              ufunc=_ufunc if isinstance(_ufunc, np.ufunc) else None)

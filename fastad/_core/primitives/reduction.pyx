@@ -1,6 +1,6 @@
 """Level 4: reductions over axes: sum, mean, logsumexp, cumsum; and how a reduction remembers its axes.
 
-Imports elementwise.pyx and shape.pyx beside the levels below.  Next: extreme.pyx (prod, max, min), norms.py.
+Imports elementwise.pyx and shape.pyx beside the levels below.  Next: extreme.pyx (prod, max, min), squares.pyx.
 """
 cimport cython
 from libc.math cimport isinf
@@ -279,14 +279,14 @@ cdef class LogSumExp(Primitive):
             out = reshape_to(y, k, shape).arr
         else:
             out = empty(dense(layout.code if compiled(layout.code) else F64, k, shape))
-            src = reduced_last(xa, reduced, &outer, &r, &inner, False)
+            src = reduced_last(xa, reduced, &outer, &r, &inner, True)
             if r == 0 or layout.size == 0:
                 fill(out, -np.inf)        # the logarithm of an empty sum
             elif layout.size < GIL_SIZE:
-                K.lse[layout.code](outer, r, 1, src.data, out.data, 0)
+                K.lse[layout.code](outer, r, inner, src.data, out.data, 0)
             else:
                 with nogil:
-                    K.lse[layout.code](outer, r, 1, src.data, out.data, 0)
+                    K.lse[layout.code](outer, r, inner, src.data, out.data, 0)
         if not records(x):
             return wrap(out)
         check_real("logsumexp", x)
@@ -370,33 +370,41 @@ cdef class CumSum(Primitive):
     """y_i = x_0 + ... + x_i along an axis; dx_i = g_i + ... + g_n, the same sum from the other end"""
     def __cinit__(self):
         self.name = "cumsum"
-        self.leads = True
+        self.raw = self.leads = True
 
     cdef Tensor apply(self, Tensor x, int axis):
         """`axis` from the front; it is kept from the end."""
-        cdef Layout layout = x.arr.layout
-        cdef Py_ssize_t outer = 1, inner = 1
-        cdef Array src, out
-        cdef int i
-        if compiled(layout.code):
-            for i in range(axis):
-                outer *= layout.shape[i]
-            for i in range(axis + 1, layout.ndim):
-                inner *= layout.shape[i]
-            src = contiguous(x.arr)
-            out = empty(src.layout)
-            if 0 < layout.size < GIL_SIZE:
-                K.cumsum[layout.code](outer, layout.shape[axis], inner, src.data, out.data, 0)
-            elif layout.size:
-                with nogil:
-                    K.cumsum[layout.code](outer, layout.shape[axis], inner, src.data, out.data, 0)
+        cdef Array out
+        if compiled(x.arr.layout.code):
+            out = scanned(x.arr, axis, False)
         else:
             out = result_from(np.cumsum(ndarray(x), axis=axis)).arr
-        return produced(out, record1(self, x, axis - layout.ndim)) if records(x) else wrap(out)
+        return produced(out, record1(self, x, axis - x.arr.layout.ndim)) if records(x) else wrap(out)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        return deliver(walk, node, 0, scanned(g, node.args + g.layout.ndim, True)) if wants(walk, node, 0) else 0
 
     def vjp(self, node, saved, g):
         flip = FUNCTIONS["flip"]
         return (flip(self.apply(flip(g, node.args), node.args + (<Tensor> g).arr.layout.ndim), node.args),)
+
+
+cdef Array scanned(Array x, int axis, bint back):
+    """The running sums along an axis, from its beginning or its end; float32 or float64"""
+    cdef Layout layout = x.layout
+    cdef Py_ssize_t outer = 1, inner = 1, r = layout.shape[axis]
+    cdef Array src = contiguous(x), out = empty(src.layout)
+    cdef int i
+    for i in range(axis):
+        outer *= layout.shape[i]
+    for i in range(axis + 1, layout.ndim):
+        inner *= layout.shape[i]
+    if 0 < layout.size < GIL_SIZE:
+        K.cumsum[layout.code](outer, r, inner, src.data, out.data, back)
+    elif layout.size:
+        with nogil:
+            K.cumsum[layout.code](outer, r, inner, src.data, out.data, back)
+    return out
 
 
 cdef CumSum CUMSUM = CumSum()

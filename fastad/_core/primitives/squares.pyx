@@ -1,0 +1,94 @@
+"""Level 4: the sum of squares, about zero or about the mean; var, std and norm (norms.py) are made of it.
+
+Imports reduction.pyx for axes.  Next: norms.py.
+"""
+cimport cython
+
+import numpy as np
+
+from ..arrays cimport GIL_SIZE, contiguous, reduced_last
+from ..kernels cimport K
+from ..storage cimport Array, Layout, dense, empty
+from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, save, wants
+from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
+from ..tensor import FUNCTIONS
+from ..types cimport MAX_NDIM, compiled
+from .elementwise cimport multiply, subtract
+from .reduction cimport arguments, axes_tuple, kept, stretched
+from .shape cimport axes_of
+
+
+@cython.final
+cdef class Squares(Primitive):
+    """y = sum (x - c)^2 over axes, where c is 0 or the mean of x; dx = 2 g (x - c)"""
+    cdef bint central
+
+    def __cinit__(self, str name, bint central):
+        self.name = name
+        self.central = central
+        self.raw = self.leads = True
+
+    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+        cdef char reduced[MAX_NDIM]
+        cdef Py_ssize_t shape[MAX_NDIM]
+        cdef Py_ssize_t outer, r, inner
+        cdef Layout layout = x.arr.layout
+        cdef int i, n = 0, count = axes_of(self.name, axis, layout.ndim, reduced)
+        cdef Array src, out, centre = None
+        cdef Node node
+        cdef tuple axes = axes_tuple(reduced, layout.ndim)
+        if self.central:
+            centre = (<Tensor> FUNCTIONS["mean"](x.detach(), axes, keepdims=keepdims)).arr
+        if not compiled(layout.code) or layout.size == 0:
+            d = ndarray(x) if centre is None else ndarray(x) - ndarray(wrap(centre)).reshape(
+                [1 if reduced[i] else layout.shape[i] for i in range(layout.ndim)])
+            d = d.real ** 2 + d.imag ** 2 if d.dtype.kind == "c" else d * d
+            out = result_from(d.sum(axis=axes, keepdims=keepdims)).arr
+        else:
+            for i in range(layout.ndim):
+                if keepdims or not reduced[i]:
+                    shape[n] = 1 if reduced[i] else layout.shape[i]
+                    n += 1
+            out = empty(dense(layout.code, n, shape))
+            src = reduced_last(x.arr, reduced, &outer, &r, &inner, True)
+            if layout.size < GIL_SIZE:
+                K.squares[layout.code](outer, r, inner, src.data, NULL if centre is None else centre.data, out.data)
+            else:
+                with nogil:
+                    K.squares[layout.code](outer, r, inner, src.data, NULL if centre is None else centre.data, out.data)
+        if not records(x):
+            return wrap(out)
+        node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
+        save(node, x.arr, 0)
+        if self.central:
+            save(node, centre, INTERMEDIATE)
+        return produced(out, node)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        if not wants(walk, node, 0):
+            return 0
+        cdef Layout like = node.s0.layout
+        cdef Tensor d = wrap(node.s0), twice = multiply(wrap(contiguous(g)), 2)
+        if self.central:
+            d = subtract(d, wrap(stretched(node.s1, node.args, like)))
+        return deliver(walk, node, 0, (<Tensor> multiply(d, wrap(stretched(twice.arr, node.args, like)))).arr)
+
+    def vjp(self, node, saved, g):
+        # the mean's own share is nothing: the deviations from it add up to 0
+        cdef Tensor x = saved[0], d = x
+        cdef tuple shape = node.in_shape(0)
+        if self.central:
+            axes = tuple(range(len(shape))) if node.args is None else node.args[0]
+            d = x - FUNCTIONS["mean"](x, axes, keepdims=True)
+        return (kept(node, g, shape) * 2 * d,)
+
+
+cdef Squares SQUARES = Squares("sum_of_squares", False), CENTRAL = Squares("squares_about_mean", True)
+
+
+def sum_of_squares(x, axis, bint keepdims, bint central=False):
+    """The sum of (x - c)^2 over the axes, where c is 0 or (`central`) the mean of x over them."""
+    return (CENTRAL if central else SQUARES).apply(as_tensor(x), axis, keepdims)
+
+
+PRIMITIVES = {p.name: p for p in (SQUARES, CENTRAL)}
