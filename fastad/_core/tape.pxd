@@ -31,7 +31,7 @@ cdef class Node:
     cdef unsigned int v0, v1            # the versions of the saved values when they were saved
     cdef unsigned int slot              # where the present walk keeps this node's gradients
     cdef unsigned long long stamp       # the last walk that came by
-    cdef unsigned int n_in
+    cdef int n_in
     cdef unsigned short n_out, n_saved
     cdef signed char k0, k1             # what the saved values are: input i, output FROM_OUTPUT - k
     cdef bint freed

@@ -395,7 +395,7 @@ cdef class Tensor:
             if not same((<Tensor> value).arr.layout, self.arr.layout):
                 raise ValueError(f"grad: expected shape {self.shape} and dtype {self.dtype}, got {value.shape} and "
                                  f"{value.dtype}")
-            if folded((<Tensor> value).arr.layout):
+            if not (<Tensor> value).arr.readonly and folded((<Tensor> value).arr.layout):
                 raise ValueError("grad: elements of this gradient share memory, and a walk would add into it; copy it")
         if value is not None or self.leaf is not None:
             leaf_state(self).grad = value
