@@ -32,7 +32,8 @@ cdef class Squares(Primitive):
         cdef char reduced[MAX_NDIM]
         cdef Py_ssize_t shape[MAX_NDIM]
         cdef Py_ssize_t outer, r, inner
-        cdef Layout layout = x.arr.layout
+        cdef Array xa = x.arr                  # held, while the GIL may be released
+        cdef Layout layout = xa.layout
         cdef int i, n = 0, count = axes_of(self.name, axis, layout.ndim, reduced)
         cdef Array src, out, centre = None
         cdef Node node
@@ -50,7 +51,7 @@ cdef class Squares(Primitive):
                     shape[n] = 1 if reduced[i] else layout.shape[i]
                     n += 1
             out = empty(dense(layout.code, n, shape))
-            src = reduced_last(x.arr, reduced, &outer, &r, &inner, True)
+            src = reduced_last(xa, reduced, &outer, &r, &inner, True)
             if layout.size < GIL_SIZE:
                 K.squares[layout.code](outer, r, inner, src.data, NULL if centre is None else centre.data, out.data)
             else:
@@ -59,7 +60,7 @@ cdef class Squares(Primitive):
         if not records(x):
             return wrap(out)
         node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
-        save(node, x.arr, 0)
+        save(node, xa, 0)
         if self.central:
             save(node, centre, INTERMEDIATE)
         return produced(out, node)
