@@ -143,10 +143,7 @@ cdef int use_threads(void* library) except -1:
 
 
 cdef int choose() except -1:
-    global own
     wanted = os.environ.get("FASTAD_BLAS", "")
-    if not wanted:
-        own = 4096
     if wanted not in ("", "numpy", "scipy", "plain"):
         raise ImportError(f"FASTAD_BLAS={wanted!r}: choose one of numpy, scipy or plain")
     if wanted == "plain" or (wanted in ("", "numpy") and use_numpy()) or (wanted in ("", "scipy") and use_scipy()):
@@ -160,6 +157,8 @@ cdef int choose() except -1:
 
 
 choose()
+if not os.environ.get("FASTAD_BLAS"):
+    own = 4096                            # not before: the products that try a BLAS are small
 
 
 def config():
@@ -380,7 +379,8 @@ cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
     """c[i] (+)= a[i] b[i] over the batch, into the dense array `c`; where c is stretched, the products are summed.
     `p` is used up.  The GIL is released for more than 2**16 multiplications."""
     global running
-    cdef Py_ssize_t itemsize = c.layout.itemsize, lda, ldb, ldc, work = p.m * p.n * p.k
+    cdef Py_ssize_t itemsize = c.layout.itemsize, lda, ldb, ldc
+    cdef double work = <double> p.m * p.n * p.k       # stretched operands count too: more than an integer may hold
     cdef bint trans_a = False, trans_b = False
     cdef Array pack_a = None, pack_b = None
     cdef int i
