@@ -213,6 +213,31 @@ def test_hooks_read_and_replace():
     assert h.grad.tolist() == [4.0, 8.0]
 
 
+def test_removing_a_hook_twice_leaves_the_same_hook_of_another_handle():
+    x = leaf(1.0)
+    seen = []
+    first, second = x.register_hook(seen.append), x.register_hook(seen.append)
+    first.remove()
+    first.remove()
+    (x * 3).backward()
+    assert [g.item() for g in seen] == [3.0]
+    second.remove()
+    (x * 3).backward()
+    assert len(seen) == 1
+    with pytest.raises(TypeError, match="register_hook: expected a function"):
+        x.register_hook(10)
+
+
+def test_retain_grad_keeps_what_all_hooks_leave():
+    x = leaf([1.0, 2.0])
+    h = x * 3
+    h.register_hook(lambda g: g + 1)
+    h.retain_grad()
+    h.register_hook(lambda g: g * 10)
+    h.sum().backward()
+    assert h.grad.tolist() == [20.0, 20.0] and x.grad.tolist() == [60.0, 60.0]
+
+
 def test_a_hook_may_walk_the_same_nodes():
     x = leaf(2.0)
     h = x * x
