@@ -35,8 +35,8 @@ class HookHandle:
             raise TypeError(f"register_hook: expected a function of the gradient, got {type(hook).__name__}")
         self.hooks = hooks
         self.entry: Callable[[Tensor], Any] | None = partial(hook)  # an entry of its own, if the hook stands there twice
-        keepers = (i for i, other in enumerate(hooks) if isinstance(other, Keeper))
-        hooks.insert(next(keepers, len(hooks)), self.entry)         # what retain_grad keeps has passed every hook
+        place = len([other for other in hooks if not isinstance(other, Keeper)])
+        hooks.insert(place, self.entry)                             # what retain_grad keeps has passed every hook
 
     def remove(self) -> None:
         """Take the hook away."""
