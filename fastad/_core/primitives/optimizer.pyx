@@ -31,7 +31,7 @@ cdef Array gradient(str name, Tensor p, Py_ssize_t i):
         raise ValueError(f"{name}: parameter {i} has shape {p.shape} and dtype {p.dtype}, its gradient {g.shape} and {g.dtype}")
     if p.arr.readonly:
         raise ValueError(f"{name}: parameter {i} of shape {p.shape} is read-only; make it with fastad.tensor, which copies")
-    if p.arr.layout.dtype.kind != "f":
+    if not compiled(p.arr.layout.code) and p.arr.layout.dtype.kind != "f":
         raise TypeError(f"{name}: parameter {i} is {p.dtype}; hold its real and imaginary parts as two parameters")
     return g.arr
 
