@@ -36,31 +36,32 @@ cdef Array gradient(str name, Tensor p, Py_ssize_t i):
     return g.arr
 
 
-cdef int check_state(str name, object state, Py_ssize_t i, Layout like) except -1:
+cdef inline int check_state(str name, object state, Py_ssize_t i, Layout like) except -1:
     if state is None:
         return 0
     cdef Layout own = (<Tensor?> state).arr.layout
-    if not own.contiguous or not same(own, like):
+    if not own.contiguous or (own is not like and not same(own, like)):
         raise ValueError(f"{name}: the state of parameter {i} has shape {shape_of(own)} and dtype {own.dtype}, the "
                          f"parameter {shape_of(like)} and {like.dtype}")
     return 0
 
 
-cdef int check_group(str name, dict group, dict state, tuple names) except -1:
-    """Before anything is changed: the gradients of the parameters, and their states of these names."""
-    cdef list params = group["params"]
-    cdef list values
+cdef int check_group(str name, list params, list first, list second=None, list third=None) except -1:
+    """Before anything is changed: the gradients of the parameters, and their states."""
     cdef Py_ssize_t i
     cdef Tensor p
+    check_lengths(name, params, first)
+    if second is not None:
+        check_lengths(name, params, second)
+        check_lengths(name, params, third)
     for i in range(len(params)):
-        gradient(name, <Tensor?> params[i], i)
-    for key in names:
-        values = state[key]
-        check_lengths(name, params, values)
-        for i in range(len(params)):
-            p = params[i]
-            if p.leaf is not None and p.leaf.grad is not None:
-                check_state(name, values[i], i, p.arr.layout)
+        p = <Tensor?> params[i]
+        if gradient(name, p, i) is None:
+            continue
+        check_state(name, first[i], i, p.arr.layout)
+        if second is not None:
+            check_state(name, second[i], i, p.arr.layout)
+            check_state(name, third[i], i, p.arr.layout)
     return 0
 
 
@@ -114,8 +115,9 @@ def sgd_step(list groups, list states):
     cdef int code
     check_lengths("SGD", groups, states)
     for k in range(len(groups)):
-        sgd_options(&o, groups[k])
-        check_group("SGD", groups[k], states[k], ("momentum_buffer",))
+        group, state = groups[k], states[k]
+        sgd_options(&o, group)
+        check_group("SGD", group["params"], state["momentum_buffer"])
     for k in range(len(groups)):
         group, state = groups[k], states[k]
         params, buffers = group["params"], state["momentum_buffer"]
@@ -180,9 +182,10 @@ def adam_step(list groups, list states):
     cdef int code
     check_lengths("Adam", groups, states)
     for k in range(len(groups)):
-        adam_options(&o, groups[k])
-        check_lengths("Adam", groups[k]["params"], states[k]["step"])
-        check_group("Adam", groups[k], states[k], ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"))
+        group, state = groups[k], states[k]
+        adam_options(&o, group)
+        check_lengths("Adam", group["params"], state["step"])
+        check_group("Adam", group["params"], state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"])
     for k in range(len(groups)):
         group, state = groups[k], states[k]
         params, means, squares = group["params"], state["exp_avg"], state["exp_avg_sq"]
