@@ -116,7 +116,8 @@ def sgd_step(list groups, list states):
     check_lengths("SGD", groups, states)
     for k in range(len(groups)):
         group, state = groups[k], states[k]
-        sgd_options(&o, group)
+        if k:                             # those of the first group are read before it is stepped
+            sgd_options(&o, group)
         check_group("SGD", group["params"], state["momentum_buffer"])
     for k in range(len(groups)):
         group, state = groups[k], states[k]
@@ -183,7 +184,8 @@ def adam_step(list groups, list states):
     check_lengths("Adam", groups, states)
     for k in range(len(groups)):
         group, state = groups[k], states[k]
-        adam_options(&o, group)
+        if k:                             # those of the first group are read before it is stepped
+            adam_options(&o, group)
         check_lengths("Adam", group["params"], state["step"])
         check_group("Adam", group["params"], state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"])
     for k in range(len(groups)):
