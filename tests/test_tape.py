@@ -217,7 +217,7 @@ def test_switches_decorate_with_parentheses_and_without():
     assert off(leaf(1.0)) == (False, True) and fa.is_grad_enabled() and off.__name__ == "off"
     with pytest.raises(TypeError, match="no_grad: decorates functions"):
         fa.no_grad(3)
-    with pytest.raises(TypeError, match="no_grad: decorates functions.*methods"):
+    with pytest.raises(TypeError, match=r"no_grad: decorates functions.*methods"):
         fa.no_grad()(type("Model", (), {}))
     with pytest.raises(TypeError, match="enable_grad: later is a coroutine"):
         @fa.enable_grad()
