@@ -9,7 +9,7 @@ from cpython.object cimport PyObject
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, cast, copy, fill
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
-from .tape cimport Node, Py_REFCNT, lent, nesting, switch_recording
+from .tape cimport Node, Primitive, Py_REFCNT, lent, nesting, switch_recording
 from .tensor cimport LeafState, Tensor, array_of, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
 from .tensor import FUNCTIONS
 from .walk cimport walk_back
@@ -217,9 +217,9 @@ cdef object lent_wrap(Array a, Node node, unsigned int out):
     return t
 
 
-cdef Array lent_unwrap(object t):
+cdef Array lent_unwrap(object t, Primitive prim, str giver):
     if not isinstance(t, Tensor):
-        raise TypeError(f"expected a Tensor as a gradient, got {type(t).__name__}")
+        raise TypeError(f"{prim.name}: {giver} returned {type(t).__name__} as a gradient, expected a Tensor")
     return (<Tensor> t).arr
 
 

@@ -183,7 +183,7 @@ cdef inline int deliver(Walk walk, Node node, int i, Array g) except -1:
 
 # what level 3 lends to this one
 ctypedef object (*wrap_fn)(Array a, Node node, unsigned int out)
-ctypedef Array (*unwrap_fn)(object tensor)
+ctypedef Array (*unwrap_fn)(object tensor, Primitive prim, str giver)      # who may have given something else
 ctypedef int (*leaf_fn)(PyObject* leaf, object g, bint recording) except -1
 ctypedef object (*undo_fn)(object tensor, Layout want, int lead)
 ctypedef object (*add_fn)(object a, object b)

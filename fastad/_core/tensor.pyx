@@ -198,7 +198,8 @@ def checked(str name, x):
 # ---- leaves --------------------------------------------------------------------------------------------
 cdef object refuse(Tensor t, str what):
     return TypeError(f"{what}: this tensor of shape {t.shape} requires a gradient, and NumPy would drop it; use "
-                     f"x.detach().numpy() for the numbers, or fastad's own functions to stay on the tape")
+                     f"x.detach().numpy() for the numbers, or fastad's own functions to stay on the tape (stack, concatenate "
+                     f"or where, instead of writing into an array)")
 
 
 cdef LeafState leaf_state(Tensor t):

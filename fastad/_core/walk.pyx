@@ -291,7 +291,7 @@ cdef int run_vjp(Walk walk, Node node) except -1:
             if walk.recording:
                 deliver_tensor(walk, node, i, results[i])
             else:
-                deliver(walk, node, i, lent.unwrap(results[i]))
+                deliver(walk, node, i, lent.unwrap(results[i], node.prim, "its vjp"))
     finally:
         switch_recording(before)
     return 0
@@ -328,12 +328,12 @@ cdef int run_hooks(Walk walk, Node node) except -1:
             given = hook(as_tensor(walk, slot[0]))
             if given is None:
                 continue
-            if not same(lent.unwrap(given).layout, out_layout(node, k)):
+            if not same(lent.unwrap(given, node.prim, "a hook").layout, out_layout(node, k)):
                 raise ValueError(f"{node.prim.name}: a hook returned a gradient of shape {given.shape} and dtype "
                                  f"{given.dtype}, expected {shape_of(out_layout(node, k))} and "
                                  f"{out_layout(node, k).dtype}")
             if not walk.recording:
-                given = lent.unwrap(given)
+                given = lent.unwrap(given, node.prim, "a hook")
             Py_DECREF(<object> slot[0])
             Py_INCREF(given)
             slot[0] = <PyObject*> given

@@ -63,7 +63,8 @@ cdef class Row(Primitive):
 
     cdef int check_complex(self, Tensor x) except -1:
         if not self.holomorphic and x.arr.layout.dtype.kind == "c":
-            raise TypeError(f"{self.name}: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
+            raise TypeError(f"{self.name}: no derivative rule for complex tensors; use x.astype(float), which keeps the real "
+                            f"part, or detach()")
         return 0
 
 

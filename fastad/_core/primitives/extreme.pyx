@@ -16,7 +16,7 @@ from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM, compiled
 from .part cimport cut_rule, select
 from .reduction cimport arguments, axes_tuple, check_real, kept, mark, put_back, unsupported
-from .shape cimport axes_of
+from .shape cimport axes_of, flag
 
 
 ctypedef void (*back_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const void* x, const void* y,
@@ -86,14 +86,18 @@ cdef class Fold(Primitive):
         else:
             self.back[0], self.back[1] = <back_fn> prod_back[float], <back_fn> prod_back[double]
 
-    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+    cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
         cdef Layout layout = x.arr.layout
         cdef int count = axes_of(self.name, axis, layout.ndim, reduced)
+        cdef bint keepdims = flag(self.name, "keepdims", keeps)
         cdef Array out
         cdef Node node
         if layout.size == 0 or not compiled(layout.code):
-            out = result_from(self.numpy(ndarray(x), axis=axes_tuple(reduced, layout.ndim), keepdims=keepdims)).arr
+            try:
+                out = result_from(self.numpy(ndarray(x), axis=axes_tuple(reduced, layout.ndim), keepdims=keepdims)).arr
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}, got shape {x.shape}") from None
         else:
             out = reduce_axes(self.kernel, x.arr, reduced, keepdims)
         if not records(x):
