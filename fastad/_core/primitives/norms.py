@@ -21,7 +21,8 @@ def deviations(name, a, axis, dtype, out, ddof, correction, where):
         ddof = correction
     a = as_tensor(a)
     if a.dtype.kind == "c" and a.requires_grad:
-        raise TypeError(f"{name}: no derivative rule for complex tensors; use x.astype(float), which keeps the real part, or detach()")
+        raise TypeError(f"{name}: no derivative rule for complex tensors; use x.astype(float), which keeps the "
+                        f"real part, or detach()")
     dtype = np.dtype(dtype) if dtype is not None else a.dtype if a.dtype.kind in "fc" else np.dtype(np.float64)
     work = np.dtype(np.float32) if dtype == np.float16 else dtype      # as NumPy does
     if a.dtype is not work:
@@ -138,7 +139,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     x = as_tensor(x)
     if x.dtype.kind == "c":
         if x.requires_grad:
-            raise TypeError("norm: no derivative rule for complex tensors; use x.astype(float), which keeps the real part, or detach()")
+            raise TypeError("norm: no derivative rule for complex tensors; use x.astype(float), which keeps the "
+                        "real part, or detach()")
         return as_tensor(np.linalg.norm(x.numpy(), ord, axis, keepdims))
     if x.dtype.kind != "f":
         x = x.astype(np.float64)
