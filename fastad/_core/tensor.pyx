@@ -40,12 +40,10 @@ UFUNCS = {}                               # numpy.add -> function; __array_ufunc
 
 
 def register(name, function, *, method=False, numpy=None, ufunc=None):
-    """Make a function known: under `name`, as a Tensor method, and to NumPy's protocols."""
-    FUNCTIONS[name] = function
-    if numpy is not None:
-        FUNCTIONS[numpy] = function
-    if ufunc is not None:
-        UFUNCS[ufunc] = function
+    """Make a function known: under `name`, as a Tensor method, and to NumPy's protocols.  One function a name."""
+    for table, key in ((FUNCTIONS, name), (FUNCTIONS, numpy), (UFUNCS, ufunc)):
+        if key is not None and table.setdefault(key, function) is not function:
+            raise ValueError(f"register: {key} is the name of {table[key]!r} already")
     if method:
         install(name if method is True else method, function)
     return function
