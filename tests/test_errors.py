@@ -379,6 +379,58 @@ def test_the_error_names_the_operation_that_was_called(case):
         call()
 
 
+# ---- fastad.grad ---------------------------------------------------------------------------------------
+def square(x):
+    return (x * x).sum()
+
+
+GRAD = {
+    "a list": (lambda: fa.grad(square)([1, 2]), TypeError, "grad of square: argument 0 is a list.*array.*argnum"),
+    "a tuple": (lambda: fa.grad(square)((1.0, 2.0)), TypeError, "grad of square: argument 0 is a tuple"),
+    "a dict": (lambda: fa.grad(square)({"a": np.ones(2)}), TypeError, "grad of square: argument 0 is a dict"),
+    "by name": (lambda: fa.grad(square)(x=1.0), ValueError, "argnum 0 is out of range.*pass x by position"),
+    "nothing": (lambda: fa.grad(square)(), ValueError, "argnum 0 is out of range for 0 positional arguments$"),
+    "argnum list": (lambda: fa.grad(square, [0])(1.0), TypeError, r"argnum must be an integer or a tuple .* got \[0\]"),
+    "argnum twice": (lambda: fa.grad(fa.multiply, (0, -2))(2.0, 3.0), ValueError, "names argument 0 twice"),
+    "no function": (lambda: fa.grad(t(2).sum()), TypeError, "expected a function, got Tensor; fastad.autograd.grad"),
+}
+
+
+@pytest.mark.parametrize("case", GRAD)
+def test_arguments_of_grad(case):
+    call, error, message = GRAD[case]
+    with pytest.raises(error, match=message):
+        call()
+
+
+# ---- operators without a rule --------------------------------------------------------------------------
+@pytest.mark.parametrize(("name", "operation", "remedy"), [
+    ("floor_divide", lambda a, b: a // b, "fastad.floor"), ("remainder", lambda a, b: a % b, r"a - fastad.floor\(a / b\) \* b"),
+    ("divmod", divmod, "fastad.floor"), ("round", lambda a, b: round(a), "x.round"),
+], ids=("floordiv", "mod", "divmod", "round"))
+def test_operators_without_a_rule(name, operation, remedy):
+    class Other:
+        def __rfloordiv__(self, other):
+            return "mine"
+        __rmod__ = __rdivmod__ = __rfloordiv__
+    for a, b in ((t(), 3.0), (3.0, t()), (t(), t())):
+        if name == "round":
+            a, b = (b, a) if isinstance(a, float) else (a, b)
+        with pytest.raises(TypeError, match=f"^{name}: .*{remedy}"):
+            operation(a, b)
+    if name != "round":
+        assert operation(t(), Other()) == "mine"
+        with pytest.raises(TypeError, match="unsupported operand"):
+            operation(t(), object())
+
+
+def test_the_remedy_for_the_remainder_has_its_derivatives():
+    a, b = fa.tensor(7.5, requires_grad=True), fa.tensor(2.0, requires_grad=True)
+    y = a - fa.floor(a / b) * b
+    y.backward()
+    assert (y.item(), a.grad.item(), b.grad.item()) == (7.5 % 2.0, 1.0, -3.0)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("mode", ("raise", "wrap", "clip"))
 def test_take_from_nothing(mode):

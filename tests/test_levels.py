@@ -43,6 +43,17 @@ def test_every_module_has_a_level():
     assert len(FILES) > 10
 
 
+def test_nothing_is_imported_in_vain():
+    """ruff sees to .py files."""
+    for p in [p for p in FILES if p.suffix == ".pyx"]:
+        source = re.sub(r'(\"{3}).*?\1|#[^\n]*', "", p.read_text(), flags=re.S)
+        statement = re.compile(r"^(?:from [\w.]+ )?c?import (\([^)]*\)|[^\n]*)$", re.M)
+        used = set(re.findall(r"\w+", statement.sub("", source)))
+        names = [n.split(" as ")[-1].strip() for body in statement.findall(source) for n in body.strip("()").split(",")]
+        vain = {n for n in names if n} - used
+        assert not vain, f"{p.relative_to(ROOT)} imports {', '.join(sorted(vain))}"
+
+
 def test_the_families_that_are_loaded_are_those_of_the_sources():
     """A stale compiled module that still lies there is not loaded."""
     found = {p.stem for pattern in ("*.pyx", "*.py") for p in (ROOT / "primitives").glob(pattern)} - {"__init__"}

@@ -140,6 +140,9 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
 cdef Tensor input_of(object value, str name, object k):
     """An argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
     cdef Tensor t
+    if isinstance(value, (list, tuple, dict)):
+        raise TypeError(f"grad of {name}: argument {k} is a {type(value).__name__}, and derivatives are by tensors, arrays and "
+                        f"numbers; pass numpy.array(...), or several arguments and argnum=(0, 1, ...)")
     if isinstance(value, Tensor):
         if (<Tensor> value).node is not None:
             return value * 1
@@ -163,10 +166,16 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str name):
     for a in args:
         traced |= isinstance(a, Tensor)
     for k in wanted:
+        if not isinstance(k, (int, np.integer)):
+            raise TypeError(f"grad of {name}: argnum must be an integer or a tuple of integers, got {k!r}")
         if not -len(given) <= k < len(given):
-            raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(given)} positional arguments")
+            raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(given)} positional arguments" + (
+                f"; pass {', '.join(kwargs)} by position to differentiate by it" if kwargs else ""))
         x = input_of(args[k], name, k)
-        given[<Py_ssize_t> (k if k >= 0 else k + len(given))] = x
+        at = k if k >= 0 else k + len(given)
+        if given[at] is not args[at]:
+            raise ValueError(f"grad of {name}: argnum {wanted} names argument {at} twice")
+        given[at] = x
         inputs.append(x)
     recorded = switch_recording(True)
     nesting(1)

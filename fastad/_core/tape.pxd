@@ -145,7 +145,6 @@ cdef inline bint wants(Walk walk, Node node, int i) noexcept:
     cdef PyObject* producer = edge_pointer(<PyObject*> node, i)
     return producer != <PyObject*> None and (walk.needed is NULL or walk.needed[(<Node> producer).slot])
 
-cdef Array grad_of(Walk walk, Node node, unsigned int k)
 cdef inline bint exclusive(PyObject* p) noexcept:
     """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
     return Py_REFCNT(p) == 1 and (<Array> p).ours

@@ -301,11 +301,6 @@ cdef class Walk:
         give_back(self.displaced)
 
 
-cdef Array grad_of(Walk walk, Node node, unsigned int k):
-    cdef PyObject* p = walk.grads[node.slot + k]
-    return None if p is NULL else <Array> p
-
-
 cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except -1:
     """What is not a first gradient of the right layout: the one place that undoes broadcasting and casting."""
     cdef PyObject** slot = &walk.grads[producer.slot + k]

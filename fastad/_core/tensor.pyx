@@ -5,7 +5,7 @@ Imports tape and storage below.  Next: inplace.pyx.
 """
 cimport cython
 cimport numpy as cnp
-from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyTypeObject
+from cpython.object cimport Py_EQ, Py_GT, Py_LE, Py_LT, Py_NE, PyTypeObject
 from cpython.buffer cimport PyObject_GetBuffer
 
 from libc.string cimport memcmp, memcpy
@@ -21,7 +21,7 @@ from .tape cimport (
     ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, new_node,
 )
 from .walk cimport walk_back
-from .types cimport F32, F64, OTHER, compiled
+from .types cimport F32, F64, compiled
 
 from .tape import add_hook
 
@@ -180,6 +180,12 @@ cdef Tensor coerce(str name, object x, Tensor other):
     if isinstance(x, (np.ndarray, np.generic, list, tuple, int, float, complex)) or foreign(x):
         return wrap(copy_ndarray(operand(name, x)))
     return None
+
+
+cdef object no_operator(str name, object a, object b, str remedy):
+    if (coerce(name, b, a) if isinstance(a, Tensor) else coerce(name, a, b)) is None:
+        return NotImplemented             # the other operand may know what to do
+    raise TypeError(f"{name}: fastad has no rule for it; {remedy}")
 
 
 cdef bint foreign(object x):
@@ -469,6 +475,18 @@ cdef class Tensor:
 
     def __truediv__(a, b):
         return operators.divide(a, b)
+
+    def __floordiv__(a, b):
+        return no_operator("floor_divide", a, b, "floor(a / b), whose derivative is 0, is fastad.floor(a / b)")
+
+    def __mod__(a, b):
+        return no_operator("remainder", a, b, "write a - fastad.floor(a / b) * b")
+
+    def __divmod__(a, b):
+        return no_operator("divmod", a, b, "write q = fastad.floor(a / b) and a - q * b")
+
+    def __round__(self, ndigits=None):
+        raise TypeError("round: fastad has no rule for it; x.round() gives a tensor without derivative, round(x.item()) a number")
 
     def __pow__(a, b, mod):
         if mod is not None:

@@ -10,7 +10,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 import os
 
 from .arrays cimport add, copy
-from .storage cimport Array, Layout, give_back, resize, same, shape_of, zeros
+from .storage cimport Array, give_back, resize, same, shape_of, zeros
 from .tape cimport (
     ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
     exclusive, lent, out_layout, release,
@@ -106,7 +106,7 @@ cdef int put_back(Walk walk) noexcept:
 cdef bint sort(Walk walk, list roots) except -1:
     """Fill walk.order by an iterative depth-first search, inputs before outputs.
 
-    False if another thread is walking part of this graph; nothing is left stamped then."""
+    False if another thread is walking part of this graph; no walk has the stamp that is left on some nodes then."""
     cdef Frame* stack = NULL
     cdef Py_ssize_t depth = 0, room = 0
     cdef PyObject* node
