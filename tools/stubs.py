@@ -25,7 +25,7 @@ OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order",
 INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__",
              "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__",
              "__buffer__", "__release_buffer__"}
-REFUSED = {f"__{side}{name}__" for side in ("", "r") for name in ("floordiv", "mod", "divmod")} | {"__round__"}   # they raise
+REFUSED = {f"__{side}{name}__" for side in ("", "r") for name in ("floordiv", "mod", "divmod")} | {"__round__"}  # raise
 
 CLOSED = ["    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...",
           "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]          # it raises: they are not made by hand
