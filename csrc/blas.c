@@ -60,21 +60,22 @@ enum { ROW_MAJOR = 101, NO_TRANS = 111 };         /* CBLAS; NO_TRANS + 1 is Tran
 /* The callers for one element type T and one integer type I.  Fortran is column-major: it sees every matrix
  * transposed, so A and B change places there. */
 #define CALLERS(T, I)                                                                                             \
-static void gemm_##T##_##I(const fad_blas *blas, int code, int ta, int tb, I m, I n, I k, T alpha,                \
+static void gemm_##T##_##I(const fad_blas *blas, int code, int ta, int tb, I m, I n, I k,                         \
                            const T *a, I lda, const T *b, I ldb, T beta, T *c, I ldc)                             \
 {                                                                                                                 \
     typedef void cblas(int, int, int, I, I, I, T, const T *, I, const T *, I, T, T *, I);                         \
     typedef void fortran(const char *, const char *, const I *, const I *, const I *, const T *, const T *,       \
                          const I *, const T *, const I *, const T *, T *, const I *);                             \
+    const T one = 1;                                                                                              \
     if (blas->form == FAD_CBLAS)                                                                                  \
-        ((cblas *)blas->gemm[code])(ROW_MAJOR, NO_TRANS + ta, NO_TRANS + tb, m, n, k, alpha, a, lda, b, ldb,      \
+        ((cblas *)blas->gemm[code])(ROW_MAJOR, NO_TRANS + ta, NO_TRANS + tb, m, n, k, one, a, lda, b, ldb,        \
                                     beta, c, ldc);                                                                \
     else                                                                                                          \
-        ((fortran *)blas->gemm[code])(tb ? "T" : "N", ta ? "T" : "N", &n, &m, &k, &alpha, b, &ldb, a, &lda,       \
+        ((fortran *)blas->gemm[code])(tb ? "T" : "N", ta ? "T" : "N", &n, &m, &k, &one, b, &ldb, a, &lda,         \
                                       &beta, c, &ldc);                                                            \
 }                                                                                                                 \
-/* y := alpha op(A) x + y, A stored as (rows, cols) */                                                            \
-static void gemv_##T##_##I(const fad_blas *blas, int code, int trans, I rows, I cols, T alpha, const T *a, I lda, \
+/* y := op(A) x + y, A stored as (rows, cols) */                                                                  \
+static void gemv_##T##_##I(const fad_blas *blas, int code, int trans, I rows, I cols, const T *a, I lda,          \
                            const T *x, I incx, T *y, I incy)                                                      \
 {                                                                                                                 \
     typedef void cblas(int, int, I, I, T, const T *, I, const T *, I, T, T *, I);                                 \
@@ -82,27 +83,27 @@ static void gemv_##T##_##I(const fad_blas *blas, int code, int trans, I rows, I 
                          const I *, const T *, T *, const I *);                                                   \
     const T one = 1;                                                                                              \
     if (blas->form == FAD_CBLAS)                                                                                  \
-        ((cblas *)blas->gemv[code])(ROW_MAJOR, NO_TRANS + trans, rows, cols, alpha, a, lda, x, incx, one, y,      \
+        ((cblas *)blas->gemv[code])(ROW_MAJOR, NO_TRANS + trans, rows, cols, one, a, lda, x, incx, one, y,        \
                                     incy);                                                                        \
     else                                                                                                          \
-        ((fortran *)blas->gemv[code])(trans ? "N" : "T", &cols, &rows, &alpha, a, &lda, x, &incx, &one, y,        \
+        ((fortran *)blas->gemv[code])(trans ? "N" : "T", &cols, &rows, &one, a, &lda, x, &incx, &one, y,          \
                                       &incy);                                                                     \
 }                                                                                                                 \
 /* A product with a row or a column is a gemv: 3 to 6 times faster (measured with OpenBLAS, 64 to 1024 rows).     \
  * y is set before and added to: some libraries multiply what stands there by beta = 0, and NaN stays NaN. */     \
-static void product_##T##_##I(const fad_blas *blas, int code, int ta, int tb, I m, I n, I k, double alpha,        \
+static void product_##T##_##I(const fad_blas *blas, int code, int ta, int tb, I m, I n, I k,                      \
                               const T *a, I lda, const T *b, I ldb, double beta, T *c, I ldc)                     \
 {                                                                                                                 \
     if (n != 1 && m != 1) {                                                                                       \
-        gemm_##T##_##I(blas, code, ta, tb, m, n, k, (T)alpha, a, lda, b, ldb, (T)beta, c, ldc);                   \
+        gemm_##T##_##I(blas, code, ta, tb, m, n, k, a, lda, b, ldb, (T)beta, c, ldc);                             \
         return;                                                                                                   \
     }                                                                                                             \
     const I length = n == 1 ? m : n, step = n == 1 ? ldc : 1;                                                     \
     if (beta != 1) for (I i = 0; i < length; i++) c[i * step] = beta == 0 ? 0 : (T)beta * c[i * step];            \
     if (n == 1)                                                                                                   \
-        gemv_##T##_##I(blas, code, ta, ta ? k : m, ta ? m : k, (T)alpha, a, lda, b, tb ? 1 : ldb, c, step);       \
+        gemv_##T##_##I(blas, code, ta, ta ? k : m, ta ? m : k, a, lda, b, tb ? 1 : ldb, c, step);                 \
     else                                                                                                          \
-        gemv_##T##_##I(blas, code, !tb, tb ? n : k, tb ? k : n, (T)alpha, b, ldb, a, ta ? lda : 1, c, step);      \
+        gemv_##T##_##I(blas, code, !tb, tb ? n : k, tb ? k : n, b, ldb, a, ta ? lda : 1, c, step);                \
 }
 CALLERS(float, int64_t)
 CALLERS(double, int64_t)
@@ -112,10 +113,10 @@ CALLERS(double, int32_t)
 static int fits(int64_t n) { return n <= INT32_MAX; }
 
 int fad_blas_gemm(const fad_blas *blas, int code, int trans_a, int trans_b, int64_t m, int64_t n, int64_t k,
-                  double alpha, const void *a, int64_t lda, const void *b, int64_t ldb,
+                  const void *a, int64_t lda, const void *b, int64_t ldb,
                   double beta, void *c, int64_t ldc)
 {
-#define PRODUCT(T, I) product_##T##_##I(blas, code, trans_a, trans_b, (I)m, (I)n, (I)k, alpha, \
+#define PRODUCT(T, I) product_##T##_##I(blas, code, trans_a, trans_b, (I)m, (I)n, (I)k, \
                                         a, (I)lda, b, (I)ldb, beta, c, (I)ldc)
     if (blas->wide) {
         if (code) PRODUCT(double, int64_t); else PRODUCT(float, int64_t);

@@ -23,9 +23,9 @@ void *fad_symbol(void *library, const char *name);
 /* Whether a library with this `ddot` has 64-bit integers, asked of `ddot` itself. */
 int fad_blas_is_wide(int form, void *ddot);
 
-/* C := alpha op(A) op(B) + beta C, row-major, C (m, n), op(A) (m, k), op(B) (k, n), all at least 1.  What is
+/* C := op(A) op(B) + beta C, row-major, C (m, n), op(A) (m, k), op(B) (k, n), all at least 1.  What is
  * in C does not count if beta is 0.  Returns 0 without doing anything if a number does not fit its integers. */
 int fad_blas_gemm(const fad_blas *blas, int code, int trans_a, int trans_b, int64_t m, int64_t n, int64_t k,
-                  double alpha, const void *a, int64_t lda, const void *b, int64_t ldb,
+                  const void *a, int64_t lda, const void *b, int64_t ldb,
                   double beta, void *c, int64_t ldc);
 #endif

@@ -13,7 +13,7 @@
 
 enum { FAD_F32, FAD_F64, FAD_COMPILED };          /* the dtypes that have kernels */
 enum { FAD_NONE = 0, FAD_A = 1, FAD_X = 1, FAD_B = 2, FAD_Y = 4 };  /* what a derivative reads */
-enum { FAD_MAX_NDIM = 64, FAD_MAX_OPERANDS = 6 };
+enum { FAD_MAX_NDIM = 64, FAD_MAX_OPERANDS = 4 };
 
 /* An elementwise kernel: n elements, contiguous operands.  Forward: in = {x} or {a, b}.
  * Backward: in = {g, a, b, y} (unary: b is NULL); what the row does not read may be NULL. */

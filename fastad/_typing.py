@@ -37,6 +37,7 @@ Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 SomeTensor = TypeVar("SomeTensor", bound=Tensor)
 
 

@@ -4,22 +4,80 @@ Imports the core.  Next: transforms.py, derivatives of functions.
 """
 from __future__ import annotations
 
-from contextlib import ContextDecorator
-from typing import TYPE_CHECKING, overload
+from functools import partial, wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from typing import TYPE_CHECKING, cast, overload
+
+import numpy as np
 
 from ._core import tape
 from ._core.make import gradients
 from ._core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Literal
+    from collections.abc import Callable, Sequence
+    from typing import Any, Literal, Self
+
+    from ._typing import F
 
 __all__ = ["enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 
-class set_grad_enabled(tape.Switch, ContextDecorator):
-    """Record operations, or not, inside a ``with`` block or a decorated function; per thread.
+class Block(tape.Switch):
+    """What the switches share: as a decorator they hold for every call, and for every step of a generator."""
+
+    def __call__(self, f: F) -> F:
+        name = type(self).__name__
+        if not callable(f) or isinstance(f, type):
+            raise TypeError(f"{name}: decorates functions, got {f!r}; decorate the methods of a class one by one")
+        if iscoroutinefunction(f) or isasyncgenfunction(f):
+            raise TypeError(f"{name}: {f.__name__} is a coroutine, and others of its thread run while it waits; use "
+                            f"`with fastad.{name}(...)` inside it, around what does not wait")
+        run = _steps if isgeneratorfunction(f) else _call
+
+        @wraps(f)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            return run(self, f, args, kwargs)
+
+        return cast("F", inside)
+
+
+def _call(block: Block, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    with block:
+        return f(*args, **kwargs)
+
+
+def _steps(block: Block, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The generator f(...), whose caller runs outside the block between two steps."""
+    inner = f(*args, **kwargs)
+    step = partial(next, inner)
+    while True:
+        try:
+            with block:
+                value = step()
+        except StopIteration as end:
+            return end.value
+        try:
+            step = partial(inner.send, (yield value))
+        except GeneratorExit:
+            with block:
+                inner.close()
+            raise
+        except BaseException as error:
+            step = partial(inner.throw, error)
+
+
+class set_grad_enabled(Block):
+    """Record operations, or not, from now on; in a ``with`` block or decorated function, inside it only.  Per thread.
+
+    Parameters
+    ----------
+    mode : bool
+
+    Raises
+    ------
+    TypeError
+        If `mode` is not a bool.
 
     Examples
     --------
@@ -28,14 +86,25 @@ class set_grad_enabled(tape.Switch, ContextDecorator):
     >>> with fastad.set_grad_enabled(False):
     ...     (x * 2).requires_grad
     False
+    >>> switch = fastad.set_grad_enabled(False)
+    >>> (x * 2).requires_grad
+    False
+    >>> switch = fastad.set_grad_enabled(True)
     """
 
-    def __init__(self, mode: bool = True) -> None:
-        self.mode = mode
+    def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, (bool, np.bool_)):
+            raise TypeError(f"set_grad_enabled: mode must be True or False, got {mode!r}")
+        self.mode = bool(mode)
+        self.begin()
+
+    def __call__(self, f: F) -> F:
+        self.undo()
+        return super().__call__(f)
 
 
-class no_grad(set_grad_enabled):
-    """Record nothing inside; per thread.
+class no_grad(Block):
+    """Record nothing inside; per thread.  Decorates functions with parentheses and without.
 
     Examples
     --------
@@ -47,12 +116,18 @@ class no_grad(set_grad_enabled):
     tensor(0.75, requires_grad=True)
     """
 
-    def __init__(self) -> None:
-        super().__init__(False)
+    @overload
+    def __new__(cls, f: F) -> F: ...  # type: ignore[misc]
+    @overload
+    def __new__(cls, f: None = None) -> Self: ...
+    def __new__(cls, f: Any = None) -> Any:
+        block = super().__new__(cls)
+        block.mode = False
+        return block if f is None else block(f)
 
 
-class enable_grad(set_grad_enabled):
-    """Record inside, also within no_grad(); per thread.
+class enable_grad(Block):
+    """Record inside, also within no_grad(); per thread.  Decorates functions with parentheses and without.
 
     Examples
     --------
@@ -63,8 +138,14 @@ class enable_grad(set_grad_enabled):
     True
     """
 
-    def __init__(self) -> None:
-        super().__init__(True)
+    @overload
+    def __new__(cls, f: F) -> F: ...  # type: ignore[misc]
+    @overload
+    def __new__(cls, f: None = None) -> Self: ...
+    def __new__(cls, f: Any = None) -> Any:
+        block = super().__new__(cls)
+        block.mode = True
+        return block if f is None else block(f)
 
 
 def is_grad_enabled() -> bool:

@@ -39,14 +39,15 @@ def value_and_grad(f: Callable[..., Tensor], argnum: int | tuple[int, ...] = 0) 
     -------
     callable
         On NumPy arrays and numbers it gives arrays and numbers (a 0-d result is a scalar), of the arguments'
-        dtype; on tensors, or inside another transform, it gives tensors, so that it can be differentiated.
+        dtype; on tensors, or inside another transform, it gives tensors, so that it can be differentiated.  The
+        gradient by an argument on which the value does not depend is 0.
 
     Raises
     ------
     TypeError
-        If `f` does not return a tensor that depends on floats.
+        If `f` does not return a tensor, or an argument to differentiate by is a list, tuple or dict, or holds integers.
     ValueError
-        If the value has more than one element.
+        If the value has more than one element, or there is no positional argument of that number.
 
     Examples
     --------
@@ -55,6 +56,8 @@ def value_and_grad(f: Callable[..., Tensor], argnum: int | tuple[int, ...] = 0) 
     >>> float(value), float(slope)
     (8.0, 12.0)
     """
+    if not callable(f):
+        raise TypeError(f"grad: expected a function, got {type(f).__name__}; fastad.autograd.grad differentiates results")
     name = getattr(f, "__name__", "f")
     wanted = argnum if isinstance(argnum, tuple) else (argnum,)
 

@@ -42,6 +42,27 @@ for dtype, tol in ((np.float32, 2e-6), (np.float64, 4e-15)):
             assert (np.abs(z - exact) <= tol * scale).all(), (dtype, m, n, k)
 """
 
+WRONG = """
+import ctypes, sys, types, math, numpy
+from numpy import _core
+_core._multiarray_umath = types.SimpleNamespace(__file__=math.__file__)      # NumPy's BLAS hides its names
+new = ctypes.pythonapi.PyCapsule_New
+new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+called = []
+functions = {"ddot": ctypes.CFUNCTYPE(ctypes.c_double)(lambda: 0.0)}
+functions |= {name: ctypes.CFUNCTYPE(None)(lambda name=name: called.append(name))
+              for name in ("sgemm", "dgemm", "sgemv", "dgemv")}
+api = {name: new(ctypes.cast(f, ctypes.c_void_p), name.encode(), None) for name, f in functions.items()}
+scipy, linalg = types.ModuleType("scipy"), types.ModuleType("scipy.linalg")
+linalg.cython_blas = types.SimpleNamespace(__pyx_capi__=api, __file__=math.__file__)
+sys.modules.update({"scipy": scipy, "scipy.linalg": linalg})
+import fastad as fa
+assert called, "the BLAS was not tried"
+assert fa.show_config("dicts")["blas"]["library"] == "plain loop", fa.show_config("dicts")
+a = numpy.arange(4096.0).reshape(64, 64)
+assert numpy.array_equal(fa.matmul(a, a).numpy(), a @ a)
+"""
+
 
 def run_python(code, **environment):
     return subprocess.run([sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True,
@@ -100,6 +121,11 @@ def test_scipy_is_not_imported_if_numpy_serves():
                       FASTAD_BLAS="")
     library, imported = done.stdout.split(maxsplit=1)
     assert library != "numpy" or imported.strip() == "False"
+
+
+def test_a_blas_that_computes_something_else_is_not_used():
+    done = run_python(WRONG, FASTAD_BLAS="")
+    assert done.returncode == 0, done.stderr
 
 
 # ---- threads and configuration -----------------------------------------------------------------------

@@ -101,6 +101,18 @@ def test_complex_gradients(name, dtype):
         np.testing.assert_allclose(plain(g), (f(*up) - f(*down)) / (2 * h), rtol=1e-4 if dtype == "c8" else 1e-8)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ("abs", "max", "var", "norm"))
+def test_the_remedy_for_complex_tensors_works(name):
+    x = fa.tensor([1 + 2j, 3j, 2.0], requires_grad=True)
+    with pytest.raises(TypeError, match=rf"^{name}: no derivative .*x\.astype\(float\), which keeps the real part"):
+        getattr(fa, name)(x).sum().backward()
+    y = getattr(fa, name)(x.astype(float))
+    assert y.tolist() == getattr(fa, name)(fa.tensor([1.0, 0.0, 2.0])).tolist()
+    y.sum().backward()
+    assert x.grad.dtype == np.complex128 and x.grad.numpy().any()
+
+
 def test_a_real_input_of_a_complex_result_gets_the_real_part():
     x = fa.tensor([1.0, 2.0], requires_grad=True)
     z = fa.tensor([1 + 2j, 3 - 1j])

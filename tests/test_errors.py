@@ -319,3 +319,123 @@ def test_parameters_of_functions():
                  lambda: fa.einsum("ij,jk", t(2, 3)), lambda: fa.einsum()):
         with pytest.raises((TypeError, ValueError)):
             call()
+
+
+# ---- which operation -----------------------------------------------------------------------------------
+AXES = ("sum", "mean", "prod", "max", "min", "var", "std", "norm", "logsumexp", "softmax", "log_softmax", "cumsum", "argmax",
+        "argmin", "any", "all", "flip", "squeeze", "expand_dims")
+
+
+@pytest.mark.parametrize("axis", [1.5, "a", (0, 1.5), 5], ids=str)
+@pytest.mark.parametrize("name", AXES)
+def test_an_axis_that_is_none_names_the_operation(name, axis):
+    with pytest.raises((TypeError, np.exceptions.AxisError), match=f"^{name}: "):
+        getattr(fa, name)(t(2, 3), axis=axis)
+
+
+def read_only():
+    numbers = np.ones(2)
+    numbers.flags.writeable = False
+    return fa.from_numpy(numbers)
+
+
+def hook_that_returns_a_number():
+    y = t(2) * 1
+    y.register_hook(lambda g: 3.0)
+    y.sum().backward()
+
+
+NAMED = {
+    "dot": (lambda: fa.dot(t(2, 3), t(2, 3)), ValueError, r"dot: shapes \(2, 3\) and \(2, 3\)"),
+    "dot of vectors": (lambda: fa.dot(t(2), t(3)), ValueError, "dot: "),
+    "fill_": (lambda: read_only().fill_(1), ValueError, "fill_: .* read-only; write to a copy"),
+    "zero_": (lambda: read_only().zero_(), ValueError, "zero_: .* read-only"),
+    "fill_ on the tape": (lambda: (t(2) * 1).fill_(1), RuntimeError, "fill_: "),
+    "ravel": (lambda: fa.ravel(t(2, 3), order="F"), ValueError, "ravel: order"),
+    "flatten": (lambda: t(2, 3).flatten("F"), ValueError, "flatten: order"),
+    "tensordot": (lambda: fa.tensordot(t(2, 3), t(2, 3), ((0, 0), (0, 0))), ValueError, "tensordot: axis 0 is named twice"),
+    "tensordot float": (lambda: fa.tensordot(t(2, 3), t(2, 3), 1.5), TypeError, "tensordot: axes must be"),
+    "tensordot three": (lambda: fa.tensordot(t(2, 3), t(2, 3), (0, 1, 1)), ValueError, "tensordot: axes must be"),
+    "split": (lambda: fa.split(t(2, 3), 2.0), TypeError, "split: .* got 2.0"),
+    "array_split": (lambda: fa.array_split(t(2, 3), [0.5]), TypeError, "array_split: "),
+    "tile text": (lambda: fa.tile(t(2), "a"), TypeError, "tile: "),
+    "tile float": (lambda: fa.tile(t(2), 1.5), TypeError, "tile: reps must be integers"),
+    "roll": (lambda: fa.roll(t(2), 1.5), TypeError, "roll: shift must be integers"),
+    "repeat": (lambda: fa.repeat(t(2), 1.5), TypeError, "repeat: repeats must be integers"),
+    "diagonal": (lambda: fa.diagonal(t(2, 3), offset=1.5), TypeError, "diagonal: offset must be an integer"),
+    "max": (lambda: fa.max(t(0)), ValueError, r"max: .*shape \(0,\)"),
+    "argmax": (lambda: fa.argmax(t(0)), ValueError, "argmax: "),
+    "keepdims": (lambda: fa.sum(t(2), keepdims="no"), TypeError, "sum: keepdims must be True or False, got 'no'"),
+    "keepdims None": (lambda: fa.logsumexp(t(2), keepdims=None), TypeError, "logsumexp: keepdims"),
+    "a hook": (hook_that_returns_a_number, TypeError, "multiply: a hook returned float"),
+    "into an array": (lambda: np.zeros(2).__setitem__(slice(None), t(2)), TypeError, "stack, concatenate or where"),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_the_error_names_the_operation_that_was_called(case):
+    call, error, message = NAMED[case]
+    with pytest.raises(error, match=f"^(numpy.asarray: .*)?{message}"):
+        call()
+
+
+# ---- fastad.grad ---------------------------------------------------------------------------------------
+def square(x):
+    return (x * x).sum()
+
+
+GRAD = {
+    "a list": (lambda: fa.grad(square)([1, 2]), TypeError, "grad of square: argument 0 is a list.*array.*argnum"),
+    "a tuple": (lambda: fa.grad(square)((1.0, 2.0)), TypeError, "grad of square: argument 0 is a tuple"),
+    "a dict": (lambda: fa.grad(square)({"a": np.ones(2)}), TypeError, "grad of square: argument 0 is a dict"),
+    "by name": (lambda: fa.grad(square)(x=1.0), ValueError, "argnum 0 is out of range.*pass x by position"),
+    "nothing": (lambda: fa.grad(square)(), ValueError, "argnum 0 is out of range for 0 positional arguments$"),
+    "argnum list": (lambda: fa.grad(square, [0])(1.0), TypeError, r"argnum must be an integer or a tuple .* got \[0\]"),
+    "argnum twice": (lambda: fa.grad(fa.multiply, (0, -2))(2.0, 3.0), ValueError, "names argument 0 twice"),
+    "no function": (lambda: fa.grad(t(2).sum()), TypeError, "expected a function, got Tensor; fastad.autograd.grad"),
+}
+
+
+@pytest.mark.parametrize("case", GRAD)
+def test_arguments_of_grad(case):
+    call, error, message = GRAD[case]
+    with pytest.raises(error, match=message):
+        call()
+
+
+# ---- operators without a rule --------------------------------------------------------------------------
+@pytest.mark.parametrize(("name", "operation", "remedy"), [
+    ("floor_divide", lambda a, b: a // b, "fastad.floor"), ("remainder", lambda a, b: a % b, r"a - fastad.floor\(a / b\) \* b"),
+    ("divmod", divmod, "fastad.floor"), ("round", lambda a, b: round(a), "x.round"),
+], ids=("floordiv", "mod", "divmod", "round"))
+def test_operators_without_a_rule(name, operation, remedy):
+    class Other:
+        def __rfloordiv__(self, other):
+            return "mine"
+        __rmod__ = __rdivmod__ = __rfloordiv__
+    for a, b in ((t(), 3.0), (3.0, t()), (t(), t())):
+        if name == "round":
+            a, b = (b, a) if isinstance(a, float) else (a, b)
+        with pytest.raises(TypeError, match=f"^{name}: .*{remedy}"):
+            operation(a, b)
+    if name != "round":
+        assert operation(t(), Other()) == "mine"
+        with pytest.raises(TypeError, match="unsupported operand"):
+            operation(t(), object())
+
+
+def test_the_remedy_for_the_remainder_has_its_derivatives():
+    a, b = fa.tensor(7.5, requires_grad=True), fa.tensor(2.0, requires_grad=True)
+    y = a - fa.floor(a / b) * b
+    y.backward()
+    assert (y.item(), a.grad.item(), b.grad.item()) == (7.5 % 2.0, 1.0, -3.0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mode", ("raise", "wrap", "clip"))
+def test_take_from_nothing(mode):
+    with pytest.raises(IndexError):
+        np.take(np.zeros((2, 0)), [0], 1, mode=mode)
+    with pytest.raises(IndexError, match=r"take: axis 1 of shape \(2, 0\)"):
+        fa.take(t(2, 0), [0], 1, mode=mode)
+    assert fa.take(t(2, 0), [], 1, mode=mode).shape == (2, 0)

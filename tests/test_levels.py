@@ -2,7 +2,11 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from fastad._core import primitives
+from fastad._core.tensor import FUNCTIONS, register
 
 ROOT = Path(__file__).parents[1] / "fastad" / "_core"
 LEVEL = {"types": 0, "kernels": 0, "numpy_forms": 0, "storage": 1, "arrays": 1, "blas": 1, "tape": 2, "walk": 2,
@@ -37,6 +41,32 @@ def test_cimports_point_downward():
 def test_every_module_has_a_level():
     assert all(p.parent.name == "primitives" or p.stem in LEVEL for p in FILES)
     assert len(FILES) > 10
+
+
+def test_nothing_is_imported_in_vain():
+    """ruff sees to .py files."""
+    for p in [p for p in FILES if p.suffix == ".pyx"]:
+        source = re.sub(r'(\"{3}).*?\1|#[^\n]*', "", p.read_text(), flags=re.S)
+        statement = re.compile(r"^(?:from [\w.]+ )?c?import (\([^)]*\)|[^\n]*)$", re.M)
+        used = set(re.findall(r"\w+", statement.sub("", source)))
+        names = [n.split(" as ")[-1].strip() for body in statement.findall(source) for n in body.strip("()").split(",")]
+        vain = {n for n in names if n} - used
+        assert not vain, f"{p.relative_to(ROOT)} imports {', '.join(sorted(vain))}"
+
+
+def test_the_families_that_are_loaded_are_those_of_the_sources():
+    """A stale compiled module that still lies there is not loaded."""
+    found = {p.stem for pattern in ("*.pyx", "*.py") for p in (ROOT / "primitives").glob(pattern)} - {"__init__"}
+    assert set(primitives.FAMILIES) == found and len(primitives.FAMILIES) == len(found)
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="register: sum is the name of"):
+        register("sum", lambda a: a)
+    with pytest.raises(ValueError, match=r"register: <ufunc 'add'> is the name of"):
+        register("an_unused_name", lambda a, b: a, ufunc=np.add)
+    FUNCTIONS.pop("an_unused_name", None)
+    register("sum", FUNCTIONS["sum"])
 
 
 def test_the_python_layer_imports_the_core_and_not_the_other_way():

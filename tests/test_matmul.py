@@ -197,3 +197,11 @@ def test_einsum_errors(subscripts, shapes):
         fa.einsum(subscripts, *arrays)
     with pytest.raises(ValueError):
         np.einsum(subscripts, *arrays)
+
+
+@pytest.mark.parametrize("product", [fa.matmul, lambda a, b: fa.einsum("ij,jk->ik", a, b), lambda a, b: fa.linear(a, b.T)])
+def test_more_multiplications_than_an_integer_counts(product):
+    """2**64 of them: the number overflows to 0, which is not a product over an empty axis."""
+    one = fa.tensor(np.float32(1))
+    with pytest.raises(MemoryError, match="allocate"):               # a stretched operand is copied for the BLAS
+        product(fa.broadcast_to(one, (2**13, 2**38)), fa.broadcast_to(one, (2**38, 2**13)))

@@ -182,6 +182,30 @@ def params_appended_by_hand():
     a.step()
 
 
+@pytest.mark.parametrize("groups", (1, 2))
+@pytest.mark.parametrize("name, options", CASES)
+def test_a_refused_step_changes_nothing(name, options, groups):
+    """Whatever is wrong with the last parameter, the first is not stepped and its state not made."""
+    locked = np.zeros(2)
+    locked.flags.writeable = False
+    last = fa.from_numpy(locked).requires_grad_()
+    first = leaf()
+    params = [first, last]
+    optimizer = getattr(optim, name)(params if groups == 1 else [{"params": [p]} for p in params], **options)
+    before = optimizer.state_dict()
+    for p in params:
+        p.grad = fa.tensor([1.0, 1.0])
+    with pytest.raises(ValueError, match="read-only"):
+        optimizer.step()
+    optimizer.param_groups[-1]["params"][-1] = other = leaf()
+    other.grad = fa.tensor([1.0, 1.0])
+    optimizer.param_groups[-1]["lr"] = "0.1"
+    with pytest.raises(TypeError):
+        optimizer.step()
+    assert first.tolist() == [1.0, 2.0] and other.tolist() == [1.0, 2.0]
+    assert optimizer.state_dict()["state"] == before["state"] == {}
+
+
 TWICE = leaf()
 BAD = {
     "nothing": (lambda: optim.SGD([]), ValueError, "no parameters"),

@@ -174,6 +174,89 @@ def test_autograd_grad():
     assert fa.autograd.grad(out, [z, x], allow_unused=True)[0] is None
 
 
+def test_set_grad_enabled_is_a_statement_too():
+    """As PyTorch's: it holds from the call on, and a block of it goes back to what was before the call."""
+    seen = []
+    try:
+        switch = fa.set_grad_enabled(False)
+        assert not fa.is_grad_enabled()
+        thread = threading.Thread(target=lambda: seen.append(fa.is_grad_enabled()))
+        thread.start()
+        thread.join()
+        with switch:
+            assert not fa.is_grad_enabled()
+            with switch:
+                pass
+            assert not fa.is_grad_enabled()
+        assert fa.is_grad_enabled() and seen == [True]
+        with fa.no_grad(), fa.set_grad_enabled(True):
+            assert fa.is_grad_enabled()
+        assert fa.is_grad_enabled()
+
+        @fa.set_grad_enabled(False)
+        def f():
+            return fa.is_grad_enabled()
+        assert fa.is_grad_enabled() and not f() and fa.is_grad_enabled()
+        with pytest.raises(TypeError, match="set_grad_enabled: mode must be True or False"):
+            fa.set_grad_enabled(f)
+        with switch:                       # once more: back to what is now
+            assert not fa.is_grad_enabled()
+        assert fa.is_grad_enabled()
+    finally:
+        fa.set_grad_enabled(True)
+
+
+def test_switches_decorate_with_parentheses_and_without():
+    @fa.no_grad
+    def off(x):
+        return fa.is_grad_enabled(), on(x)
+
+    @fa.enable_grad
+    def on(x):
+        return (x * 2).requires_grad
+    assert off(leaf(1.0)) == (False, True) and fa.is_grad_enabled() and off.__name__ == "off"
+    with pytest.raises(TypeError, match="no_grad: decorates functions"):
+        fa.no_grad(3)
+    with pytest.raises(TypeError, match=r"no_grad: decorates functions.*methods"):
+        fa.no_grad()(type("Model", (), {}))
+    with pytest.raises(TypeError, match="enable_grad: later is a coroutine"):
+        @fa.enable_grad()
+        async def later():
+            pass
+
+
+def test_a_decorated_generator_is_inside_at_each_step_and_its_caller_never():
+    @fa.no_grad()
+    def steps():
+        seen = []
+        try:
+            while True:
+                try:
+                    seen.append((yield fa.is_grad_enabled()))
+                except KeyError as error:
+                    seen.append((error.args[0], fa.is_grad_enabled()))
+                if len(seen) == 3:
+                    return seen
+        finally:
+            closed.append(fa.is_grad_enabled())
+    closed = []
+    run = steps()
+    assert next(run) is False and fa.is_grad_enabled()
+    assert run.send("a") is False and run.throw(KeyError("b")) is False and fa.is_grad_enabled()
+    with pytest.raises(StopIteration) as end:
+        next(run)
+    assert end.value.value == ["a", ("b", False), None] and closed == [False] and fa.is_grad_enabled()
+    run = steps()
+    next(run)
+    run.close()
+    assert closed == [False, False] and fa.is_grad_enabled()
+    run = steps()
+    next(run)
+    with pytest.raises(ZeroDivisionError):
+        run.throw(ZeroDivisionError)
+    assert fa.is_grad_enabled()
+
+
 def test_no_grad_is_per_thread_and_restored():
     x = leaf(1.0)
     seen = []
@@ -211,6 +294,31 @@ def test_hooks_read_and_replace():
     h.retain_grad()
     (h * h).sum().backward()
     assert h.grad.tolist() == [4.0, 8.0]
+
+
+def test_removing_a_hook_twice_leaves_the_same_hook_of_another_handle():
+    x = leaf(1.0)
+    seen = []
+    first, second = x.register_hook(seen.append), x.register_hook(seen.append)
+    first.remove()
+    first.remove()
+    (x * 3).backward()
+    assert [g.item() for g in seen] == [3.0]
+    second.remove()
+    (x * 3).backward()
+    assert len(seen) == 1
+    with pytest.raises(TypeError, match="register_hook: expected a function"):
+        x.register_hook(10)
+
+
+def test_retain_grad_keeps_what_all_hooks_leave():
+    x = leaf([1.0, 2.0])
+    h = x * 3
+    h.register_hook(lambda g: g + 1)
+    h.retain_grad()
+    h.register_hook(lambda g: g * 10)
+    h.sum().backward()
+    assert h.grad.tolist() == [20.0, 20.0] and x.grad.tolist() == [60.0, 60.0]
 
 
 def test_a_hook_may_walk_the_same_nodes():

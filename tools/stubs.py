@@ -25,6 +25,7 @@ OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order",
 INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__",
              "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__",
              "__buffer__", "__release_buffer__"}
+REFUSED = {f"__{side}{name}__" for side in ("", "r") for name in ("floordiv", "mod", "divmod")} | {"__round__"}  # raise
 
 CLOSED = ["    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...",
           "    def __init__(self, *args: Any, **kwargs: Any) -> None: ..."]          # it raises: they are not made by hand
@@ -120,7 +121,7 @@ def tensor_methods():
         elif isinstance(member, int):
             lines.append(f"    {name}: int")
         elif name.startswith("__"):
-            if name not in INHERITED:
+            if name not in INHERITED | REFUSED:
                 sys.exit(f"stubs: the type of Tensor.{name} is not known: add it to tools/stub_types.py")
         else:
             lines += definition(name, member, public=True, method=True)

@@ -8,19 +8,7 @@ from libc.string cimport memset
 import numpy as np
 
 from .storage cimport (
-    copy_bytes,
-    dense,
-    dense_as,
-    dense_dtype,
-    empty,
-    from_ndarray,
-    same,
-    same_shape,
-    scalar,
-    shape_of,
-    strided,
-    to_ndarray,
-    view,
+    copy_bytes, dense, dense_as, dense_dtype, empty, from_ndarray, same_shape, scalar, shape_of, strided, to_ndarray, view,
 )
 
 

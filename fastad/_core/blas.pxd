@@ -14,7 +14,7 @@ cdef struct Product:
     Matrix a, b, c                      # (m, k), (k, n), (m, n)
 
 cdef void gemm(int code, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-               double alpha, const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
+               const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
                double beta, void* c, Py_ssize_t ldc) noexcept nogil
 cdef void place(Matrix* x, Layout layout, char* data, bint has_rows, bint has_cols, Product* p) noexcept
 cdef void transpose(Matrix* x) noexcept

@@ -34,7 +34,7 @@ cdef extern from "blas.h" nogil:
     void* fad_symbol(void* library, const char* name)
     int fad_blas_is_wide(int form, void* ddot)
     int fad_blas_gemm(const fad_blas* blas, int code, int trans_a, int trans_b, long long m, long long n, long long k,
-                      double alpha, const void* a, long long lda, const void* b, long long ldb,
+                      const void* a, long long lda, const void* b, long long ldb,
                       double beta, void* c, long long ldc)
 
 # How builds of BLAS name their functions; {} is sgemm, ddot, ...
@@ -64,7 +64,7 @@ cdef bint works() except -1:
         for columns in (2, 1):
             b = (a.T - 2)[:, :columns].copy()
             c = np.full((2, columns), np.nan, dtype)
-            gemm(code, False, False, 2, columns, 3, 1, <void*> <size_t> a.ctypes.data, 3,
+            gemm(code, False, False, 2, columns, 3, <void*> <size_t> a.ctypes.data, 3,
                  <void*> <size_t> b.ctypes.data, columns, 0, <void*> <size_t> c.ctypes.data, columns)
             if not np.array_equal(c, (a[:, :, None] * b).sum(1)):
                 found = False
@@ -143,10 +143,7 @@ cdef int use_threads(void* library) except -1:
 
 
 cdef int choose() except -1:
-    global own
     wanted = os.environ.get("FASTAD_BLAS", "")
-    if not wanted:
-        own = 4096
     if wanted not in ("", "numpy", "scipy", "plain"):
         raise ImportError(f"FASTAD_BLAS={wanted!r}: choose one of numpy, scipy or plain")
     if wanted == "plain" or (wanted in ("", "numpy") and use_numpy()) or (wanted in ("", "scipy") and use_scipy()):
@@ -160,6 +157,8 @@ cdef int choose() except -1:
 
 
 choose()
+if not os.environ.get("FASTAD_BLAS"):
+    own = 4096                            # not before: the products that try a BLAS are small
 
 
 def config():
@@ -200,25 +199,24 @@ cdef void scale(int code, Py_ssize_t m, Py_ssize_t n, double beta, void* c, Py_s
 
 
 cdef void gemm(int code, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
-               double alpha, const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
+               const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
                double beta, void* c, Py_ssize_t ldc) noexcept nogil:
-    """c := alpha op(a) op(b) + beta c, row-major; op(a) is (m, k), op(b) (k, n).
+    """c := op(a) op(b) + beta c, row-major; op(a) is (m, k), op(b) (k, n).
 
     Leading dimensions are in elements and at least the stored number of columns, and 1.  Any size may be 0.
     What stands in c does not count if beta is 0."""
     if m == 0 or n == 0:
         return
-    if k == 0 or alpha == 0:
+    if k == 0:
         scale(code, m, n, beta, c, ldc)
         return
     if found and not small(m, n, k, trans_b) and \
-            fad_blas_gemm(&blas, code, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+            fad_blas_gemm(&blas, code, trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc):
         return
     if beta != 0:
-        scale(code, m, n, beta / alpha, c, ldc)
+        scale(code, m, n, beta, c, ldc)
     K.gemm[code](m, n, k, a, 1 if trans_a else lda, lda if trans_a else 1, b, 1 if trans_b else ldb,
                  ldb if trans_b else 1, c, ldc, beta != 0)
-    scale(code, m, n, alpha, c, ldc)
 
 
 # ---- forks -------------------------------------------------------------------------------------------
@@ -358,7 +356,7 @@ cdef void run(int code, Product* p, bint trans_a, Py_ssize_t lda, bint trans_b, 
     for i in range(p.nbatch):
         at[i] = 0
     while True:
-        gemm(code, trans_a, trans_b, p.m, p.n, p.k, 1, p.a.data, lda, p.b.data, ldb, beta, p.c.data, ldc)
+        gemm(code, trans_a, trans_b, p.m, p.n, p.k, p.a.data, lda, p.b.data, ldb, beta, p.c.data, ldc)
         i = p.nbatch - 1
         while i >= 0:
             p.a.data += p.a.batch[i]
@@ -380,7 +378,8 @@ cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
     """c[i] (+)= a[i] b[i] over the batch, into the dense array `c`; where c is stretched, the products are summed.
     `p` is used up.  The GIL is released for more than 2**16 multiplications."""
     global running
-    cdef Py_ssize_t itemsize = c.layout.itemsize, lda, ldb, ldc, work = p.m * p.n * p.k
+    cdef Py_ssize_t itemsize = c.layout.itemsize, lda, ldb, ldc
+    cdef double work = <double> p.m * p.n * p.k       # stretched operands count too: more than an integer may hold
     cdef bint trans_a = False, trans_b = False
     cdef Array pack_a = None, pack_b = None
     cdef int i

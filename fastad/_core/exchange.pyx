@@ -7,7 +7,7 @@ import numpy as np
 
 from .arrays cimport copy as copy_array
 from .storage cimport from_ndarray, to_ndarray
-from .tensor cimport Tensor, ndarray, refuse, result_from, wrap
+from .tensor cimport Tensor, refuse, wrap
 from .tensor import FUNCTIONS, UFUNCS, install
 from .make import subclass
 

@@ -5,6 +5,7 @@ Imports tensor.  Next: make.pyx.
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .tensor import Tensor, hooks_of, install
@@ -30,13 +31,18 @@ class HookHandle:
     """What `register_hook` returns."""
 
     def __init__(self, hooks: list[Any], hook: Callable[[Tensor], Any]) -> None:
-        self.hooks, self.hook = hooks, hook
-        hooks.append(hook)
+        if not callable(hook):
+            raise TypeError(f"register_hook: expected a function of the gradient, got {type(hook).__name__}")
+        self.hooks = hooks
+        self.entry: Callable[[Tensor], Any] | None = partial(hook)  # an entry of its own, if the hook stands there twice
+        place = len([other for other in hooks if not isinstance(other, Keeper)])
+        hooks.insert(place, self.entry)                             # what retain_grad keeps has passed every hook
 
     def remove(self) -> None:
         """Take the hook away."""
-        if self.hook in self.hooks:
-            self.hooks.remove(self.hook)
+        if self.entry in self.hooks:
+            self.hooks.remove(self.entry)
+        self.entry = None
 
 
 def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
@@ -57,7 +63,7 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Hook
 
 
 def retain_grad(self: Tensor) -> None:
-    """Keep the gradient of this intermediate value in its ``.grad``.
+    """Keep the gradient of this intermediate value, as its hooks leave it, in its ``.grad``.
 
     Examples
     --------
@@ -72,7 +78,7 @@ def retain_grad(self: Tensor) -> None:
     if not isinstance(self, Tensor):
         raise TypeError(f"retain_grad: expected a Tensor, got {type(self).__name__}")
     if not self.is_leaf and not any(isinstance(hook, Keeper) and hook.tensor() is self for hook in hooks_of(self)):
-        register_hook(self, Keeper(self))
+        hooks_of(self).append(Keeper(self))
 
 
 install("register_hook", register_hook)

@@ -6,7 +6,7 @@ Imports tensor.  Next: exchange.pyx.
 import numpy as np
 
 from .arrays cimport assign, cast, copy
-from .storage cimport Array, Layout, overlap, refuse_masked, to_ndarray, wrote
+from .storage cimport Array, overlap, refuse_masked, to_ndarray, wrote
 from .tape cimport grad_enabled
 from .tensor cimport Tensor, as_tensor, binary_fn, numeric, operators, plain, wrap
 from .tensor import install
@@ -32,7 +32,7 @@ cdef object in_place(Tensor x, object y, binary_fn op, str name):
 cdef int write(Tensor x, Tensor value, str name) except -1:
     cdef Array to = x.arr                 # held: another thread may give x other memory
     if to.readonly:
-        raise ValueError(f"{name}: this tensor's memory is read-only")
+        raise ValueError(f"{name}: this tensor's memory is read-only; write to a copy()")
     check_cast(name, value.arr.layout.dtype, to.layout.dtype)
     cdef Array source = cast(value.arr, to.layout.dtype)
     wrote(to)                             # before: another thread's walk may read while this one writes
@@ -57,7 +57,7 @@ cdef object set_item(Tensor self, object index, object value):
     elif type(value) not in (int, float, bool):
         value = numeric("x[...] = v", value, None)
     if self.arr.readonly:
-        raise ValueError("x[...] = v: this tensor's memory is read-only")
+        raise ValueError("x[...] = v: this tensor's memory is read-only; write to a copy()")
     to_ndarray(self.arr)[plain_index(index)] = value
     wrote(self.arr)
 
@@ -74,6 +74,15 @@ operators.setitem = set_item
 
 
 # ---- methods
+cdef object overwrite(str name, Tensor self, object value):
+    if self.node is not None and grad_enabled():
+        raise RuntimeError(f"{name}: this tensor is part of a graph and cannot be changed in place; use no_grad()")
+    if isinstance(value, Tensor) and (<Tensor> value).node is not None and grad_enabled():
+        raise RuntimeError(f"{name}: the source requires a gradient that the copy would drop; use detach()")
+    write(self, as_tensor(value), name)
+    return self
+
+
 def copy_(Tensor self not None, value):
     """Overwrite the numbers with `value`, broadcast; only outside a graph.
 
@@ -85,12 +94,7 @@ def copy_(Tensor self not None, value):
     tensor([[1., 2.],
             [1., 2.]])
     """
-    if self.node is not None and grad_enabled():
-        raise RuntimeError("copy_: this tensor is part of a graph and cannot be changed in place; use no_grad()")
-    if isinstance(value, Tensor) and (<Tensor> value).node is not None and grad_enabled():
-        raise RuntimeError("copy_: the source requires a gradient that the copy would drop; use detach()")
-    write(self, as_tensor(value), "copy_")
-    return self
+    return overwrite("copy_", self, value)
 
 
 def fill_(Tensor self not None, value):
@@ -102,7 +106,7 @@ def fill_(Tensor self not None, value):
     >>> fastad.zeros(3).fill_(7)
     tensor([7., 7., 7.])
     """
-    return self.copy_(numeric("fill_", value, self.dtype))
+    return overwrite("fill_", self, numeric("fill_", value, self.dtype))
 
 
 def zero_(Tensor self not None):
@@ -114,7 +118,7 @@ def zero_(Tensor self not None):
     >>> fastad.ones(3).zero_()
     tensor([0., 0., 0.])
     """
-    return self.fill_(0)
+    return overwrite("zero_", self, numeric("zero_", 0, self.dtype))
 
 
 for _method in (copy_, fill_, zero_):

@@ -9,7 +9,7 @@ from cpython.object cimport PyObject
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, cast, copy, fill
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
-from .tape cimport Node, Py_REFCNT, grad_enabled, lent, nesting, switch_recording
+from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, lent, nesting, switch_recording
 from .tensor cimport LeafState, Tensor, array_of, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
 from .tensor import FUNCTIONS
 from .walk cimport walk_back
@@ -154,6 +154,9 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
 cdef Tensor input_of(object value, str name, object k):
     """An argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
     cdef Tensor t
+    if isinstance(value, (list, tuple, dict)):
+        raise TypeError(f"grad of {name}: argument {k} is a {type(value).__name__}, and derivatives are by tensors, arrays and "
+                        f"numbers; pass numpy.array(...), or several arguments and argnum=(0, 1, ...)")
     if isinstance(value, Tensor):
         if (<Tensor> value).node is not None:
             return value * 1
@@ -177,10 +180,16 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str name):
     for a in args:
         traced |= isinstance(a, Tensor)
     for k in wanted:
+        if not isinstance(k, (int, np.integer)):
+            raise TypeError(f"grad of {name}: argnum must be an integer or a tuple of integers, got {k!r}")
         if not -len(given) <= k < len(given):
-            raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(given)} positional arguments")
+            raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(given)} positional arguments" + (
+                f"; pass {', '.join(kwargs)} by position to differentiate by it" if kwargs else ""))
         x = input_of(args[k], name, k)
-        given[<Py_ssize_t> (k if k >= 0 else k + len(given))] = x
+        at = k if k >= 0 else k + len(given)
+        if given[at] is not args[at]:
+            raise ValueError(f"grad of {name}: argnum {wanted} names argument {at} twice")
+        given[at] = x
         inputs.append(x)
     recorded = switch_recording(True)
     nesting(1)
@@ -231,9 +240,9 @@ cdef object lent_wrap(Array a, Node node, unsigned int out):
     return t
 
 
-cdef Array lent_unwrap(object t):
+cdef Array lent_unwrap(object t, Primitive prim, str giver):
     if not isinstance(t, Tensor):
-        raise TypeError(f"expected a Tensor as a gradient, got {type(t).__name__}")
+        raise TypeError(f"{prim.name}: {giver} returned {type(t).__name__} as a gradient, expected a Tensor")
     return (<Tensor> t).arr
 
 

@@ -66,7 +66,6 @@ cdef void give_back(void* p) noexcept
 
 # layouts
 cdef int code_of(object dtype) except -1
-cdef object dtype_of(int code)
 cdef Layout dense(int code, int ndim, const Py_ssize_t* shape)
 cdef Layout dense_dtype(object dtype, int ndim, const Py_ssize_t* shape)
 cdef Layout dense_as(Layout like, object dtype)

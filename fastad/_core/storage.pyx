@@ -281,10 +281,6 @@ cdef int code_of(object dtype) except -1:
     return OTHER
 
 
-cdef object dtype_of(int code):
-    return DTYPES[code]
-
-
 @cython.final
 @cython.no_gc
 @cython.freelist(128)

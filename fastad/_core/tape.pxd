@@ -147,7 +147,6 @@ cdef inline bint wants(Walk walk, Node node, int i) noexcept:
     cdef PyObject* producer = edge_pointer(<PyObject*> node, i)
     return producer != <PyObject*> None and (walk.needed is NULL or walk.needed[(<Node> producer).slot])
 
-cdef Array grad_of(Walk walk, Node node, unsigned int k)
 cdef inline bint exclusive(PyObject* p) noexcept:
     """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
     return Py_REFCNT(p) == 1 and (<Array> p).ours
@@ -185,7 +184,7 @@ cdef inline int deliver(Walk walk, Node node, int i, Array g) except -1:
 
 # what level 3 lends to this one
 ctypedef object (*wrap_fn)(Array a, Node node, unsigned int out)
-ctypedef Array (*unwrap_fn)(object tensor)
+ctypedef Array (*unwrap_fn)(object tensor, Primitive prim, str giver)      # who may have given something else
 ctypedef int (*leaf_fn)(PyObject* leaf, object g, bint recording) except -1
 ctypedef object (*undo_fn)(object tensor, Layout want, int lead)
 ctypedef object (*add_fn)(object a, object b)

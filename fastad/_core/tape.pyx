@@ -50,12 +50,29 @@ cdef class Switch:
     MemoryError leaves, and this thread would record nothing from then on."""
     cdef public bint mode
     cdef readonly list outer              # (thread, what to go back to): entered again inside its block, or by another thread
+    cdef readonly tuple begun             # the same for `begin`
 
     def __cinit__(self, *args, **kwargs):
         self.outer = []
 
+    def begin(self):
+        """Switch now; a block entered after that goes back to what was before."""
+        self.begun = (PyThread_get_thread_ident(), grad_enabled())
+        switch_recording(self.mode)
+
+    def undo(self):
+        """Take `begin` back."""
+        if self.begun is not None and <unsigned long> self.begun[0] == PyThread_get_thread_ident():
+            switch_recording(self.begun[1])
+        self.begun = None
+
     def __enter__(self):
-        self.outer.append((PyThread_get_thread_ident(), grad_enabled()))
+        cdef tuple before = self.begun
+        cdef unsigned long thread = PyThread_get_thread_ident()
+        if before is None or <unsigned long> before[0] != thread:
+            before = (thread, grad_enabled())
+        self.outer.append(before)
+        self.begun = None
         switch_recording(self.mode)
         return self
 
@@ -288,11 +305,6 @@ cdef class Walk:
         give_back(self.needed)
         give_back(self.capture)
         give_back(self.displaced)
-
-
-cdef Array grad_of(Walk walk, Node node, unsigned int k):
-    cdef PyObject* p = walk.grads[node.slot + k]
-    return None if p is NULL else <Array> p
 
 
 cdef int deliver_slow(Walk walk, Node producer, unsigned int k, Array g) except -1:

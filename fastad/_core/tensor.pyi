@@ -162,7 +162,7 @@ class Tensor:
     def reshape(x, /, *shape: Shape, order: Order = 'C', copy: bool | None = None) -> Tensor:
         """`fastad.reshape`, with the shape as a tuple or as several arguments."""
     def retain_grad(self) -> None:
-        """Keep the gradient of this intermediate value in its ``.grad``."""
+        """Keep the gradient of this intermediate value, as its hooks leave it, in its ``.grad``."""
     def round(self, decimals: SupportsIndex = 0) -> Tensor:
         """Rounded to a number of decimals, halves to even. As ``numpy.round``; the result has no derivative."""
     @property

@@ -5,7 +5,7 @@ Imports tape and storage below.  Next: inplace.pyx.
 """
 cimport cython
 cimport numpy as cnp
-from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyTypeObject
+from cpython.object cimport Py_EQ, Py_GT, Py_LE, Py_LT, Py_NE, PyTypeObject
 from cpython.buffer cimport PyObject_GetBuffer
 
 from libc.string cimport memcmp, memcpy
@@ -21,7 +21,7 @@ from .tape cimport (
     ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node,
 )
 from .walk cimport walk_back
-from .types cimport F32, F64, OTHER, compiled
+from .types cimport F32, F64, compiled
 
 from .tape import add_hook
 
@@ -40,12 +40,10 @@ UFUNCS = {}                               # numpy.add -> function; __array_ufunc
 
 
 def register(name, function, *, method=False, numpy=None, ufunc=None):
-    """Make a function known: under `name`, as a Tensor method, and to NumPy's protocols."""
-    FUNCTIONS[name] = function
-    if numpy is not None:
-        FUNCTIONS[numpy] = function
-    if ufunc is not None:
-        UFUNCS[ufunc] = function
+    """Make a function known: under `name`, as a Tensor method, and to NumPy's protocols.  One function a name."""
+    for table, key in ((FUNCTIONS, name), (FUNCTIONS, numpy), (UFUNCS, ufunc)):
+        if key is not None and table.setdefault(key, function) is not function:
+            raise ValueError(f"register: {key} is the name of {table[key]!r} already")
     if method:
         install(name if method is True else method, function)
     return function
@@ -184,6 +182,12 @@ cdef Tensor coerce(str name, object x, Tensor other):
     return None
 
 
+cdef object no_operator(str name, object a, object b, str remedy):
+    if (coerce(name, b, a) if isinstance(a, Tensor) else coerce(name, a, b)) is None:
+        return NotImplemented             # the other operand may know what to do
+    raise TypeError(f"{name}: fastad has no rule for it; {remedy}")
+
+
 cdef bint foreign(object x):
     """Whether NumPy takes x for an array, as it does a pandas column or a memoryview; not what asks to be left alone."""
     return (hasattr(x, "__array__") or hasattr(x, "__array_interface__") or PyObject_CheckBuffer(x)) \
@@ -198,7 +202,8 @@ def checked(str name, x):
 # ---- leaves --------------------------------------------------------------------------------------------
 cdef object refuse(Tensor t, str what):
     return TypeError(f"{what}: this tensor of shape {t.shape} requires a gradient, and NumPy would drop it; use "
-                     f"x.detach().numpy() for the numbers, or fastad's own functions to stay on the tape")
+                     f"x.detach().numpy() for the numbers, or fastad's own functions to stay on the tape (stack, concatenate "
+                     f"or where, instead of writing into an array)")
 
 
 cdef LeafState leaf_state(Tensor t):
@@ -481,6 +486,18 @@ cdef class Tensor:
 
     def __truediv__(a, b):
         return operators.divide(a, b)
+
+    def __floordiv__(a, b):
+        return no_operator("floor_divide", a, b, "floor(a / b), whose derivative is 0, is fastad.floor(a / b)")
+
+    def __mod__(a, b):
+        return no_operator("remainder", a, b, "write a - fastad.floor(a / b) * b")
+
+    def __divmod__(a, b):
+        return no_operator("divmod", a, b, "write q = fastad.floor(a / b) and a - q * b")
+
+    def __round__(self, ndigits=None):
+        raise TypeError("round: fastad has no rule for it; x.round() gives a tensor without derivative, round(x.item()) a number")
 
     def __pow__(a, b, mod):
         if mod is not None:

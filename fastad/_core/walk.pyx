@@ -10,7 +10,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 import os
 
 from .arrays cimport add, copy
-from .storage cimport Array, Layout, give_back, resize, same, shape_of, writes, zeros
+from .storage cimport Array, give_back, resize, same, shape_of, writes, zeros
 from .tape cimport (
     ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
     exclusive, lent, out_layout, release,
@@ -106,7 +106,7 @@ cdef int put_back(Walk walk) noexcept:
 cdef bint sort(Walk walk, list roots) except -1:
     """Fill walk.order by an iterative depth-first search, inputs before outputs.
 
-    False if another thread is walking part of this graph; nothing is left stamped then."""
+    False if another thread is walking part of this graph; no walk has the stamp that is left on some nodes then."""
     cdef Frame* stack = NULL
     cdef Py_ssize_t depth = 0, room = 0
     cdef PyObject* node
@@ -291,7 +291,7 @@ cdef int run_vjp(Walk walk, Node node) except -1:
             if walk.recording:
                 deliver_tensor(walk, node, i, results[i])
             else:
-                deliver(walk, node, i, lent.unwrap(results[i]))
+                deliver(walk, node, i, lent.unwrap(results[i], node.prim, "its vjp"))
     finally:
         switch_recording(before)
     return 0
@@ -334,12 +334,12 @@ cdef int run_hooks(Walk walk, Node node) except -1:
             given = hook(as_tensor(walk, slot[0]))
             if given is None:
                 continue
-            if not same(lent.unwrap(given).layout, out_layout(node, k)):
+            if not same(lent.unwrap(given, node.prim, "a hook").layout, out_layout(node, k)):
                 raise ValueError(f"{node.prim.name}: a hook returned a gradient of shape {given.shape} and dtype "
                                  f"{given.dtype}, expected {shape_of(out_layout(node, k))} and "
                                  f"{out_layout(node, k).dtype}")
             if not walk.recording:
-                given = lent.unwrap(given)
+                given = lent.unwrap(given, node.prim, "a hook")
             Py_DECREF(<object> slot[0])
             Py_INCREF(given)
             slot[0] = <PyObject*> given

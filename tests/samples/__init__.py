@@ -37,6 +37,6 @@ def registry():
     import fastad._core.primitives as families
 
     found = {}
-    for module in pkgutil.iter_modules(families.__path__):
-        found |= getattr(importlib.import_module(f"{families.__name__}.{module.name}"), "PRIMITIVES", {})
+    for name in families.FAMILIES:
+        found |= getattr(importlib.import_module(f"{families.__name__}.{name}"), "PRIMITIVES", {})
     return found

@@ -70,7 +70,8 @@ assert_type(fa.autograd.grad(loss, [x], retain_graph=True), tuple[fa.Tensor, ...
 assert_type(fa.autograd.grad(loss, x, allow_unused=True), tuple[fa.Tensor | None, ...])
 
 
-@fa.no_grad()
+@fa.enable_grad()
+@fa.no_grad
 def evaluate(scale: float) -> fa.Tensor:
     return x * scale
 

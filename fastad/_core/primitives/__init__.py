@@ -1,23 +1,32 @@
-"""Level 4: the primitives, one module per family; each registers its functions when it is imported.
+"""Level 4: the primitives, one module a family; each registers its functions when it is imported."""
 
-    elementwise   every row of csrc/rows.def, where, clip
-    shape         reshape, transpose, concatenate, pad, astype, ...
-    reduction     sum, mean, logsumexp, cumsum; extreme: prod, max, min; squares: what var and norm are made of
-    index         x[...] in all of NumPy's forms, scatter, take
-    matmul        matmul, linear
-    products      dot, inner, outer, tensordot
-    einsum        einsum
-    loss          softmax, log_softmax, cross_entropy, ...
-    optimizer     the compiled steps of fastad.optim
-"""
+FAMILIES = (
+    "elementwise",                        # every row of csrc/rows.def
+    "functions",                          # their public functions; leaky_relu, elu, gelu, clip, ...
+    "select",                             # where
+    "shape",                              # reshape, ravel, expand_dims, squeeze, broadcast_to; how axes are read
+    "permute",                            # transpose, swapaxes, moveaxis
+    "part",                               # slices, flip, diagonal, split
+    "join",                               # concatenate, stack, astype, copy
+    "arrange",                            # roll, tile, repeat, pad, tril, triu
+    "reduction",                          # sum, mean, logsumexp, cumsum
+    "extreme",                            # max, min, prod, argmax, argmin
+    "squares",                            # the sum of squares, about zero or about the mean
+    "norms",                              # var, std, norm
+    "index",                              # x[...] in all of NumPy's forms, scatter, take, take_along_axis
+    "matmul",                             # matmul, linear
+    "products",                           # dot, inner, outer, tensordot
+    "einsum",                             # einsum
+    "softmax",                            # softmax, log_softmax
+    "loss",                               # cross_entropy, mse_loss, ...
+    "plain",                              # comparisons, tests, positions, rounding: no derivatives
+    "optimizer",                          # the compiled steps of fastad.optim
+)
 
 
 def load():
     """Import every family, so that the tables of operators, functions and methods are full."""
-    import os
-    from importlib import import_module, machinery
+    from importlib import import_module
 
-    suffixes = tuple(machinery.all_suffixes())
-    names = {file.partition(".")[0] for folder in __path__ for file in os.listdir(folder) if file.endswith(suffixes)}
-    for name in sorted(names - {"__init__"}):
+    for name in FAMILIES:
         import_module(f"{__name__}.{name}")

@@ -19,6 +19,14 @@ def as_tensor(x):
     return x if isinstance(x, Tensor) else _as_tensors(x)[0]
 
 
+def whole(name, what, x):
+    """Integers as an array; none, which NumPy takes for floats, are integers too."""
+    x = checked(name, x)
+    if x.dtype.kind not in "iub" and x.size:
+        raise TypeError(f"{name}: {what} must be integers, got {x.dtype}")
+    return x.astype(np.intp) if x.dtype.kind not in "iub" else x
+
+
 def roll(a, shift, axis=None):
     """`a` with its elements moved on by `shift`, those that leave the end entering at the front.
 
@@ -42,7 +50,7 @@ def roll(a, shift, axis=None):
     a = as_tensor(a)
     if axis is None:
         return roll(a.ravel(), shift, 0).reshape(a.shape)
-    moves = np.broadcast(np.asarray(shift), np.asarray(axis))
+    moves = np.broadcast(whole("roll", "shift", shift), np.asarray(axis))
     if moves.ndim > 1:
         raise ValueError(f"roll: shift {shift} and axis {axis} must be integers or tuples of them")
     y = a.copy()
@@ -72,7 +80,7 @@ def tile(A, reps):
     tensor([1, 2, 1, 2])
     """
     A = as_tensor(A)
-    reps = tuple(int(r) for r in np.atleast_1d(reps))
+    reps = tuple(int(r) for r in np.atleast_1d(whole("tile", "reps", reps)))
     if any(r < 0 for r in reps):
         raise ValueError(f"tile: repetitions must not be negative, got {reps}")
     ndim = max(len(reps), A.ndim)
@@ -111,9 +119,7 @@ def repeat(a, repeats, axis=None):
     if axis is None:
         a, axis = a.ravel(), 0
     k = axis_of("repeat", axis, a.ndim)
-    shape, counts = a.shape, checked("repeat", repeats)
-    if counts.dtype.kind not in "iub":
-        raise TypeError(f"repeat: repeats must be integers, got {counts.dtype}")
+    shape, counts = a.shape, whole("repeat", "repeats", repeats)
     if counts.ndim > 1 or counts.size not in (1, shape[k]):
         raise ValueError(f"repeat: repeats has shape {counts.shape}; axis {k} of shape {shape} needs one number or "
                          f"{shape[k]}")

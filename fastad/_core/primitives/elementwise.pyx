@@ -3,19 +3,18 @@
 A row gives the value and derivative as text.  Compiled in csrc/ they are the kernels; evaluated here over
 Tensors they are the traced rule, from which come derivatives of any order.  Next: functions.pyx, their public faces.
 """
-cimport cython
 
 import numpy as np
 
-from ..arrays cimport GIL_SIZE, broadcast_layouts, cast, contiguous, fill, map1, map2, map3, map_back
-from ..kernels cimport FAD_A, FAD_B, FAD_Y, K, fad_map_fn, fad_row
+from ..arrays cimport GIL_SIZE, broadcast_layouts, contiguous, map1, map2, map_back
+from ..kernels cimport FAD_A, FAD_B, FAD_Y, K, fad_map_fn
 from ..kernels import rows, rule_text
-from ..storage cimport Array, Layout, dense, dense_as, dtype_of, empty, same_shape, scalar
+from ..storage cimport Array, Layout, dense_as, empty
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
-from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record1, record2, record_n, result_from, wrap
+from ..tensor cimport Tensor, coerce, ndarray, operators, produced, record1, record2, result_from, wrap
 from ..numpy_forms import run_numpy
 from ..tensor import FUNCTIONS
-from ..types cimport F32, F64, OTHER, compiled
+from ..types cimport compiled
 
 # rows whose text is also the derivative of the complex function
 HOLOMORPHIC = frozenset(
@@ -63,7 +62,8 @@ cdef class Row(Primitive):
 
     cdef int check_complex(self, Tensor x) except -1:
         if not self.holomorphic and x.arr.layout.dtype.kind == "c":
-            raise TypeError(f"{self.name}: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
+            raise TypeError(f"{self.name}: no derivative rule for complex tensors; use x.astype(float), which keeps the real "
+                            f"part, or detach()")
         return 0
 
 

@@ -17,7 +17,7 @@ from ..tensor import FUNCTIONS, register
 from ..types cimport I64, MAX_NDIM, compiled
 from .part cimport cut_rule, select
 from .reduction cimport arguments, axes_tuple, check_real, kept, mark, put_back, unsupported
-from .shape cimport axes_of, axis_of
+from .shape cimport axes_of, axis_of, flag
 
 
 ctypedef void (*back_fn)(Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, const void* x, const void* y,
@@ -93,15 +93,19 @@ cdef class Fold(Primitive):
         else:
             self.back[0], self.back[1] = <back_fn> prod_back[float], <back_fn> prod_back[double]
 
-    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+    cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
         cdef Array xa = x.arr                  # held, while the GIL may be released
         cdef Layout layout = xa.layout
         cdef int count = axes_of(self.name, axis, layout.ndim, reduced)
+        cdef bint keepdims = flag(self.name, "keepdims", keeps)
         cdef Array out
         cdef Node node
         if layout.size == 0 or not compiled(layout.code):
-            out = result_from(self.numpy(ndarray(x), axis=axes_tuple(reduced, layout.ndim), keepdims=keepdims)).arr
+            try:
+                out = result_from(self.numpy(ndarray(x), axis=axes_tuple(reduced, layout.ndim), keepdims=keepdims)).arr
+            except ValueError as error:
+                raise ValueError(f"{self.name}: {error}, got shape {x.shape}") from None
         else:
             out = reduce_axes(self.kernel, xa, reduced, keepdims)
         if not records(x):
@@ -248,7 +252,7 @@ def min(a, axis=None, out=None, keepdims=False, initial=None, where=True):
 
 
 # ---- positions ---------------------------------------------------------------------------------------
-def position(str name, Tensor x, axis, bint keepdims):
+def position(str name, Tensor x not None, axis, keeps):
     """The index of the first largest (argmax) or smallest element, of an axis or (None) of the flattened array; None
     if there is no kernel for it."""
     cdef char reduced[MAX_NDIM]
@@ -258,6 +262,7 @@ def position(str name, Tensor x, axis, bint keepdims):
     cdef Array src, out
     cdef int i, n = 0
     cdef fad_position_fn kernel
+    cdef bint keepdims = flag(name, "keepdims", keeps)
     if not compiled(layout.code) or layout.size == 0 or layout.ndim == 0:
         return None
     kernel = K.argmax[layout.code] if name == "argmax" else K.argmin[layout.code]

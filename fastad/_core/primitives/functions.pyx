@@ -5,7 +5,7 @@ Imports elementwise.  Next: select.pyx.
 import numpy as np
 
 from ..tensor cimport Tensor, as_tensor
-from ..tensor import FUNCTIONS, register
+from ..tensor import FUNCTIONS, install, register
 from .elementwise cimport Binary, Unary, binary, divide, elementwise1, power
 from .elementwise import PRIMITIVES as ROWS, TABLE
 
@@ -89,7 +89,7 @@ for _row in TABLE:
              ufunc=_ufunc if isinstance(_ufunc, np.ufunc) else None)
     for _alias in ALIASES.get(_name, ()):
         register(_alias, _f)
-install_power = register("pow", FUNCTIONS["power"], method="pow")
+install("pow", FUNCTIONS["power"])
 
 
 cdef double number(str name, object value) except? -1:

@@ -438,6 +438,8 @@ def take(a, indices, axis=None, out=None, mode="raise"):
         a, axis = FUNCTIONS["reshape"](a, (-1,)), 0
     cdef int where = axis_of("take", axis, a.ndim)
     indices = integers("take", indices)
+    if indices.size and not a.shape[where]:
+        raise IndexError(f"take: axis {where} of shape {a.shape} has no elements to take")
     if mode == "wrap":
         indices = indices % a.shape[where]
     elif mode == "clip":

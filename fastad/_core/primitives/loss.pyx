@@ -15,7 +15,7 @@ from ..storage cimport Array, Layout, dense, empty, scalar, to_ndarray
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, receive, save
 from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, result_from, wrap
 from ..tensor import FUNCTIONS, register
-from ..types cimport F32, F64, I64, compiled
+from ..types cimport F32, I64, compiled
 from .elementwise cimport elementwise2
 from .softmax cimport SOFTMAX
 

@@ -8,14 +8,8 @@ import numpy as np
 
 from ..tensor import FUNCTIONS, register
 from .arrange import as_tensor
+from .shape import axes_in_order
 from .squares import sum_of_squares
-
-
-def axes_tuple(name, axis, ndim):
-    """The axes named by None (all), an integer or a tuple, from the front."""
-    if axis is None:
-        return tuple(range(ndim))
-    return np.lib.array_utils.normalize_axis_tuple(axis, ndim, name)
 
 
 def mean_square(name, a, axis, dtype, out, ddof, keepdims, correction, where):
@@ -28,12 +22,13 @@ def mean_square(name, a, axis, dtype, out, ddof, keepdims, correction, where):
         ddof = correction
     a = as_tensor(a)
     if a.dtype.kind == "c" and a.requires_grad:
-        raise TypeError(f"{name}: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
+        raise TypeError(f"{name}: no derivative rule for complex tensors; use x.astype(float), which keeps the "
+                        f"real part, or detach()")
     dtype = np.dtype(dtype) if dtype is not None else a.dtype if a.dtype.kind in "fc" else np.dtype(np.float64)
     work = np.dtype(np.float32) if dtype == np.float16 else dtype      # as NumPy does
     if a.dtype is not work:
         a = a.astype(work, copy=False)
-    axes = axes_tuple(name, axis, a.ndim)
+    axes = axes_in_order(name, axis, a.ndim)
     n = math.prod([a.shape[k] for k in axes])
     return sum_of_squares(a, axes, keepdims, central=True) / max(n - ddof, 0), dtype
 
@@ -137,13 +132,14 @@ def norm(x, ord=None, axis=None, keepdims=False):
     x = as_tensor(x)
     if x.dtype.kind == "c":
         if x.requires_grad:
-            raise TypeError("norm: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
+            raise TypeError("norm: no derivative rule for complex tensors; use x.astype(float), which keeps the "
+                        "real part, or detach()")
         return as_tensor(np.linalg.norm(x.numpy(), ord, axis, keepdims))
     if x.dtype.kind != "f":
         x = x.astype(np.float64)
     if axis is None and (ord is None or (x.ndim == 1 and ord == 2) or (x.ndim == 2 and ord == "fro")):
         return root(sum_of_squares(x, tuple(range(x.ndim)), keepdims), 2)
-    axes = axes_tuple("norm", axis, x.ndim)
+    axes = axes_in_order("norm", axis, x.ndim)
     if len(axes) == 1:
         return vector_norm(x, ord, axes[0], keepdims)
     if len(axes) == 2:

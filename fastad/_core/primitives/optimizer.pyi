@@ -1,4 +1,4 @@
-"""Level 4: the compiled steps of fastad.optim, one call for all parameters.
+"""Level 4: the compiled steps of fastad.optim, one call for all parameters.  No primitive: nothing here is recorded.
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """

@@ -1,6 +1,6 @@
-"""Level 4: the compiled steps of fastad.optim, one call for all parameters.
+"""Level 4: the compiled steps of fastad.optim, one call for all parameters.  No primitive: nothing here is recorded.
 
-A step reads ``.grad`` of every parameter, writes the parameter in place and counts the write, so that a graph
+A step that must refuse a parameter changes none.  It reads ``.grad`` of every parameter, writes the parameter in place and counts the write, so that a graph
 which still needs the old numbers is refused.  float32 and float64 run in csrc/; other float dtypes by the same
 formula in NumPy.  Parameters without a gradient are skipped, and keep their state.
 """
@@ -23,7 +23,7 @@ def zero_grad(list params):
 
 
 cdef Array gradient(str name, Tensor p, Py_ssize_t i):
-    """The dense gradient of parameter i, checked against it; None if there is none."""
+    """The gradient of parameter i, checked against it; None if there is none."""
     if p.leaf is None or p.leaf.grad is None:
         return None
     cdef Tensor g = p.leaf.grad
@@ -31,9 +31,38 @@ cdef Array gradient(str name, Tensor p, Py_ssize_t i):
         raise ValueError(f"{name}: parameter {i} has shape {p.shape} and dtype {p.dtype}, its gradient {g.shape} and {g.dtype}")
     if p.arr.readonly:
         raise ValueError(f"{name}: parameter {i} of shape {p.shape} is read-only; make it with fastad.tensor, which copies")
-    if p.arr.layout.dtype.kind != "f":
+    if not compiled(p.arr.layout.code) and p.arr.layout.dtype.kind != "f":
         raise TypeError(f"{name}: parameter {i} is {p.dtype}; hold its real and imaginary parts as two parameters")
-    return contiguous(g.arr)
+    return g.arr
+
+
+cdef inline int check_state(str name, object state, Py_ssize_t i, Layout like) except -1:
+    if state is None:
+        return 0
+    cdef Layout own = (<Tensor?> state).arr.layout
+    if not own.contiguous or (own is not like and not same(own, like)):
+        raise ValueError(f"{name}: the state of parameter {i} has shape {shape_of(own)} and dtype {own.dtype}, the "
+                         f"parameter {shape_of(like)} and {like.dtype}")
+    return 0
+
+
+cdef int check_group(str name, list params, list first, list second=None, list third=None) except -1:
+    """Before anything is changed: the gradients of the parameters, and their states."""
+    cdef Py_ssize_t i
+    cdef Tensor p
+    check_lengths(name, params, first)
+    if second is not None:
+        check_lengths(name, params, second)
+        check_lengths(name, params, third)
+    for i in range(len(params)):
+        p = <Tensor?> params[i]
+        if gradient(name, p, i) is None:
+            continue
+        check_state(name, first[i], i, p.arr.layout)
+        if second is not None:
+            check_state(name, second[i], i, p.arr.layout)
+            check_state(name, third[i], i, p.arr.layout)
+    return 0
 
 
 cdef Array state_of(str name, list states, Py_ssize_t i, Layout like):
@@ -44,11 +73,8 @@ cdef Array state_of(str name, list states, Py_ssize_t i, Layout like):
         fill(a, 0)
         states[i] = wrap(a)
         return a
-    a = (<Tensor?> states[i]).arr
-    if not a.layout.contiguous or not same(a.layout, like):
-        raise ValueError(f"{name}: the state of parameter {i} has shape {shape_of(a.layout)} and dtype {a.layout.dtype}, the "
-                         f"parameter {shape_of(like)} and {like.dtype}")
-    return a
+    check_state(name, states[i], i, like)
+    return (<Tensor> states[i]).arr
 
 
 cdef int finish(Array own, Array written) except -1:
@@ -62,6 +88,12 @@ cdef int finish(Array own, Array written) except -1:
 cdef int check_lengths(str name, list params, list states) except -1:
     if len(states) != len(params):
         raise ValueError(f"{name}: {len(params)} parameters and {len(states)} states; use add_param_group to add parameters")
+    return 0
+
+
+cdef int sgd_options(fad_sgd* o, dict group) except -1:
+    o.lr, o.momentum, o.dampening = group["lr"], group["momentum"], group["dampening"]
+    o.weight_decay, o.nesterov, o.maximize = group["weight_decay"], group["nesterov"], group["maximize"]
     return 0
 
 
@@ -84,15 +116,19 @@ def sgd_step(list groups, list states):
     check_lengths("SGD", groups, states)
     for k in range(len(groups)):
         group, state = groups[k], states[k]
+        if k:                             # those of the first group are read before it is stepped
+            sgd_options(&o, group)
+        check_group("SGD", group["params"], state["momentum_buffer"])
+    for k in range(len(groups)):
+        group, state = groups[k], states[k]
         params, buffers = group["params"], state["momentum_buffer"]
-        o.lr, o.momentum, o.dampening = group["lr"], group["momentum"], group["dampening"]
-        o.weight_decay, o.nesterov, o.maximize = group["weight_decay"], group["nesterov"], group["maximize"]
-        check_lengths("SGD", params, buffers)
+        sgd_options(&o, group)
         for i in range(len(params)):
             p = <Tensor?> params[i]
             g = gradient("SGD", p, i)
             if g is None:
                 continue
+            g = contiguous(g)
             own = p.arr                   # another thread may give p other memory meanwhile
             to = contiguous(own)          # before its state is made, so that a step that fails here is not begun
             if o.momentum:
@@ -121,6 +157,13 @@ cdef int sgd_numpy(object p, object g, object buf, fad_sgd* o) except -1:
     return 0
 
 
+cdef int adam_options(fad_adam* o, dict group) except -1:
+    o.beta1, o.beta2 = group["betas"]
+    o.lr, o.eps, o.weight_decay = group["lr"], group["eps"], group["weight_decay"]
+    o.decoupled, o.amsgrad, o.maximize = group["decoupled_weight_decay"], group["amsgrad"], group["maximize"]
+    return 0
+
+
 def adam_step(list groups, list states):
     """One step of Adam (Kingma and Ba, 2014), or AdamW (Loshchilov and Hutter, 2017) for groups with `decoupled_weight_decay`::
 
@@ -141,18 +184,21 @@ def adam_step(list groups, list states):
     check_lengths("Adam", groups, states)
     for k in range(len(groups)):
         group, state = groups[k], states[k]
+        if k:                             # those of the first group are read before it is stepped
+            adam_options(&o, group)
+        check_lengths("Adam", group["params"], state["step"])
+        check_group("Adam", group["params"], state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"])
+    for k in range(len(groups)):
+        group, state = groups[k], states[k]
         params, means, squares = group["params"], state["exp_avg"], state["exp_avg_sq"]
         peaks, steps = state["max_exp_avg_sq"], state["step"]
-        o.beta1, o.beta2 = group["betas"]
-        o.lr, o.eps, o.weight_decay = group["lr"], group["eps"], group["weight_decay"]
-        o.decoupled, o.amsgrad, o.maximize = group["decoupled_weight_decay"], group["amsgrad"], group["maximize"]
-        for other in (means, squares, peaks, steps):
-            check_lengths("Adam", params, other)
+        adam_options(&o, group)
         for i in range(len(params)):
             p = <Tensor?> params[i]
             g = gradient("Adam", p, i)
             if g is None:
                 continue
+            g = contiguous(g)
             own = p.arr                   # another thread may give p other memory meanwhile
             m = state_of("Adam", means, i, own.layout)
             v = state_of("Adam", squares, i, own.layout)

@@ -166,7 +166,10 @@ def flip(m, axis=None):
 
 cdef Py_ssize_t clamped(object offset) except? -1:
     """An integer of any size, as a number of places that is as far outside."""
-    return max(-(1 << 62), min(1 << 62, operator.index(offset)))
+    try:
+        return max(-(1 << 62), min(1 << 62, operator.index(offset)))
+    except TypeError:
+        raise TypeError(f"diagonal: offset must be an integer, got {offset!r}") from None
 
 
 def diagonal(a, offset=0, axis1=0, axis2=1):
@@ -214,8 +217,12 @@ cdef list pieces(str name, object x, object indices_or_sections, object axis, bi
     try:
         sections = indices_or_sections
     except TypeError:
-        cuts = [slice(start, stop).indices(n)[:2]
-                for start, stop in zip([0, *indices_or_sections], [*indices_or_sections, n])]
+        try:
+            cuts = [slice(start, stop).indices(n)[:2]
+                    for start, stop in zip([0, *indices_or_sections], [*indices_or_sections, n])]
+        except TypeError:
+            raise TypeError(f"{name}: cut into an integer number of sections or at a list of integers, got "
+                            f"{indices_or_sections!r}") from None
     else:
         if sections <= 0:
             raise ValueError(f"{name}: the number of sections must be positive, got {sections}")

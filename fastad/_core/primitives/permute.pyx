@@ -10,7 +10,7 @@ from ..tape cimport Node, Primitive, Walk, deliver, wants
 from ..tensor cimport Tensor, as_tensor, produced, record1, records, wrap
 from ..tensor import install, register
 from ..types cimport MAX_NDIM
-from .shape cimport axis_of, lead_of
+from .shape cimport axes_in_order, axis_of, lead_of
 
 
 cdef Array transposed(Array a, tuple order, bint inverse):
@@ -127,13 +127,10 @@ def moveaxis(a, source, destination):
     """
     cdef Tensor t = as_tensor(a)
     cdef int ndim = t.arr.layout.ndim
-    source = [axis_of("moveaxis", i, ndim) for i in (source if isinstance(source, (tuple, list)) else (source,))]
-    destination = [axis_of("moveaxis", i, ndim)
-                   for i in (destination if isinstance(destination, (tuple, list)) else (destination,))]
+    source = axes_in_order("moveaxis", (source,) if source is None else source, ndim)
+    destination = axes_in_order("moveaxis", (destination,) if destination is None else destination, ndim)
     if len(source) != len(destination):
         raise ValueError(f"moveaxis: {len(source)} source axes and {len(destination)} destinations; give as many of both")
-    if len(set(source)) != len(source) or len(set(destination)) != len(destination):
-        raise ValueError(f"moveaxis: an axis is named twice in source {source} or destination {destination}")
     order = [i for i in range(ndim) if i not in source]
     for j, i in sorted(zip(destination, source)):
         order.insert(j, i)

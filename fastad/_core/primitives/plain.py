@@ -61,7 +61,11 @@ def through_numpy(name):
             if given is not None and given is not True:
                 raise TypeError(f"{name}: {unsupported}= is not supported")
         args = [number(name, x) if i < operands else plain(x) for i, x in enumerate(args)]
-        result = numpy_function(*args, **{k: plain(v) for k, v in kwargs.items()})
+        try:
+            result = numpy_function(*args, **{k: plain(v) for k, v in kwargs.items()})
+        except (TypeError, ValueError) as error:
+            kind = next(k for k in (np.exceptions.AxisError, ValueError, TypeError) if isinstance(error, k))
+            raise kind(f"{name}: {error}") from None
         if isinstance(result, tuple):
             return tuple([wrapped(r) if isinstance(r, np.ndarray) else r for r in result])
         return wrapped(result) if isinstance(result, (np.ndarray, np.generic)) and name not in PYTHON_RESULTS else result

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tensor import FUNCTIONS, register
 from .matmul import matmul, operands
-from .shape import axis_of
+from .shape import axes_in_order
 
 
 def dot(a, b):
@@ -26,9 +26,10 @@ def dot(a, b):
     a, b = operands("dot", a, b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
-    if b.ndim <= 2:
+    of_b = max(b.ndim - 2, 0)
+    if b.ndim <= 2 and a.shape[-1] == b.shape[of_b]:
         return matmul(a, b)
-    return tensordot(a, b, axes=(-1, -2), _name="dot")
+    return tensordot(a, b, axes=(-1, of_b), _name="dot")
 
 
 def inner(a, b, /):
@@ -79,9 +80,11 @@ def tensordot(a, b, axes=2, *, _name="tensordot"):
             raise ValueError(f"{_name}: axes={axes} of shapes {a.shape} and {b.shape}; there are 0 to {min(a.ndim, b.ndim)}")
         of_a, of_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
-        of_a, of_b = [[x] if isinstance(x, (int, np.integer)) else list(x) for x in axes]
-    of_a = [axis_of(_name, i, a.ndim) for i in of_a]
-    of_b = [axis_of(_name, i, b.ndim) for i in of_b]
+        try:
+            of_a, of_b = [[x] if isinstance(x, (int, np.integer)) else list(x) for x in axes]
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{_name}: axes must be an integer or two lists of axes, got {axes!r}") from None
+    of_a, of_b = list(axes_in_order(_name, of_a, a.ndim)), list(axes_in_order(_name, of_b, b.ndim))
     if len(of_a) != len(of_b) or any(a.shape[i] != b.shape[j] for i, j in zip(of_a, of_b, strict=True)):
         raise ValueError(f"{_name}: shapes {a.shape} and {b.shape} do not fit: axes {of_a} of the first have "
                          f"{[a.shape[i] for i in of_a]}, axes {of_b} of the second {[b.shape[i] for i in of_b]}")

@@ -15,7 +15,7 @@ from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, re
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, F64, MAX_NDIM, compiled
 from .elementwise cimport multiply
-from .shape cimport axes_of, axis_of, in_layout, lead_of, reshape_to
+from .shape cimport axes_of, axis_of, flag, in_layout, lead_of, reshape_to
 
 
 # ---- which axes --------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ cdef tuple axes_tuple(const char* reduced, int ndim):
 
 cdef int check_real(str name, Tensor x) except -1:
     if x.arr.layout.dtype.kind == "c" and records(x):
-        raise TypeError(f"{name}: no derivative rule for complex tensors; take real and imaginary parts, or detach()")
+        raise TypeError(f"{name}: no derivative rule for complex tensors; use x.astype(float), which keeps the real part, or detach()")
     return 0
 
 
@@ -116,10 +116,11 @@ cdef class Sum(Primitive):
         self.mean = mean
         self.raw = self.leads = True
 
-    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+    cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
         cdef Layout layout = x.arr.layout
         cdef int count = axes_of(self.name, axis, layout.ndim, reduced)
+        cdef bint keepdims = flag(self.name, "keepdims", keeps)
         cdef Array out
         cdef Node node
         if not compiled(layout.code) or (self.mean and layout.size == 0):
@@ -261,13 +262,14 @@ cdef class LogSumExp(Primitive):
         self.name = "logsumexp"
         self.raw = self.leads = True
 
-    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+    cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
         cdef Py_ssize_t outer, r, inner
         cdef Py_ssize_t shape[MAX_NDIM]
         cdef Array xa = x.arr                  # held, while the GIL may be released
         cdef Layout layout = xa.layout
         cdef int i, k = 0, count = axes_of("logsumexp", axis, layout.ndim, reduced)
+        cdef bint keepdims = flag("logsumexp", "keepdims", keeps)
         cdef Array out, src
         cdef Node node
         for i in range(layout.ndim):

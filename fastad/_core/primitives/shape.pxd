@@ -4,6 +4,8 @@ from ..tape cimport Node, Primitive
 from ..tensor cimport Tensor
 
 cpdef int axis_of(str name, object axis, int ndim) except -1
+cdef bint flag(str name, str what, object value) except -1
+cpdef tuple axes_in_order(str name, object axis, int ndim)
 cdef int axes_of(str name, object axis, int ndim, char* chosen) except -1
 
 cdef class PassOn(Primitive):

@@ -47,10 +47,37 @@ cdef int axes_of(str name, object axis, int ndim, char* chosen) except -1:
     for item in axis:
         i = axis_of(name, item, ndim)
         if chosen[i]:
-            raise ValueError(f"{name}: axis {i} is named twice in {axis}")
+            raise named_twice(name, i, axis)
         chosen[i] = 1
         count += 1
     return count
+
+
+cdef bint flag(str name, str what, object value) except -1:
+    """True or False, or an integer, as in NumPy; text would otherwise be True, even "no"."""
+    if value is True or value is False:
+        return value is True
+    if not PyIndex_Check(value) and not isinstance(value, np.bool_):
+        raise TypeError(f"{name}: {what} must be True or False, got {value!r}")
+    return bool(value)
+
+
+cdef object named_twice(str name, int i, object axis):
+    return ValueError(f"{name}: axis {i} is named twice in {axis}")
+
+
+cpdef tuple axes_in_order(str name, object axis, int ndim):
+    """The axes named by None (all), an integer or a tuple, counted from the front, in the order given."""
+    cdef list axes = []
+    cdef int i
+    if axis is None:
+        return tuple(range(ndim))
+    for item in (axis if isinstance(axis, (tuple, list)) else (axis,)):
+        i = axis_of(name, item, ndim)
+        if i in axes:
+            raise named_twice(name, i, axis)
+        axes.append(i)
+    return tuple(axes)
 
 
 cdef Layout in_layout(Node node, int i):
@@ -169,8 +196,7 @@ def reshape(a, shape, order="C", *, copy=None):
     cdef Py_ssize_t dims[MAX_NDIM]
     cdef Py_ssize_t size = t.arr.layout.size, known = 1
     cdef int i, free = -1, ndim = parse_shape(shape, dims)
-    if order != "C":
-        raise ValueError(f"reshape: order must be 'C', got {order!r}; transpose before and after for another order")
+    check_order("reshape", order)
     for i in range(ndim):
         if dims[i] == -1 and free < 0:
             free = i
@@ -192,6 +218,12 @@ def reshape(a, shape, order="C", *, copy=None):
         if not copy and not y.arr.is_view:
             raise ValueError(f"reshape: shape {shape} needs a copy, for the elements do not lie in order; leave out copy=False")
     return y
+
+
+cdef int check_order(str name, object order) except -1:
+    if order != "C":
+        raise ValueError(f"{name}: order must be 'C', got {order!r}; transpose before and after for another order")
+    return 0
 
 
 def reshape_method(x, /, *shape, order="C", copy=None):
@@ -216,7 +248,8 @@ def ravel(a, order="C"):
     >>> fastad.ravel(fastad.tensor([[1, 2], [3, 4]]))
     tensor([1, 2, 3, 4])
     """
-    return reshape(a, -1 if as_tensor(a).size else 0, order)
+    check_order("ravel", order)
+    return reshape(a, -1 if as_tensor(a).size else 0)
 
 
 def flatten_method(x, /, order="C"):
@@ -229,7 +262,8 @@ def flatten_method(x, /, order="C"):
     tensor([1, 2, 3, 4])
     """
     x = as_tensor(x)
-    return reshape(x, -1 if x.size else 0, order, copy=True)
+    check_order("flatten", order)
+    return reshape(x, -1 if x.size else 0, copy=True)
 
 
 def expand_dims(a, axis):

@@ -1,8 +1,6 @@
 """Level 4: softmax and log_softmax, functions of whole rows.  Next: loss.pyx."""
 cimport cython
 
-import operator
-
 import numpy as np
 
 from ..arrays cimport GIL_SIZE, contiguous
@@ -12,6 +10,7 @@ from ..tape cimport FROM_OUTPUT, Node, Walk, deliver, grad_enabled, receive, sav
 from ..tensor cimport as_tensor, ndarray, produced, record1, result_from, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport compiled
+from .shape cimport axis_of
 
 
 cdef class OverRows(Primitive):
@@ -107,10 +106,8 @@ cdef object over_axis(OverRows p, object input, object axis):
         if kind not in "biu":
             raise TypeError(f"{p.name}: the input must be real, got {x.arr.layout.dtype}")
         x = FUNCTIONS["astype"](x, np.float64)
-    axis = operator.index(axis)
-    if not -ndim <= axis < ndim:
-        raise np.exceptions.AxisError(axis, ndim, p.name)
-    if axis in (-1, ndim - 1):
+    axis = axis_of(p.name, axis, ndim)
+    if axis == ndim - 1:
         return p.apply(x)
     return FUNCTIONS["moveaxis"](p.apply(FUNCTIONS["moveaxis"](x, axis, -1)), -1, axis)
 

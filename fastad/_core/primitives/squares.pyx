@@ -15,7 +15,7 @@ from ..tensor import FUNCTIONS
 from ..types cimport MAX_NDIM, compiled
 from .elementwise cimport multiply, subtract
 from .reduction cimport arguments, axes_tuple, kept, stretched
-from .shape cimport axes_of
+from .shape cimport axes_of, flag
 
 
 @cython.final
@@ -28,7 +28,7 @@ cdef class Squares(Primitive):
         self.central = central
         self.raw = self.leads = True
 
-    cdef Tensor apply(self, Tensor x, object axis, bint keepdims):
+    cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
         cdef Py_ssize_t shape[MAX_NDIM]
         cdef Py_ssize_t outer, r, inner
@@ -38,6 +38,7 @@ cdef class Squares(Primitive):
         cdef Array src, out, centre = None
         cdef Node node
         cdef tuple axes = axes_tuple(reduced, layout.ndim)
+        cdef bint keepdims = flag(self.name, "keepdims", keeps)
         if self.central:
             centre = (<Tensor> FUNCTIONS["mean"](x.detach(), axes, keepdims=keepdims)).arr
         if not compiled(layout.code) or layout.size == 0:
@@ -87,7 +88,7 @@ cdef class Squares(Primitive):
 cdef Squares SQUARES = Squares("sum_of_squares", False), CENTRAL = Squares("squares_about_mean", True)
 
 
-def sum_of_squares(x, axis, bint keepdims, bint central=False):
+def sum_of_squares(x, axis, keepdims, bint central=False):
     """The sum of (x - c)^2 over the axes, where c is 0 or (`central`) the mean of x over them."""
     return (CENTRAL if central else SQUARES).apply(as_tensor(x), axis, keepdims)
 
