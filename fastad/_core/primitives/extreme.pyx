@@ -241,7 +241,7 @@ def min(a, axis=None, out=None, keepdims=False, initial=None, where=True):
 
 
 # ---- positions ---------------------------------------------------------------------------------------
-def position(str name, Tensor x, axis, bint keepdims):
+def position(str name, Tensor x, axis=None, bint keepdims=False):
     """The index of the first largest (argmax) or smallest element, of an axis or (None) of the flattened array; None
     if there is no kernel for it."""
     cdef char reduced[MAX_NDIM]
