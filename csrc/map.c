@@ -26,12 +26,14 @@ enum { BLOCK_BYTES = 4096, LINE_BYTES = 64 };
 /* Vectors that are filled from, or spread over, places apart take longer than a number at a time. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define SCALAR __attribute__((optimize("no-tree-vectorize")))
+#define UNROLLED _Pragma("GCC unroll 4")
 #else
 #define SCALAR
+#define UNROLLED
 #endif
 
 #define APART(TYPE) do { \
-        for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * out_stride) = *(const TYPE *)(src + i * stride); } while (0)
+        UNROLLED for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * out_stride) = *(const TYPE *)(src + i * stride); } while (0)
 SCALAR static void move_apart(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t out_stride, ptrdiff_t size)
 {
     if (size == 4) APART(uint32_t);
