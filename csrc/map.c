@@ -143,7 +143,7 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
 }
 
 /* Tiles of at most LINE_BYTES each way, transposed: to[i][j] = from[j][i]; rows of `from` are `step` apart, of `to` a line. */
-#if defined(__GNUC__)
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
 typedef uint32_t four __attribute__((vector_size(16), aligned(4), may_alias));
 typedef uint64_t two __attribute__((vector_size(16), aligned(8), may_alias));
 #define MIX __builtin_shufflevector
