@@ -27,7 +27,7 @@ RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
 OPT = [] if MSVC else (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
-KERNEL_OPT = [] if MSVC else (["-O1", "-g"] if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])
+KERNEL_OPT = [] if MSVC else (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
 # objects and libraries of different builds must not meet: an old one of the other kind would pass for up to date
 BUILD = "build" + ("/debug" if DEBUG else "") + ("/" + SANITIZE.replace(",", "-") if SANITIZE else "")

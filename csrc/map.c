@@ -26,12 +26,14 @@ enum { BLOCK_BYTES = 4096, LINE_BYTES = 64 };
 /* Vectors that are filled from, or spread over, places apart take longer than a number at a time. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define SCALAR __attribute__((optimize("no-tree-vectorize")))
+#define UNROLLED _Pragma("GCC unroll 4")
 #else
 #define SCALAR
+#define UNROLLED
 #endif
 
 #define APART(TYPE) do { \
-        for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * out_stride) = *(const TYPE *)(src + i * stride); } while (0)
+        UNROLLED for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * out_stride) = *(const TYPE *)(src + i * stride); } while (0)
 SCALAR static void move_apart(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t out_stride, ptrdiff_t size)
 {
     if (size == 4) APART(uint32_t);
@@ -141,7 +143,7 @@ void fad_map(fad_map_fn kernel, const double *param, int ndim, const ptrdiff_t *
 }
 
 /* Tiles of at most LINE_BYTES each way, transposed: to[i][j] = from[j][i]; rows of `from` are `step` apart, of `to` a line. */
-#if defined(__GNUC__)
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
 typedef uint32_t four __attribute__((vector_size(16), aligned(4), may_alias));
 typedef uint64_t two __attribute__((vector_size(16), aligned(8), may_alias));
 #define MIX __builtin_shufflevector

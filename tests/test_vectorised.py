@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 from fastad._core import kernels
+from fastad._core.storage import DEBUG
 
 REGISTER = {"v4": "zmm", "v3": "ymm", "baseline": "xmm"}
 # The rows that call libm: huge arguments of sin need a table lookup; pow and atan2 have too many special cases.
@@ -40,6 +41,8 @@ def functions():
     """{level: {name: [(address, instruction)]}} of the three copies of csrc/kernels.c."""
     if platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux":
         pytest.skip("reads x86-64 machine code in ELF files")
+    if DEBUG:
+        pytest.skip("the debug build does not optimise")
     if not shutil.which("objdump"):
         pytest.skip("no objdump: Debian's package binutils")
     objects, names = [], None

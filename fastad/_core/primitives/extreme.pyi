@@ -17,6 +17,6 @@ def max(a: ArrayLike, axis: Axes = None, out: None = None, keepdims: bool = Fals
     """The largest element, over all axes or those named; a NaN counts as the largest. Also `amax`."""
 def min(a: ArrayLike, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
     """The smallest element, over all axes or those named; a NaN counts as the smallest. Also `amin`."""
-def position(name: Any, x: Any, axis: Any, keeps: Any) -> Any: ...
+def position(name: Any, x: Any, axis: Any = None, keepdims: Any = False) -> Any: ...
 def prod(a: ArrayLike, axis: Axes = None, dtype: DType | None = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:
     """The product over all axes, or those named."""

@@ -252,7 +252,7 @@ def min(a, axis=None, out=None, keepdims=False, initial=None, where=True):
 
 
 # ---- positions ---------------------------------------------------------------------------------------
-def position(str name, Tensor x not None, axis, keeps):
+def position(str name, Tensor x not None, axis=None, keepdims=False):
     """The index of the first largest (argmax) or smallest element, of an axis or (None) of the flattened array; None
     if there is no kernel for it."""
     cdef char reduced[MAX_NDIM]
@@ -262,7 +262,7 @@ def position(str name, Tensor x not None, axis, keeps):
     cdef Array src, out
     cdef int i, n = 0
     cdef fad_position_fn kernel
-    cdef bint keepdims = flag(name, "keepdims", keeps)
+    cdef bint keeps = flag(name, "keepdims", keepdims)
     if not compiled(layout.code) or layout.size == 0 or layout.ndim == 0:
         return None
     kernel = K.argmax[layout.code] if name == "argmax" else K.argmin[layout.code]
@@ -271,7 +271,7 @@ def position(str name, Tensor x not None, axis, keeps):
     if axis is not None:
         reduced[axis_of(name, axis, layout.ndim)] = True
     for i in range(layout.ndim):
-        if keepdims or not reduced[i]:
+        if keeps or not reduced[i]:
             shape[n] = 1 if reduced[i] else layout.shape[i]
             n += 1
     out = empty(dense(I64, n, shape))

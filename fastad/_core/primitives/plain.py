@@ -76,9 +76,10 @@ def positions(name):
     """argmax or argmin: compiled for the tensors that have kernels."""
     general = through_numpy(name)
 
-    def function(a, axis=None, out=None, *, keepdims=False):
-        found = position(name, a, axis, keepdims) if isinstance(a, Tensor) and out is None else None
-        return general(a, axis, out=out, keepdims=keepdims) if found is None else found
+    def function(*args, **kwargs):
+        compiled = 0 < len(args) < 3 and isinstance(args[0], Tensor) and not kwargs.keys() - {"axis", "keepdims"}
+        found = position(name, *args, **kwargs) if compiled else None
+        return general(*args, **kwargs) if found is None else found
     return function
 
 

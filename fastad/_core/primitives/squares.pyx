@@ -4,8 +4,6 @@ Imports reduction.pyx for axes.  Next: norms.py.
 """
 cimport cython
 
-import numpy as np
-
 from ..arrays cimport GIL_SIZE, contiguous, reduced_last
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense, empty
