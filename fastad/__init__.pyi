@@ -74,9 +74,9 @@ def arctan2(a: ArrayLike, b: ArrayLike, /) -> Tensor:
     """arctan2(a, b), elementwise: ``arctan2(a, b)``."""
 def arctanh(x: ArrayLike, /) -> Tensor:
     """arctanh(x), elementwise: ``arctanh(x)``."""
-def argmax(a: ArrayLike, axis: SupportsIndex | None = None, out: None = None, *, keepdims: bool = False) -> Tensor:
+def argmax(a: ArrayLike, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor:
     """The index of the largest element, over the flattened array or an axis; the first of several. As ``numpy.argmax``; the result has no derivative."""
-def argmin(a: ArrayLike, axis: SupportsIndex | None = None, out: None = None, *, keepdims: bool = False) -> Tensor:
+def argmin(a: ArrayLike, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor:
     """The index of the smallest element, over the flattened array or an axis; the first of several. As ``numpy.argmin``; the result has no derivative."""
 def array_equal(a1: ArrayLike, a2: ArrayLike, equal_nan: bool = False) -> bool:
     """Whether two arrays have the same shape and elements. As ``numpy.array_equal``; the result has no derivative."""

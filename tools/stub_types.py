@@ -67,8 +67,6 @@ PARAMETERS = {
     "reshape.copy": "bool | None",
     "scatter.index": "Any",
     "softmax.axis": "SupportsIndex",
-    "argmax.axis": "SupportsIndex | None",
-    "argmin.axis": "SupportsIndex | None",
     "stack.axis": "SupportsIndex",
     "concatenate.axis": "SupportsIndex | None",
     "split.axis": "SupportsIndex",
@@ -132,6 +130,8 @@ SIGNATURES = {
                     ["(x1: ArrayLike, x2: ArrayLike, /, *, dtype: DType | None = None) -> Tensor"]),
     **dict.fromkeys(("isnan", "isinf", "isfinite", "logical_not", "signbit", "floor", "ceil", "trunc", "rint", "invert"),
                     ["(x: ArrayLike, /, *, dtype: DType | None = None) -> Tensor"]),
+    **dict.fromkeys(("argmax", "argmin"), [
+        "(a: ArrayLike, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor"]),
     **dict.fromkeys(("any", "all"), ["(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Tensor"]),
     "nonzero": ["(a: ArrayLike) -> tuple[Tensor, ...]"],
     "round": ["(a: ArrayLike, decimals: SupportsIndex = 0) -> Tensor"],

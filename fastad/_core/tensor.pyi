@@ -39,9 +39,9 @@ class Tensor:
         """arctan(x), elementwise: ``arctan(x)``."""
     def arctanh(x, /) -> Tensor:
         """arctanh(x), elementwise: ``arctanh(x)``."""
-    def argmax(a, axis: SupportsIndex | None = None, out: None = None, *, keepdims: bool = False) -> Tensor:
+    def argmax(self, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor:
         """The index of the largest element, over the flattened array or an axis; the first of several. As ``numpy.argmax``; the result has no derivative."""
-    def argmin(a, axis: SupportsIndex | None = None, out: None = None, *, keepdims: bool = False) -> Tensor:
+    def argmin(self, axis: SupportsIndex | None = None, *, keepdims: bool = False) -> Tensor:
         """The index of the smallest element, over the flattened array or an axis; the first of several. As ``numpy.argmin``; the result has no derivative."""
     def astype(x, dtype: DType, order: Order = 'K', casting: Casting = 'unsafe', subok: bool = True, copy: bool = True, *, device: Literal["cpu"] | None = None) -> Tensor:
         """x in another dtype."""
