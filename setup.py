@@ -23,11 +23,12 @@ X86 = platform.machine().lower() in ("x86_64", "amd64") and "arm64" not in os.en
 # a*b + c may be one instruction: vmath.h is written so that its results hold either way
 MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-D_GNU_SOURCE"]
 # nothing is thrown through C: without the tables for it the wheel is a twentieth smaller
+DEBUGGING = ["-O1", "-g", "-UNDEBUG"]
 RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
-OPT = [] if MSVC else (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
+OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
-KERNEL_OPT = [] if MSVC else (["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])
+KERNEL_OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
 # objects and libraries of different builds must not meet: an old one of the other kind would pass for up to date
 BUILD = "build" + ("/debug" if DEBUG else "") + ("/" + SANITIZE.replace(",", "-") if SANITIZE else "")
