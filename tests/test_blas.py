@@ -61,8 +61,8 @@ def suites():
                for name in LIBRARIES}
     yield running
     for process in running.values():
-        process.kill()
-        process.wait()
+        with process:                      # closes its pipe
+            process.kill()
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
