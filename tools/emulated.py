@@ -31,15 +31,15 @@ def main():
         sys.exit("qemu-x86_64 is needed (Debian: apt-get install qemu-user)")
     env = {k: v for k, v in os.environ.items() if k != "FASTAD_CPU"}
     env |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "FASTAD_ACCURACY": "1"}
-    running = {}
-    for processor, expected in PROCESSORS.items():
-        python = [emulator, "-cpu", processor, sys.executable]
+    emulated = {name: [emulator, "-cpu", name, sys.executable] for name in PROCESSORS}
+    for processor, python in emulated.items():
         chosen = subprocess.run([*python, "-c", SHOWN], env=env, cwd=TESTS, capture_output=True, text=True, timeout=SECONDS)
-        if chosen.stdout.strip() != expected:
-            sys.exit(f"{processor} chose {chosen.stdout.strip()!r}, not {expected}\n{chosen.stderr}")
-        tests = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SELECTED, "-k", NOT]
-        running[processor] = subprocess.Popen(tests, env=env, cwd=TESTS, text=True,
-                                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if chosen.stdout.strip() != PROCESSORS[processor]:
+            sys.exit(f"{processor} chose {chosen.stdout.strip()!r}, not {PROCESSORS[processor]}\n{chosen.stderr}")
+    tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *SELECTED, "-k", NOT]
+    running = {processor: subprocess.Popen([*python, *tests], env=env, cwd=TESTS, text=True,
+                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+               for processor, python in emulated.items()}
     failed = []
     for processor, process in running.items():
         try:
