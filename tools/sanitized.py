@@ -27,11 +27,7 @@ LEFT_OUT = {
 
 # every family of kernels (forward and backward, writing and adding), layouts, views, products, walks, exchange, and every
 # allocation of programs with optimizers and writing in place: half a minute
-SMOKE = """
-    test_operations.py::test_raw_tier_adds test_rows.py::test_unary test_rows.py::test_binary
-    test_shape.py test_index.py test_matmul.py test_tape.py test_exchange.py
-    test_allocation_failure.py::test_every_allocation_of_arrays_and_walks
-""".split()
+SMOKE = ["test_operations.py::test_raw_tier_adds", "test_rows.py::test_unary", "test_rows.py::test_binary", "test_shape.py", "test_index.py", "test_matmul.py", "test_tape.py", "test_exchange.py", "test_allocation_failure.py::test_every_allocation_of_arrays_and_walks"]
 
 
 def library(name):
