@@ -14,7 +14,11 @@ TESTS = Path(__file__).resolve().parent.parent / "tests"
 # the oldest processor that NumPy still runs on (SSE4.2), and the first with AVX2; this emulation has no AVX-512
 PROCESSORS = {"Nehalem": "baseline", "Haswell": "v3"}
 # values and derivatives of every row, in float32 and float64, written and added; how far from mathematics; products
-SELECTED = ["test_rows.py::test_unary", "test_rows.py::test_binary", "test_accuracy.py::test_value", "test_accuracy.py::test_softmax_and_its_kin", "test_operations.py::test_raw_tier_adds", "test_matmul.py::test_nan_and_infinity_come_through", "test_matmul.py::test_old_numbers_in_the_result_do_not_count"]
+SELECTED = [
+    "test_rows.py::test_unary", "test_rows.py::test_binary", "test_accuracy.py::test_value",
+    "test_accuracy.py::test_softmax_and_its_kin", "test_operations.py::test_raw_tier_adds",
+    "test_matmul.py::test_nan_and_infinity_come_through", "test_matmul.py::test_old_numbers_in_the_result_do_not_count",
+]
 NOT = "not (0d or empty or row or column or scalar or deep)"      # shapes; the loops are the same
 SECONDS = 600                                                     # nothing takes that long
 

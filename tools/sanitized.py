@@ -1,4 +1,4 @@
-"""Runs the suite on a build with sanitizers (`make sanitize` makes one): `python tools/sanitized.py [smoke] [pytest's arguments]`.
+"""Runs the suite on a build with sanitizers, which `make sanitize` makes: `tools/sanitized.py [smoke] [pytest's arguments]`.
 
 Every report counts, also one from a process that a test started and whose end it did not look at: the sanitizers write
 into files, and an error in any file is a failure.
@@ -15,27 +15,32 @@ TESTS = HERE.parent / "tests"
 COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC")).split()
 
 # CPython never frees what it interns and what modules keep, so the search for leaks at exit is off; that nothing of ours is
-# left is counted by test_allocation_failure.py and test_memory.py.  Absurd sizes are asked for, and refused, as by any malloc
+# left is counted by test_allocation_failure.py and test_memory.py.  Absurd sizes are asked for, and refused as by malloc
 ADDRESS = "detect_leaks=0:allocator_may_return_null=1:abort_on_error=1:malloc_context_size=12:quarantine_size_mb=64"
 UNDEFINED = "halt_on_error=1:abort_on_error=1:print_stacktrace=1"
 
 # not run here, and why
 LEFT_OUT = {
     "tests/test_typing.py": "mypy and the stubs, nothing of the core",
-    "tests/test_memory.py::test_training_without_the_collector_does_not_grow": "freed memory is held back, to see its use",
+    "tests/test_memory.py::test_training_without_the_collector_does_not_grow": "freed memory is held back for a while",
 }
 
 # every family of kernels (forward and backward, writing and adding), layouts, views, products, walks, exchange, and every
 # allocation of programs with optimizers and writing in place: half a minute
-SMOKE = ["test_operations.py::test_raw_tier_adds", "test_rows.py::test_unary", "test_rows.py::test_binary", "test_shape.py", "test_index.py", "test_matmul.py", "test_tape.py", "test_exchange.py", "test_allocation_failure.py::test_every_allocation_of_arrays_and_walks"]
+SMOKE = [
+    "test_operations.py::test_raw_tier_adds", "test_rows.py::test_unary", "test_rows.py::test_binary", "test_shape.py",
+    "test_index.py", "test_matmul.py", "test_tape.py", "test_exchange.py",
+    "test_allocation_failure.py::test_every_allocation_of_arrays_and_walks",
+]
 
 
 def library(name):
     """The runtime library of the compiler that built the package."""
-    found = subprocess.run([*COMPILER, f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
-    if not os.path.isabs(found):
+    asked = subprocess.run([*COMPILER, f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+    path = asked.stdout.strip()
+    if not os.path.isabs(path):
         sys.exit(f"{' '.join(COMPILER)} has no {name}: gcc is needed, with its sanitizers (Debian: apt-get install gcc)")
-    return found
+    return path
 
 
 def environment(reports):
@@ -85,7 +90,8 @@ def main(arguments):
         reports = Path(folder)
         env = environment(reports)
         proof(env, reports)
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments], env=env, cwd=TESTS)
+        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        done = subprocess.run([*pytest, *arguments], env=env, cwd=TESTS)
         errors = found(reports)
     for error in errors[:5]:
         print("", *error.splitlines()[:60], sep="\n")
