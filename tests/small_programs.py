@@ -51,6 +51,11 @@ def numbers(*shape, dtype=np.float32):
     return np.sin(np.arange(1, 1 + int(np.prod(shape)))).reshape(shape).astype(dtype)
 
 
+@cache
+def positive(*shape):
+    return numbers(*shape) > 0
+
+
 def elementwise(record):
     x = record.leaf(numbers(5, 7))
     y = fa.tanh(x) * fa.exp(x) / (1 + x * x) - fa.sqrt(fa.abs(x) + 1)
@@ -295,7 +300,7 @@ def activations(record):
 
 def choosing(record):
     a, b = record.leaf(numbers(4, 9)), record.leaf(numbers(9) + 1)
-    y = fa.where(a > b, a * 2, b) + fa.minimum(a, b) + a.min(axis=1, keepdims=True)
+    y = fa.where(positive(4, 9), a * 2, b) + fa.minimum(a, b) + a.min(axis=1, keepdims=True)
     y.sum().backward()
     record.mark()
     return y, a.grad, b.grad
