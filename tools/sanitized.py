@@ -83,7 +83,7 @@ def main(arguments):
     arguments = arguments[smoke:]
     if smoke:
         arguments += [*SMOKE, "-k", "not deep"]     # 10,000 nodes, for minutes
-    elif not any(a.startswith("test_") for a in arguments):
+    elif not any(a.startswith(("test_", "--pyargs")) for a in arguments):
         arguments += [".", "--pyargs", "fastad"]
     arguments += [f"--deselect={name}" for name in LEFT_OUT]
     with tempfile.TemporaryDirectory() as folder:
