@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo test bench contract build debug lint stubs sdist wheel clean compiler always
+.PHONY: demo test sanitize emulate bench contract build debug lint stubs sdist wheel clean compiler always
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -27,6 +27,17 @@ demo: $(VENV)/installed-demo
 
 test: $(VENV)/installed-test
 	cd tests && $(BIN)/python -m pytest . --pyargs fastad     # not from here, where the sources would hide the package
+
+# the tests on a debug build under the sanitizers of gcc, in an environment of its own; SANITIZE=smoke runs a part of them
+# (about a minute), SANITIZE='test_tape.py -k chain' what is named
+sanitize:
+	FASTAD_DEBUG=1 FASTAD_SANITIZE=address,undefined \
+	  $(MAKE) --no-print-directory VENV=build/sanitize build/sanitize/installed-test
+	build/sanitize/bin/python tools/sanitized.py $(SANITIZE)
+
+# the tests of the kernels on processors that are not this one, by qemu's emulation of a program (Debian: qemu-user)
+emulate: $(VENV)/installed-test
+	$(BIN)/python tools/emulated.py
 
 # a module of bench/ on the installed package
 FROM_HERE = $(BIN)/python -P -c "import runpy, sys; sys.path.append('.'); del sys.argv[0]; \

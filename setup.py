@@ -1,7 +1,8 @@
 """Build of the compiled core: the only place where extensions, compiler flags and directives stand.
 
 FASTAD_DEBUG=1 builds with bounds checks, C assertions and symbols, and every array in memory of its own, so that an
-address sanitizer sees all of them.  FASTAD_SANITIZE=address,undefined adds those sanitizers.
+address sanitizer sees all of them.  FASTAD_SANITIZE=address,undefined adds those sanitizers.  FASTAD_JOBS=2 builds two
+modules at a time.
 """
 import os
 import platform
@@ -15,6 +16,7 @@ from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("FASTAD_DEBUG", "") not in ("", "0")
 SANITIZE = os.environ.get("FASTAD_SANITIZE", "")
+JOBS = int(os.environ.get("FASTAD_JOBS", 0))
 MSVC = sys.platform == "win32"
 # macOS builds for the other processor by ARCHFLAGS
 X86 = platform.machine().lower() in ("x86_64", "amd64") and "arm64" not in os.environ.get("ARCHFLAGS", "") and not MSVC
@@ -22,8 +24,8 @@ X86 = platform.machine().lower() in ("x86_64", "amd64") and "arm64" not in os.en
 # no -march=native and no -ffast-math: NaN, infinities and denormals keep their meaning on every machine
 # a*b + c may be one instruction: vmath.h is written so that its results hold either way
 MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-D_GNU_SOURCE"]
+DEBUGGING = ["-O0", "-g", "-UNDEBUG"]
 # nothing is thrown through C: without the tables for it the wheel is a twentieth smaller
-DEBUGGING = ["-O1", "-g", "-UNDEBUG"]
 RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
 OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
@@ -70,7 +72,7 @@ def extension(path):
 
 def translated(paths, **directives):
     modules = cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives,
-                        build_dir=f"{BUILD}/cython", nthreads=int(os.environ.get("FASTAD_JOBS", 0)), emit_linenums=DEBUG)
+                        build_dir=f"{BUILD}/cython", nthreads=JOBS, emit_linenums=DEBUG)
     for module in modules:
         mend(Path(module.sources[0]))
     return modules
@@ -116,5 +118,5 @@ if __name__ == "__main__":
         ext_modules=translated([p for p in MODULES if p.stem != "tensor"])
         + translated([p for p in MODULES if p.stem == "tensor"], **{"binding": False, "embedsignature.format": "clinic"}),
         cmdclass={"build_ext": BuildLevels},
-        options={"build": {"build_base": BUILD}},
+        options={"build": {"build_base": BUILD}, "build_ext": {"parallel": JOBS or None}},
     )

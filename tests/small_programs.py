@@ -51,6 +51,11 @@ def numbers(*shape, dtype=np.float32):
     return np.sin(np.arange(1, 1 + int(np.prod(shape)))).reshape(shape).astype(dtype)
 
 
+@cache
+def positive(*shape):
+    return numbers(*shape) > 0
+
+
 def elementwise(record):
     x = record.leaf(numbers(5, 7))
     y = fa.tanh(x) * fa.exp(x) / (1 + x * x) - fa.sqrt(fa.abs(x) + 1)
@@ -285,6 +290,41 @@ def views(record):
     return y, x.grad
 
 
+def activations(record):
+    x = record.leaf(numbers(3, 11, dtype=np.float64))
+    y = fa.gelu(x) + fa.silu(x) * fa.softplus(x) + fa.leaky_relu(x, 0.1) - fa.clip(x, -0.5, 0.5) + fa.softmax(x, axis=0)
+    y.sum().backward(fa.tensor(2.0, dtype=np.float64))
+    record.mark()
+    return y, x.grad
+
+
+def choosing(record):
+    a, b = record.leaf(numbers(4, 9)), record.leaf(numbers(9) + 1)
+    y = fa.where(positive(4, 9), a * 2, b) + fa.minimum(a, b) + a.min(axis=1, keepdims=True)
+    y.sum().backward()
+    record.mark()
+    return y, a.grad, b.grad
+
+
+def sums_of_gradients(record):
+    x, y = record.leaf(numbers(30)), record.leaf(numbers(30) + 2)
+    for k in range(3):                    # .grad grows from walk to walk
+        (x * y + x / y * k).sum().backward()
+        record.mark()
+    first, second = fa.autograd.grad([(x * y * x).sum()], [x, y])
+    return x.grad, y.grad, first, second
+
+
+def subclasses(record):
+    p, q = nn.Parameter(fa.tensor(numbers(8, 3))), nn.Parameter(fa.tensor(numbers(3)))
+    record.watch(p, q)
+    h = (p * q + q).detach().clone().requires_grad_()
+    record.watch(h)
+    (h * p).sum().backward()
+    record.mark()
+    return h, h.grad, p.grad
+
+
 def many_axes(record):
     x = record.leaf(numbers(2, 3, 1, 2, 1, 3, 2))
     y = fa.moveaxis(x, 1, -1) * numbers(2, 1, 2, 1, 3, 1, 3)
@@ -315,7 +355,7 @@ def through_numpy(record):
 PROGRAMS = [
     elementwise, broadcasting, reductions, norms, products, strided_products, classification, indexing, fancy_indexing, joining,
     einstein, in_place, second_derivative, transforms, sgd, adam, adamw, training, exchange, hooks, retained, deep, views,
-    many_axes, casting, through_numpy,
+    activations, choosing, sums_of_gradients, subclasses, many_axes, casting, through_numpy,
 ]
 
 # these call NumPy, which does not always say MemoryError when Python has no memory for an object
