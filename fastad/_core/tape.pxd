@@ -9,11 +9,11 @@ cdef class Primitive:
     """The rules of one operation.  A subclass states them in one block, beside its forward function."""
     cdef readonly str name
     cdef bint raw                       # `backward` exists, for float32 and float64
-    cdef bint leads                     # `vjp` takes cotangents with extra leading axes
     cdef int backward(self, Node node, Array g, Walk walk) except -1
 
 cdef class More:
-    """What the few nodes need that have more than three inputs, two saved values, one output, or hooks."""
+    """What the few nodes need that have more than three inputs, two saved values, one output, or hooks.  No primitive has
+    several outputs yet; those of linear algebra and of sequences will."""
     cdef list inputs, outs              # edges from the fourth on
     cdef list saved, versions, kinds    # saved values from the third on
     cdef list layouts                   # of outputs from the second on

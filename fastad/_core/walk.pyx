@@ -279,10 +279,7 @@ cdef int run_vjp(Walk walk, Node node) except -1:
             g = as_tensor(walk, walk.grads[node.slot])
         else:
             g = tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)])
-        if walk.lead and not node.prim.leads:
-            results = loop_vjp(node, values, g)
-        else:
-            results = node.prim.vjp(node, values, g)
+        results = node.prim.vjp(node, values, g)
         if len(results) != node.n_in:
             raise RuntimeError(f"{node.prim.name}: its vjp returned {len(results)} cotangents for {node.n_in} inputs")
         for i in range(node.n_in):
@@ -295,18 +292,6 @@ cdef int run_vjp(Walk walk, Node node) except -1:
     finally:
         switch_recording(before)
     return 0
-
-
-cdef tuple loop_vjp(Node node, tuple values, object g):
-    """A rule that takes one cotangent at a time, for several (one leading axis at a time, from the last)."""
-    import fastad
-    first = g[0] if isinstance(g, tuple) else g
-    lead = first.shape[:first.ndim - len(node.out_shape)]
-    if not lead:
-        return node.prim.vjp(node, values, g)
-    parts = [loop_vjp(node, values, tuple([None if x is None else x[k] for x in g]) if isinstance(g, tuple) else g[k])
-             for k in range(lead[0])]
-    return tuple([None if column[0] is None else fastad.stack(list(column)) for column in zip(*parts)])
 
 
 cdef int make_own(Walk walk, PyObject** slot) except -1:

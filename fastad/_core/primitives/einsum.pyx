@@ -183,7 +183,6 @@ cdef class Einsum(Primitive):
     the gradient of one operand is the einsum of g with the others, with its labels as the result"""
     def __cinit__(self):
         self.name = "einsum"
-        self.leads = True
 
     cdef Tensor apply(self, list operands, tuple terms, str result):
         cdef dict sizes = lengths(terms, [x.shape for x in operands])

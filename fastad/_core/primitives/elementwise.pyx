@@ -45,7 +45,6 @@ cdef class Row(Primitive):
         for j in range(self.row.arity):
             self.passes[j] = self.texts[j] == "g"
         self.raw = True
-        self.leads = True
         self.holomorphic = self.name in HOLOMORPHIC
         return 0
 

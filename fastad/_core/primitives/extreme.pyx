@@ -83,7 +83,7 @@ cdef class Fold(Primitive):
     def __cinit__(self, str name, bint extreme):
         self.name = name
         self.extreme = extreme
-        self.raw = self.leads = True
+        self.raw = True
         self.numpy = getattr(np, name)
         self.kernel = <fad_reduce_fn*> K.prod
         if extreme:

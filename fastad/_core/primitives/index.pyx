@@ -312,7 +312,7 @@ cdef class GetItem(Primitive):
     """y = x[index]; dx = zeros with g added at [index]"""
     def __cinit__(self):
         self.name = "getitem"
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, object index):
         cdef Region r
@@ -356,7 +356,7 @@ cdef class Scatter(Primitive):
     """y = zeros with x added at [index]; dx = g[index]"""
     def __cinit__(self):
         self.name = "scatter"
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, object index, tuple shape):
         cdef Py_ssize_t dims[MAX_NDIM]

@@ -43,7 +43,7 @@ cdef class Join(Primitive):
     def __cinit__(self, str name, bint new_axis):
         self.name = name
         self.new_axis = new_axis
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, list inputs, int axis):
         """Inputs of one dtype, checked; `axis` of the result, from the front.  The axis is kept from the end."""

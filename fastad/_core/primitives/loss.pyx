@@ -32,7 +32,6 @@ cdef class CrossEntropy(Primitive):
         self.name = "cross_entropy_mean" if mean else "cross_entropy"
         self.mean = mean
         self.raw = True
-        self.leads = True
 
     cdef Tensor apply(self, Tensor x, Array target):
         """x (..., classes), float32 or float64; target dense int64 of as many entries as there are rows."""

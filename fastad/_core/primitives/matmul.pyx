@@ -61,7 +61,6 @@ cdef class MatMul(Primitive):
     def __cinit__(self):
         self.name = "matmul"
         self.raw = True
-        self.leads = True
 
     cdef Tensor apply(self, Tensor a, Tensor b):
         cdef Array xa = a.arr, xb = b.arr      # held, while the GIL may be released
@@ -224,7 +223,6 @@ cdef class Linear(Primitive):
     def __cinit__(self):
         self.name = "linear"
         self.raw = True
-        self.leads = True
 
     cdef Tensor apply(self, Tensor x, Tensor w, Tensor b):
         cdef Array xa = x.arr, wa = w.arr

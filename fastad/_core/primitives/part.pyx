@@ -71,7 +71,7 @@ cdef class Part(Primitive):
     """y = the part of x that a rule picks; dx = g at its places, 0 elsewhere"""
     def __cinit__(self):
         self.name = "part"
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, tuple shape, tuple rule):
         cdef Array out = part(x.arr, shape, rule)
@@ -106,7 +106,7 @@ cdef class Place(Primitive):
     """y = x at the places that a rule names, a constant background elsewhere; dx = that part of g"""
     def __cinit__(self):
         self.name = "place"
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, tuple shape, tuple rule, Array background):
         cdef Py_ssize_t dims[MAX_NDIM]

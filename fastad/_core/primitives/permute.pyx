@@ -33,7 +33,7 @@ cdef class Transpose(Primitive):
     """axis j of y is axis order[j] of x (order None: the axes reversed); dx = g with its axes put back"""
     def __cinit__(self):
         self.name = "transpose"
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, tuple order):
         cdef Array out = transposed(x.arr, order, False)

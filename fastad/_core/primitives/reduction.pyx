@@ -114,7 +114,7 @@ cdef class Sum(Primitive):
     def __cinit__(self, str name, bint mean):
         self.name = name
         self.mean = mean
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
@@ -260,7 +260,7 @@ cdef class LogSumExp(Primitive):
     """y = log sum exp x; dx = g * softmax x; where y is infinite, the elements that are +inf share g"""
     def __cinit__(self):
         self.name = "logsumexp"
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
@@ -372,7 +372,7 @@ cdef class CumSum(Primitive):
     """y_i = x_0 + ... + x_i along an axis; dx_i = g_i + ... + g_n, the same sum from the other end"""
     def __cinit__(self):
         self.name = "cumsum"
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, int axis):
         """`axis` from the front; it is kept from the end."""

@@ -24,7 +24,6 @@ cdef class Where(Primitive):
     """y = a where c else b; da = g where c, db = g where not c"""
     def __cinit__(self):
         self.name = "where"
-        self.leads = True
 
     cdef Tensor apply(self, Tensor c, Tensor a, Tensor b):
         cdef Layout layout

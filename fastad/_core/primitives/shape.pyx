@@ -146,7 +146,7 @@ cdef class Reshape(Primitive):
     """y = x in another shape; dx = g in the shape of x"""
     def __cinit__(self):
         self.name = "reshape"
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, int ndim, const Py_ssize_t* shape):
         cdef Array out = reshaped(x.arr, dense_dtype(x.arr.layout.dtype, ndim, shape))
@@ -336,7 +336,7 @@ cdef class PassOn(Primitive):
     """The cotangent as it is: what differs in shape or dtype the walk undoes."""
     def __cinit__(self, str name):
         self.name = name
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, g) if wants(walk, node, 0) else 0

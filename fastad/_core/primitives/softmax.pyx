@@ -17,7 +17,6 @@ cdef class OverRows(Primitive):
     """A function of whole rows (the last axis), whose derivative reads its own result."""
     def __cinit__(self):
         self.raw = True
-        self.leads = True
 
     def in_numpy(self, x):
         raise NotImplementedError

@@ -24,7 +24,7 @@ cdef class Squares(Primitive):
     def __cinit__(self, str name, bint central):
         self.name = name
         self.central = central
-        self.raw = self.leads = True
+        self.raw = True
 
     cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
