@@ -1,11 +1,15 @@
-"""Optimizers: twenty steps beside PyTorch's, states saved and loaded, and what they refuse."""
+"""Optimizers: twenty steps beside the formulas in NumPy and beside PyTorch's, states saved and loaded, what they refuse."""
 import numpy as np
 import pytest
 
 import fastad as fa
 from fastad import optim
 
-torch = pytest.importorskip("torch")
+try:
+    import torch
+except ImportError:
+    torch = None
+with_torch = pytest.mark.skipif(torch is None, reason="PyTorch is the oracle")
 
 CASES = [
     ("SGD", {}),
@@ -21,36 +25,81 @@ CASES = [
 ]
 
 
-def pairs(rng, dtype, shapes=((3, 4), (5,), ())):
-    arrays = [rng.normal(size=s).astype(dtype) for s in shapes]
-    return [fa.tensor(a, requires_grad=True) for a in arrays], [
-        torch.tensor(a, requires_grad=True) for a in arrays
-    ]
+def drawn(rng, dtype, shapes=((3, 4), (5,), ())):
+    return [np.asarray(rng.normal(size=s), dtype) for s in shapes]
 
 
-def give(rng, ours, theirs):
-    for p, q in zip(ours, theirs, strict=True):
-        g = np.asarray(rng.normal(size=p.shape), p.dtype)
-        p.grad, q.grad = fa.tensor(g), torch.tensor(g)
+def leaves(arrays):
+    return [fa.tensor(a, requires_grad=True) for a in arrays]
+
+
+def give(parameters, gradients):
+    for p, g in zip(parameters, gradients, strict=True):
+        p.grad = g if g is None else fa.tensor(g) if isinstance(p, fa.Tensor) else torch.tensor(g)
+
+
+class Formulas:
+    """The steps as PyTorch's documentation writes them, on NumPy arrays."""
+
+    def __init__(self, name, arrays, lr, options):
+        self.rule, self.lr = getattr(self, name.lower()), lr
+        self.o = {"momentum": 0, "dampening": 0, "nesterov": False, "weight_decay": 0.01 if name == "AdamW" else 0, "maximize": False,
+                  "betas": (0.9, 0.999), "eps": 1e-8, "amsgrad": False} | options
+        self.arrays, self.state = arrays, [{"t": 0} for _ in arrays]
+
+    def step(self, gradients):
+        for i, (p, g, state) in enumerate(zip(self.arrays, gradients, self.state, strict=True)):
+            if g is not None:
+                state["t"] += 1
+                self.arrays[i] = self.rule(p, -g if self.o["maximize"] else g, state)
+
+    def sgd(self, p, g, state):
+        g = g + self.o["weight_decay"] * p
+        if self.o["momentum"]:
+            b = g if state["t"] == 1 else self.o["momentum"] * state["b"] + (1 - self.o["dampening"]) * g
+            state["b"] = b
+            g = g + self.o["momentum"] * b if self.o["nesterov"] else b
+        return p - self.lr * g
+
+    def adam(self, p, g, state, decoupled=False):
+        (b1, b2), t, decay = self.o["betas"], state["t"], self.o["weight_decay"]
+        p, g = (p * (1 - self.lr * decay), g) if decoupled else (p, g + decay * p)
+        state["m"] = b1 * state.get("m", 0) + (1 - b1) * g
+        state["v"] = b2 * state.get("v", 0) + (1 - b2) * g * g
+        v = state["top"] = np.maximum(state.get("top", 0), state["v"]) if self.o["amsgrad"] else state["v"]
+        return p - self.lr * (state["m"] / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + self.o["eps"])
+
+    def adamw(self, p, g, state):
+        return self.adam(p, g, state, decoupled=True)
 
 
 @pytest.mark.parametrize("dtype, tol", (("float64", 1e-12), ("float32", 1e-5)))
+@pytest.mark.parametrize("oracle", ("formulas", pytest.param("torch", marks=with_torch)))
 @pytest.mark.parametrize("name, options", CASES)
-def test_twenty_steps(name, options, dtype, tol):
+def test_twenty_steps(name, options, oracle, dtype, tol):
     rng = np.random.default_rng(0)
-    ours, theirs = pairs(rng, dtype)
-    a, b = (
-        getattr(optim, name)(ours, lr=0.05, **options),
-        getattr(torch.optim, name)(theirs, lr=0.05, **options),
-    )
+    arrays = drawn(rng, dtype)
+    ours = leaves(arrays)
+    optimizer = getattr(optim, name)(ours, lr=0.05, **options)
+    if oracle == "torch":
+        theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+        other = getattr(torch.optim, name)(theirs, lr=0.05, **options)
+    else:
+        other = Formulas(name, arrays, 0.05, options)
     for i in range(20):
-        give(rng, ours, theirs)
+        gradients = drawn(rng, dtype)
         if i in (0, 7):  # a parameter without a gradient is skipped
-            ours[1].grad = theirs[1].grad = None
-        a.step()
-        b.step()
-    for p, q in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=tol, atol=tol)
+            gradients[1] = None
+        give(ours, gradients)
+        optimizer.step()
+        if oracle == "torch":
+            give(theirs, gradients)
+            other.step()
+        else:
+            other.step(gradients)
+    expected = [q.detach().numpy() for q in theirs] if oracle == "torch" else other.arrays
+    for p, q in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q, rtol=tol, atol=tol)
 
 
 @pytest.mark.parametrize("name, options", CASES)
@@ -111,17 +160,17 @@ def test_closure_and_versions():
 @pytest.mark.parametrize("name, options", CASES)
 def test_state_goes_on_where_it_stopped(name, options):
     rng = np.random.default_rng(0)
-    ours, theirs = pairs(rng, "float64")
+    ours = leaves(drawn(rng, "float64"))
     a = getattr(optim, name)([{"params": ours[:1]}, {"params": ours[1:], "lr": 0.1}], lr=0.05, **options)
     for _ in range(3):
-        give(rng, ours, theirs)
+        give(ours, drawn(rng, "float64"))
         a.step()
     copies = [fa.tensor(p.detach(), requires_grad=True) for p in ours]
     b = getattr(optim, name)([{"params": copies[:1]}, {"params": copies[1:]}], lr=7.0)
     state = a.state_dict()
     b.load_state_dict(state)
     for _ in range(3):
-        give(rng, ours, theirs)
+        give(ours, drawn(rng, "float64"))
         for p, q in zip(copies, ours, strict=True):
             p.grad = fa.tensor(q.grad)
         a.step()
@@ -130,20 +179,24 @@ def test_state_goes_on_where_it_stopped(name, options):
     assert [g["params"] for g in state["param_groups"]] == [[0], [1, 2]]
 
 
+@with_torch
 @pytest.mark.parametrize("name, options", CASES)
 def test_state_of_pytorch(name, options):
     """PyTorch's state_dict has the same positions and names."""
     rng = np.random.default_rng(0)
-    ours, theirs = pairs(rng, "float64")
+    arrays = drawn(rng, "float64")
+    ours, theirs = leaves(arrays), [torch.tensor(a, requires_grad=True) for a in arrays]
     b = getattr(torch.optim, name)(theirs, lr=0.05, **options)
     for _ in range(3):
-        give(rng, ours, theirs)
+        give(theirs, drawn(rng, "float64"))
         b.step()
     for p, q in zip(ours, theirs, strict=True):
         p.detach().copy_(q.detach().numpy())
     a = getattr(optim, name)(ours, **options)
     a.load_state_dict(b.state_dict())
-    give(rng, ours, theirs)
+    gradients = drawn(rng, "float64")
+    give(ours, gradients)
+    give(theirs, gradients)
     a.step()
     b.step()
     for p, q in zip(ours, theirs, strict=True):
