@@ -1,4 +1,6 @@
-"""Bytes per second of every reduction, broadcast and copy kernel: python -m bench.memory [--quick] [--only WORD]
+"""Bytes per second of every reduction, broadcast and copy kernel:
+
+    python -m bench.memory [--quick] [--only WORD] [--write FILE ...]
 
 float32, one thread, in the second-level cache and far outside of the last one.  Beside each kernel stand NumPy's
 function for it and a bare copy of as many bytes, timed alternately in the same run; the best times count.  Bytes are
@@ -9,10 +11,11 @@ import argparse
 import ctypes
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from bench import peers
+from bench import markdown, peers
 from bench.table import conditions
 from bench.timing import alternate, arrays
 
@@ -211,12 +214,15 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, for a first look")
     parser.add_argument("--only", default="", metavar="WORD", help="only these kernels")
+    parser.add_argument("--write", type=Path, nargs="+", default=[], metavar="FILE",
+                        help="put the tables between the files' comments memory:begin and memory:end")
     options = parser.parse_args(argv)
     seconds, least_rounds = (0.05, 3) if options.quick else (0.5, 7)
     rng = np.random.default_rng()
+    lines = []
     for size, side in SIZES.items():
-        lines = [f"**{size}** (GB/s)", "",
-                 "| | fastad | NumPy | copy | fastad / copy | fastad / NumPy |", "|---|---:|---:|---:|---:|---:|"]
+        lines += [f"**{size}** (GB/s)", "",
+                  "| | fastad | NumPy | copy | fastad / copy | fastad / NumPy |", "|---|---:|---:|---:|---:|---:|"]
         for kernel in kernels():
             if options.only.lower() not in f"{kernel.family} {kernel.name}".lower():
                 continue
@@ -229,8 +235,10 @@ def main(argv=None):
             marks = [f"{ratio:.2f}" if ratio >= limit else f"**{ratio:.2f}**"
                      for ratio, limit in ((of_copy, HALF), (of_numpy, 1))]
             lines.append(f"| {' | '.join([kernel.name, *cells, *marks])} |")
-        print("\n".join([*lines, ""]))
-    print(conditions().replace("medians", "best times"))
+        lines.append("")
+    table = "\n".join([*lines, conditions().replace("medians", "best times")])
+    print(table)
+    markdown.write(options.write, table, "memory")
 
 
 if __name__ == "__main__":

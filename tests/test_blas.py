@@ -77,7 +77,7 @@ def suites():
     which = "test_matmul or ((matmul or einsum or linear) and (test_value or test_raw_tier))"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", which,
                str(HERE / "test_matmul.py"), str(HERE / "test_operations.py")]
-    running = {name: subprocess.Popen(command, cwd=HERE.parent, env={**os.environ, "FASTAD_BLAS": name}, text=True,
+    running = {name: subprocess.Popen(command, cwd=HERE, env={**os.environ, "FASTAD_BLAS": name}, text=True,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                for name in LIBRARIES}
     yield running
