@@ -36,7 +36,7 @@ def isa():
 
 def rule_text(bytes text):
     """A rule of the table as Python evaluates it: ``SHORT(f, text)`` is the text."""
-    return re.sub(r"SHORT\(\w+, (.*)\)", r"(\1)", text.decode())
+    return re.sub(r"SHORT\(\w+, (.*)\)", r"(\1)", text.decode()) if b"SHORT" in text else text.decode()
 
 
 def rows():
