@@ -52,7 +52,8 @@ called = []
 functions = {"ddot": ctypes.CFUNCTYPE(ctypes.c_double)(lambda: 0.0)}
 functions |= {name: ctypes.CFUNCTYPE(None)(lambda name=name: called.append(name))
               for name in ("sgemm", "dgemm", "sgemv", "dgemv")}
-api = {name: new(ctypes.cast(f, ctypes.c_void_p), name.encode(), None) for name, f in functions.items()}
+names = {name: name.encode() for name in functions}             # capsules point to them
+api = {name: new(ctypes.cast(f, ctypes.c_void_p), names[name], None) for name, f in functions.items()}
 scipy, linalg = types.ModuleType("scipy"), types.ModuleType("scipy.linalg")
 linalg.cython_blas = types.SimpleNamespace(__pyx_capi__=api, __file__=math.__file__)
 sys.modules.update({"scipy": scipy, "scipy.linalg": linalg})

@@ -14,7 +14,7 @@ cdef class Row(Primitive):
     cdef bint passes[2]                   # the derivative is 1: the gradient goes on without a kernel
     cdef readonly bint holomorphic
 
-    cdef int setup(self, int i) except -1
+    cdef int setup(self, int i, int arity) except -1
     cdef object evaluate(self, int i, object g, dict local)
     cdef int check_complex(self, Tensor x) except -1
 

@@ -38,7 +38,9 @@ RULE_NAMES = {"R": float}                 # what a row's text may name: every fu
 
 cdef class Row(Primitive):
     """The primitive of one row of the table."""
-    cdef int setup(self, int i) except -1:
+    cdef int setup(self, int i, int arity) except -1:
+        if not 0 <= i < K.n_rows or K.rows[i].arity != arity:
+            raise ValueError(f"{type(self).__name__}: row {i} of the table is none of {arity} operands")
         self.row = &K.rows[i]
         self.name = self.row.name.decode()
         self.texts = tuple([rule_text(self.row.vjp[j]) for j in range(self.row.arity)])
@@ -68,7 +70,7 @@ cdef class Row(Primitive):
 
 cdef class Unary(Row):
     def __cinit__(self, int i):
-        self.setup(i)
+        self.setup(i, 1)
 
     cdef Tensor apply(self, Tensor x, tuple args):
         cdef Array out, xa = x.arr        # held: without the GIL another thread may give x other memory
@@ -129,7 +131,7 @@ cdef class Unary(Row):
 
 cdef class Binary(Row):
     def __cinit__(self, int i):
-        self.setup(i)
+        self.setup(i, 2)
 
     cdef Tensor apply(self, Tensor a, Tensor b):
         cdef Array out, xa = a.arr, xb = b.arr
