@@ -32,12 +32,14 @@ enum { BLOCK_BYTES = 4096, LINE_BYTES = 64 };
 #define UNROLLED
 #endif
 
+typedef uint64_t eight __attribute__((aligned(4), may_alias));     /* a complex64 is aligned as its parts are */
+
 #define APART(TYPE) do { \
         UNROLLED for (ptrdiff_t i = 0; i < n; i++) *(TYPE *)(dst + i * out_stride) = *(const TYPE *)(src + i * stride); } while (0)
 SCALAR static void move_apart(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, ptrdiff_t out_stride, ptrdiff_t size)
 {
     if (size == 4) APART(uint32_t);
-    else if (size == 8) APART(uint64_t);
+    else if (size == 8) APART(eight);
     else if (size == 1) APART(uint8_t);
     else for (ptrdiff_t i = 0; i < n; i++) memcpy(dst + i * out_stride, src + i * stride, (size_t)size);
 }
@@ -52,7 +54,7 @@ static void gather(ptrdiff_t n, const char *src, ptrdiff_t stride, char *dst, pt
         else for (ptrdiff_t i = 0; i < n; i++) d[i] = s[2 * i]; } while (0)
     const int straight = stride == 0 || stride == -size || stride == 2 * size;
     if (n > 0 && straight && size == 4) MOVE(uint32_t);
-    else if (n > 0 && straight && size == 8) MOVE(uint64_t);
+    else if (n > 0 && straight && size == 8) MOVE(eight);
     else if (n > 0 && straight && size == 1) MOVE(uint8_t);
     else move_apart(n, src, stride, dst, size, size);
 #undef MOVE

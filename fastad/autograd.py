@@ -215,7 +215,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs and {len(grad_outputs)} grad_outputs")
     found = gradients(outputs, inputs, list(grad_outputs),
-                             create_graph if retain_graph is None else retain_graph, create_graph)
+                      create_graph if retain_graph is None else retain_graph, create_graph)
     for i, g in enumerate(found):
         if g is None and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on input {i} (shape {inputs[i].shape}); pass "

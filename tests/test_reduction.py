@@ -299,3 +299,17 @@ def test_more_ties_than_float32_counts(shape, axis):
     fa.max(x, axis).sum().backward()
     assert np.ptp(x.grad.numpy()) == 0
     assert x.grad.numpy().ravel()[0] == np.float32(1) / np.float32(shape[0])
+
+
+def test_running_sums_and_products_keep_their_order():
+    """In another order sums of what is not negative could fall, and products of finite factors could be NaN."""
+    rng = np.random.default_rng(0)
+    for dtype in ("f4", "f8"):
+        x = np.abs(rng.normal(size=(19, 2000))).astype(dtype)
+        for a in (x, x[:1], x[:, ::-1], x.T):
+            np.testing.assert_array_equal(fa.cumsum(fa.tensor(a), -1).numpy(), np.cumsum(a, -1))
+        big = np.tile(np.array([0.9, -0.9], dtype) * np.finfo(dtype).max, 256)
+        np.testing.assert_array_equal(fa.cumsum(fa.tensor(big)).numpy(), np.cumsum(big))
+        assert np.signbit(fa.cumsum(fa.tensor(np.array([-0.0], dtype))).numpy()[0])
+        for a in (np.tile([1e-30, 1e30], 50), np.r_[0.0, np.full(400, 1e30)], np.tile([1e-3, 1e3], 50), np.arange(1000.0)):
+            np.testing.assert_allclose(fa.prod(fa.tensor(a.astype(dtype))).numpy(), np.prod(a.astype(dtype)), rtol=1e-4)

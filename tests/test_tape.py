@@ -675,3 +675,42 @@ def test_in_place_operators_keep_the_dtype():
     i = fa.arange(3)
     with pytest.raises(TypeError, match="cannot cast"):
         i += leaf([1.0, 2.0, 3.0])
+
+
+def test_in_place_operators_keep_the_shape():
+    w = leaf([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"shape \(4, 3\) does not fit"):
+        w += np.ones((4, 3))
+    total = fa.zeros(3)
+    with pytest.raises(ValueError, match="does not fit"):
+        total += leaf(np.ones((2, 3)))
+
+
+def test_another_dtype_while_a_leaf_is_switched_off():
+    from fastad import nn
+    m = nn.Linear(2, 1)
+    old = m(fa.ones((1, 2), dtype="float32")).sum()
+    m.requires_grad_(False)
+    m.double()
+    m.requires_grad_(True)
+    with pytest.raises(RuntimeError, match="another dtype after the forward"):
+        old.backward()
+    with pytest.raises(TypeError, match="floats"):
+        m.astype(int)
+    assert m.weight.dtype == np.float64
+
+
+def test_an_axis_that_changes_the_dtype_while_it_is_asked():
+    from fastad import nn
+    m = nn.Module()
+    m.w = nn.Parameter(np.arange(2000.0).reshape(2, 1000))
+
+    class Axis:
+        def __index__(self):
+            m.astype(np.float16)
+            return 1
+    for f in (fa.sum, fa.mean, fa.max):
+        with pytest.raises(RuntimeError, match="another dtype"):
+            f(m.w, Axis())
+        m.astype(np.float64)
+    assert fa.argmax(m.w, Axis()).tolist() == [999, 999]

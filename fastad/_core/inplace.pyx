@@ -17,7 +17,12 @@ cdef object in_place(Tensor x, object y, binary_fn op, str name):
     cdef Tensor value
     if grad_enabled() and (x.node is not None or (isinstance(y, Tensor) and (<Tensor> y).node is not None)):
         result = op(x, y)
-        if result is not NotImplemented and result.dtype != x.dtype:
+        if result is NotImplemented:
+            return result
+        if result.shape != x.shape:
+            raise ValueError(f"{name}: the result of shape {result.shape} does not fit into this tensor of shape {x.shape}; write "
+                             f"x = x + y, ...")
+        if result.dtype != x.dtype:
             check_cast(name, result.dtype, x.dtype)
             result = result.astype(x.dtype)
         return result
@@ -58,8 +63,9 @@ cdef object set_item(Tensor self, object index, object value):
         value = numeric("x[...] = v", value, None)
     if self.arr.readonly:
         raise ValueError("x[...] = v: this tensor's memory is read-only; write to a copy()")
-    to_ndarray(self.arr)[plain_index(index)] = value
-    wrote(self.arr)
+    cdef Array to = self.arr
+    wrote(to)                             # before, as in `write`
+    to_ndarray(to)[plain_index(index)] = value
 
 
 cdef object plain_index(object index):

@@ -122,6 +122,9 @@ def rebind(Tensor t not None, dtype):
     cdef Array arr = cast(t.arr, dtype)
     if grad is not None:
         grad = wrap(cast(grad.arr, dtype))
+    if t.leaf is not None and t.leaf.kept is not None:
+        t.leaf.kept.freed = True          # a leaf that was switched off
+        t.leaf.kept = None
     # from here on no other thread runs: it must see the old leaf or the new one
     t.arr = arr
     if grad is not None:

@@ -33,6 +33,14 @@ cdef inline Tensor produced(Array a, Node node):
         add_output(node, a.layout)
     return t
 
+cdef object replaced(str name, Tensor x)
+
+cdef inline int unchanged(str name, Tensor x, Array used) except -1:
+    """What was read is still x's, after the GIL may have been open: an edge to a leaf of another dtype would be a lie."""
+    if x.arr is not used:
+        raise replaced(name, x)
+    return 0
+
 # a node with its edges; then save() what the rules need, and produced()
 cdef inline Node record1(Primitive prim, Tensor x, object args):
     cdef Node node = new_node(prim, 1, args)

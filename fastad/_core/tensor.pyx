@@ -75,6 +75,11 @@ cdef bint any_records(list inputs):
     return False
 
 
+cdef object replaced(str name, Tensor x):
+    return RuntimeError(f"{name}: another thread gave this tensor of shape {x.shape} another dtype while it was read; do not "
+                        f"convert a module that is in use")
+
+
 cdef Node record_n(Primitive prim, list inputs, object args):
     cdef Node node = new_node(prim, <int> len(inputs), args)
     cdef int i

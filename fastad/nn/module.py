@@ -247,7 +247,13 @@ class Module:
         return self
 
     def astype(self, dtype: DType) -> Self:
-        """Convert float parameters and buffers in place (the objects stay, so optimizers still hold them)."""
+        """Convert float parameters and buffers in place: the objects stay, so optimizers still hold them, but the state
+        that one has by now does not fit any more; make the optimizer after converting.
+
+        Raises TypeError if `dtype` is no float dtype.
+        """
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"astype: a module's parameters are floats, they cannot become {np.dtype(dtype)}")
         for _, member in (*self.named_parameters(), *self.named_buffers()):
             if member.dtype.kind == "f":
                 rebind(member, dtype)
@@ -296,7 +302,8 @@ class Module:
         Raises
         ------
         RuntimeError
-            If names (`strict`), shapes or dtypes do not match; it lists all, and nothing has been changed.
+            If names (`strict`), shapes or dtypes do not match, or memory is read-only; it lists all, and nothing has been
+            changed.
         """
         own = dict(self._state())
         missing = [name for name in own if name not in state_dict]
@@ -316,6 +323,8 @@ class Module:
                 faults.append(f"{name}: shape {value.shape} given, {member.shape} expected")
             elif not np.can_cast(value.dtype, member.dtype, "same_kind"):
                 faults.append(f"{name}: dtype {value.dtype} given, {member.dtype} expected")
+            elif not member.detach().numpy().flags.writeable:
+                faults.append(f"{name}: its memory is read-only")
             values[name] = value
         if faults:
             raise RuntimeError(f"load_state_dict for {type(self).__name__}: " + "; ".join(faults))

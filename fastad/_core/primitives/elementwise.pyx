@@ -11,7 +11,7 @@ from ..kernels cimport FAD_A, FAD_B, FAD_Y, K, fad_map_fn
 from ..kernels import rows, rule_text
 from ..storage cimport Array, Layout, dense_as, empty
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
-from ..tensor cimport Tensor, coerce, ndarray, operators, produced, record1, record2, result_from, wrap
+from ..tensor cimport Tensor, coerce, ndarray, operators, produced, record1, record2, result_from, unchanged, wrap
 from ..numpy_forms import run_numpy
 from ..tensor import FUNCTIONS
 from ..types cimport compiled
@@ -89,6 +89,7 @@ cdef class Unary(Row):
             return wrap(out)
         if not compiled(code):
             self.check_complex(x)
+        unchanged(self.name, x, xa)
         node = record1(self, x, args)
         if self.row.needs[0] & FAD_A:
             save(node, xa, 0)
@@ -150,6 +151,8 @@ cdef class Binary(Row):
             map2(self.row.forward[la.code], NULL, xa, xb, out)
         if (a.node is None and b.node is None) or not grad_enabled():
             return wrap(out)
+        unchanged(self.name, a, xa)
+        unchanged(self.name, b, xb)
         node = record2(self, a, b, None)
         if self.reads(node):
             self.keep(node, xa, xb, out)

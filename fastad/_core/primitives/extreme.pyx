@@ -12,7 +12,7 @@ from ..arrays cimport GIL_SIZE, contiguous, reduce_axes, reduced_last
 from ..kernels cimport K, fad_position_fn, fad_reduce_fn
 from ..storage cimport Array, Layout, dense, empty, shape_of
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
-from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
+from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport I64, MAX_NDIM, compiled
 from .part cimport cut_rule, select
@@ -112,6 +112,7 @@ cdef class Fold(Primitive):
             return wrap(out)
         if self.extreme:
             check_real(self.name, x)
+        unchanged(self.name, x, xa)
         node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
         save(node, xa, 0)
         if self.extreme:
@@ -258,8 +259,8 @@ def position(str name, Tensor x not None, axis=None, keepdims=False):
     cdef char reduced[MAX_NDIM]
     cdef Py_ssize_t shape[MAX_NDIM]
     cdef Py_ssize_t outer, r, inner
-    cdef Layout layout = x.arr.layout
-    cdef Array src, out
+    cdef Array xa = x.arr, src, out
+    cdef Layout layout = xa.layout
     cdef int i, n = 0
     cdef fad_position_fn kernel
     cdef bint keeps = flag(name, "keepdims", keepdims)
@@ -275,7 +276,7 @@ def position(str name, Tensor x not None, axis=None, keepdims=False):
             shape[n] = 1 if reduced[i] else layout.shape[i]
             n += 1
     out = empty(dense(I64, n, shape))
-    src = reduced_last(x.arr, reduced, &outer, &r, &inner, True)
+    src = reduced_last(xa, reduced, &outer, &r, &inner, True)
     if layout.size < GIL_SIZE:
         kernel(outer, r, inner, src.data, <int64_t*> out.data)
     else:

@@ -21,7 +21,7 @@ from ..storage cimport (
     view,
 )
 from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
-from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, wrap
+from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, MAX_NDIM, OTHER, compiled
 from .shape cimport axis_of, in_layout, lead_of
@@ -330,6 +330,7 @@ cdef class GetItem(Primitive):
         if kind != BASIC:
             index = frozen(index)
         out = read(a, index, kind, &r)
+        unchanged("x[index]", x, a)
         return produced(out, record1(self, x, index)) if records(x) else wrap(out)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:

@@ -13,7 +13,7 @@ from ..arrays cimport assign, cast
 from ..arrays cimport copy as copy_array
 from ..storage cimport Array, Layout, code_of, dense_dtype, empty, strided, view
 from ..tape cimport Node, Primitive, Walk, deliver, wants
-from ..tensor cimport Tensor, any_records, as_tensor, produced, record1, record_n, records, wrap
+from ..tensor cimport Tensor, any_records, as_tensor, produced, record1, record_n, records, replaced, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM
 from .part cimport cut_rule, select
@@ -51,7 +51,7 @@ cdef class Join(Primitive):
         cdef Layout first = (<Tensor> inputs[0]).arr.layout, layout
         cdef int i, k = 0, ndim = first.ndim + self.new_axis
         cdef Py_ssize_t start = 0, n
-        cdef Array out
+        cdef Array out, xa
         cdef Tensor x
         for i in range(ndim):
             if i == axis:
@@ -69,8 +69,12 @@ cdef class Join(Primitive):
             shape[axis] += n
         out = empty(dense_dtype(first.dtype, ndim, shape))
         for x in inputs:
-            n = 1 if self.new_axis else x.arr.layout.shape[axis]
-            assign(slab(out, axis, start, n, self.new_axis), x.arr)
+            xa = x.arr
+            if xa.layout.dtype is not first.dtype and xa.layout.dtype != first.dtype:      # since they were checked
+                raise replaced(self.name, x)
+            n = 1 if self.new_axis else xa.layout.shape[axis]
+            assign(slab(out, axis, start, n, self.new_axis), xa)
+            unchanged(self.name, x, xa)
             start += n
         if not any_records(inputs):
             return wrap(out)
@@ -216,7 +220,8 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
 cdef class AsType(PassOn):
     """y = x in another dtype; dx = g in that of x (the real part, for a real x), which the walk casts"""
     cdef Tensor apply(self, Tensor x, object dtype):
-        cdef Array out = cast(x.arr, dtype)
+        cdef Array xa = x.arr, out = cast(xa, dtype)
+        unchanged("astype", x, xa)
         return produced(out, record1(self, x, None)) if records(x) and dtype.kind in "fc" else wrap(out)
 
 
@@ -224,7 +229,8 @@ cdef class AsType(PassOn):
 cdef class Copy(PassOn):
     """y = x in memory of its own; dx = g"""
     cdef Tensor apply(self, Tensor x):
-        cdef Array out = copy_array(x.arr)
+        cdef Array xa = x.arr, out = copy_array(xa)
+        unchanged("copy", x, xa)
         return produced(out, record1(self, x, None)) if records(x) else wrap(out)
 
 

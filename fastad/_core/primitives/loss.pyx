@@ -13,7 +13,7 @@ from ..arrays cimport GIL_SIZE, cast, contiguous, fill
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense, empty, scalar, to_ndarray
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, receive, save
-from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, result_from, wrap
+from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, result_from, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, I64, compiled
 from .elementwise cimport elementwise2
@@ -60,6 +60,7 @@ cdef class CrossEntropy(Primitive):
             out = scalar(code, total / rows if rows else float("nan"))
         if x.node is None or not grad_enabled():
             return wrap(out)
+        unchanged(self.name, x, xa)
         node = record1(self, x, target)
         save(node, xa, 0)
         save(node, kept, INTERMEDIATE)

@@ -13,7 +13,7 @@ from ..blas cimport Product, multiply, place, transpose
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense, empty, shape_of
 from ..tape cimport Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
-from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record2, result_from, wrap
+from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record2, result_from, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM, compiled
 from .shape cimport in_layout, lead_of
@@ -84,6 +84,8 @@ cdef class MatMul(Primitive):
             out = result_from(np.matmul(ndarray(a), ndarray(b))).arr
         if (a.node is None and b.node is None) or not grad_enabled():
             return wrap(out)
+        unchanged("matmul", a, xa)
+        unchanged("matmul", b, xb)
         node = record2(self, a, b, (la.ndim, lb.ndim) if la.ndim == 1 or lb.ndim == 1 else None)
         if b.node is not None:
             save(node, xa, 0)
@@ -258,6 +260,8 @@ cdef class Linear(Primitive):
             out = result_from(y if b is None else y + ndarray(b)).arr
         if not grad_enabled() or (x.node is None and w.node is None and (b is None or b.node is None)):
             return wrap(out)
+        unchanged("linear", x, xa)
+        unchanged("linear", w, wa)
         node = record2(self, x, w, lw.shape[1])
         if b is not None:
             node.n_in = 3

@@ -69,7 +69,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
     """The standard deviation: the square root of `var`, with the same arguments and errors.
 
-    Where all elements are equal its gradient is 0, as that of `norm`.
+    Where the sum of squares is 0 its gradient is 0, as that of `norm`.
 
     Examples
     --------

@@ -81,7 +81,6 @@ cdef int finish(Array own, Array written) except -1:
     """A parameter that is not dense was stepped as a dense copy."""
     if written is not own:
         assign(own, written)
-    wrote(own)
     return 0
 
 
@@ -128,8 +127,8 @@ def sgd_step(list groups, list states):
             g = gradient("SGD", p, i)
             if g is None:
                 continue
+            own = p.arr                   # held: another thread may give p other memory meanwhile
             g = contiguous(g)
-            own = p.arr                   # another thread may give p other memory meanwhile
             to = contiguous(own)          # before its state is made, so that a step that fails here is not begun
             if o.momentum:
                 o.first = buffers[i] is None
@@ -138,6 +137,7 @@ def sgd_step(list groups, list states):
                 buf = None
             n = to.layout.size
             code = to.layout.code
+            wrote(own)                    # before: another thread's walk may read while this one writes
             if not compiled(code):
                 sgd_numpy(to_ndarray(to), to_ndarray(g), None if buf is None else to_ndarray(buf), &o)
             elif n < GIL_SIZE:
@@ -198,8 +198,8 @@ def adam_step(list groups, list states):
             g = gradient("Adam", p, i)
             if g is None:
                 continue
+            own = p.arr                   # held: another thread may give p other memory meanwhile
             g = contiguous(g)
-            own = p.arr                   # another thread may give p other memory meanwhile
             m = state_of("Adam", means, i, own.layout)
             v = state_of("Adam", squares, i, own.layout)
             peak = state_of("Adam", peaks, i, own.layout) if o.amsgrad else None
@@ -210,6 +210,7 @@ def adam_step(list groups, list states):
             o.correction2_sqrt = sqrt(1 - pow(o.beta2, t))
             n = to.layout.size
             code = to.layout.code
+            wrote(own)
             if not compiled(code):
                 adam_numpy(to_ndarray(to), to_ndarray(g), to_ndarray(m), to_ndarray(v),
                            None if peak is None else to_ndarray(peak), &o)

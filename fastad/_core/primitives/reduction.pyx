@@ -11,7 +11,7 @@ from ..arrays cimport GIL_SIZE, contiguous, fill, reduce_axes, reduced_last
 from ..kernels cimport K, fad_reduce_fn
 from ..storage cimport Array, Layout, dense, empty, strided, view
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
-from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
+from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, F64, MAX_NDIM, compiled
 from .elementwise cimport multiply
@@ -118,7 +118,8 @@ cdef class Sum(Primitive):
 
     cdef Tensor apply(self, Tensor x, object axis, object keeps):
         cdef char reduced[MAX_NDIM]
-        cdef Layout layout = x.arr.layout
+        cdef Array xa = x.arr                  # held, while the GIL may be released
+        cdef Layout layout = xa.layout
         cdef int count = axes_of(self.name, axis, layout.ndim, reduced)
         cdef bint keepdims = flag(self.name, "keepdims", keeps)
         cdef Array out
@@ -127,11 +128,12 @@ cdef class Sum(Primitive):
             out = result_from((np.mean if self.mean else np.sum)(
                 ndarray(x), axis=axes_tuple(reduced, layout.ndim), keepdims=keepdims)).arr
         else:
-            out = reduce_axes(<fad_reduce_fn*> K.sum, x.arr, reduced, keepdims)
+            out = reduce_axes(<fad_reduce_fn*> K.sum, xa, reduced, keepdims)
             if self.mean:
                 scale(out, layout.size // (out.layout.size if out.layout.size else 1))
         if not records(x):
             return wrap(out)
+        unchanged(self.name, x, xa)
         node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
         return produced(out, node)
 
@@ -292,6 +294,7 @@ cdef class LogSumExp(Primitive):
         if not records(x):
             return wrap(out)
         check_real("logsumexp", x)
+        unchanged("logsumexp", x, xa)
         node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
         save(node, xa, 0)
         save(node, out, FROM_OUTPUT)
@@ -376,12 +379,13 @@ cdef class CumSum(Primitive):
 
     cdef Tensor apply(self, Tensor x, int axis):
         """`axis` from the front; it is kept from the end."""
-        cdef Array out
-        if compiled(x.arr.layout.code):
-            out = scanned(x.arr, axis, False)
+        cdef Array out, xa = x.arr
+        if compiled(xa.layout.code):
+            out = scanned(xa, axis, False)
         else:
             out = result_from(np.cumsum(ndarray(x), axis=axis)).arr
-        return produced(out, record1(self, x, axis - x.arr.layout.ndim)) if records(x) else wrap(out)
+        unchanged("cumsum", x, xa)
+        return produced(out, record1(self, x, axis - xa.layout.ndim)) if records(x) else wrap(out)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, scanned(g, node.args + g.layout.ndim, True)) if wants(walk, node, 0) else 0

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays cimport broadcast, copy
 from ..storage cimport Array, Layout, dense_dtype, parse_shape, strided, view
 from ..tape cimport Node, Primitive, Walk, deliver, edge, edge_out, out_layout, wants
-from ..tensor cimport Tensor, as_tensor, produced, record1, records, wrap
+from ..tensor cimport Tensor, as_tensor, produced, record1, records, unchanged, wrap
 from ..tensor import FUNCTIONS, install, register
 from ..types cimport MAX_NDIM
 
@@ -149,7 +149,8 @@ cdef class Reshape(Primitive):
         self.raw = True
 
     cdef Tensor apply(self, Tensor x, int ndim, const Py_ssize_t* shape):
-        cdef Array out = reshaped(x.arr, dense_dtype(x.arr.layout.dtype, ndim, shape))
+        cdef Array xa = x.arr, out = reshaped(xa, dense_dtype(xa.layout.dtype, ndim, shape))
+        unchanged("reshape", x, xa)
         return produced(out, record1(self, x, None)) if records(x) else wrap(out)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:

@@ -7,7 +7,7 @@ from ..arrays cimport GIL_SIZE, contiguous
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense_as, empty
 from ..tape cimport FROM_OUTPUT, Node, Walk, deliver, grad_enabled, receive, save
-from ..tensor cimport as_tensor, ndarray, produced, record1, result_from, wrap
+from ..tensor cimport as_tensor, ndarray, produced, record1, result_from, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport compiled
 from .shape cimport axis_of
@@ -22,7 +22,8 @@ cdef class OverRows(Primitive):
         raise NotImplementedError
 
     cdef Tensor apply(self, Tensor x):
-        cdef Layout layout = x.arr.layout
+        cdef Array xa = x.arr                  # held, while the GIL may be released
+        cdef Layout layout = xa.layout
         cdef Py_ssize_t n = layout.shape[layout.ndim - 1], size = layout.size
         cdef Array out, src
         cdef Node node
@@ -30,7 +31,7 @@ cdef class OverRows(Primitive):
             out = result_from(self.in_numpy(ndarray(x))).arr
         else:
             out = empty(layout if layout.contiguous else dense_as(layout, layout.dtype))
-            src = contiguous(x.arr)
+            src = contiguous(xa)
             if 0 < size < GIL_SIZE:
                 self.forward[layout.code](size // n, n, src.data, out.data)
             elif size:
@@ -38,6 +39,7 @@ cdef class OverRows(Primitive):
                     self.forward[layout.code](size // n, n, src.data, out.data)
         if x.node is None or not grad_enabled():
             return wrap(out)
+        unchanged(self.name, x, xa)
         node = record1(self, x, None)
         save(node, out, FROM_OUTPUT)
         return produced(out, node)

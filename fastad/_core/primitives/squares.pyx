@@ -8,7 +8,7 @@ from ..arrays cimport GIL_SIZE, contiguous, reduced_last
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense, empty
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, save, wants
-from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, wrap
+from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, unchanged, wrap
 from ..tensor import FUNCTIONS
 from ..types cimport MAX_NDIM, compiled
 from .elementwise cimport multiply, subtract
@@ -38,9 +38,9 @@ cdef class Squares(Primitive):
         cdef tuple axes = axes_tuple(reduced, layout.ndim)
         cdef bint keepdims = flag(self.name, "keepdims", keeps)
         if self.central:
-            centre = (<Tensor> FUNCTIONS["mean"](x.detach(), axes, keepdims=keepdims)).arr
+            centre = (<Tensor> FUNCTIONS["mean"](wrap(xa), axes, keepdims=keepdims)).arr
         if not compiled(layout.code) or layout.size == 0:
-            d = ndarray(x) if centre is None else ndarray(x) - ndarray(wrap(centre)).reshape(
+            d = ndarray(wrap(xa)) if centre is None else ndarray(wrap(xa)) - ndarray(wrap(centre)).reshape(
                 [1 if reduced[i] else layout.shape[i] for i in range(layout.ndim)])
             d = d.real ** 2 + d.imag ** 2 if d.dtype.kind == "c" else d * d
             out = result_from(d.sum(axis=axes, keepdims=keepdims)).arr
@@ -58,6 +58,7 @@ cdef class Squares(Primitive):
                     K.squares[layout.code](outer, r, inner, src.data, NULL if centre is None else centre.data, out.data)
         if not records(x):
             return wrap(out)
+        unchanged(self.name, x, xa)
         node = record1(self, x, arguments(reduced, count, layout.ndim, keepdims))
         save(node, xa, 0)
         if self.central:
