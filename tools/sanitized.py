@@ -30,7 +30,8 @@ LEFT_OUT = {
 # allocation of programs with optimizers and writing in place: half a minute
 SMOKE = [
     "test_operations.py::test_raw_tier_adds", "test_rows.py::test_unary", "test_rows.py::test_binary", "test_shape.py",
-    "test_index.py", "test_matmul.py", "test_tape.py", "test_exchange.py", "test_optim.py::test_twenty_steps",
+    "test_index.py", "test_matmul.py", "test_tape.py", "test_gradient_safety.py", "test_exchange.py",
+    "test_optim.py::test_twenty_steps",
     "test_allocation_failure.py::test_every_allocation_of_arrays_and_walks",
 ]
 
