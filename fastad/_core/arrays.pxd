@@ -23,3 +23,13 @@ cdef int reduce_rows(fad_reduce_fn kernel, Py_ssize_t rows, Array x, Array out, 
 cdef Array reduce_axes(fad_reduce_fn* f, Array x, const char* reduced, bint keepdims)
 cdef Array reduced_last(Array x, const char* reduced, Py_ssize_t* outer, Py_ssize_t* r, Py_ssize_t* inner,
                         bint middle)
+
+# memory that two have
+cdef bint overlap(Array a, Array b)
+cdef bint folded(Layout layout)
+
+# what callers give
+cdef bint foreign(object x)
+cdef object numeric(str name, object x, object dtype)      # numbers, sequences and arrays as a NumPy array, checked
+cdef object operand(str name, object x)                     # the same beside a tensor
+cdef Array array_of(object x, object dtype)                # a copy

@@ -1,15 +1,19 @@
 """Level 1: copying, casting, broadcasting, adding and summing arrays, without derivatives.
 
-The walks accumulate gradients with these, and the primitives are built on them.  float32 and float64 run in
-csrc/; every other dtype through NumPy.  Next: tape.pyx.
+The walks accumulate gradients with these, and the primitives are built on them.  What callers give as numbers is checked here too.  float32 and float64 run
+in csrc/; every other dtype through NumPy.  Next: tape.pyx.
 """
 from libc.string cimport memset
 
 import numpy as np
 
 from .storage cimport (
-    copy_bytes, dense, dense_as, dense_dtype, empty, from_ndarray, same_shape, scalar, shape_of, strided, to_ndarray, view,
+    Foreign, copy_bytes, copy_ndarray, dense, dense_as, dense_dtype, empty, from_ndarray, refuse_masked, root, same_shape,
+    scalar, shape_of, strided, to_ndarray, view,
 )
+
+cdef extern from "Python.h":
+    bint PyObject_CheckBuffer(object x)
 
 
 cdef inline bint spread(Layout layout, Layout out, Py_ssize_t* steps) noexcept:
@@ -135,7 +139,7 @@ cdef int fill(Array a, double value) except -1:
 
 
 # ---- elementwise kernels over arrays of any layout ---------------------------------------------------
-cdef inline int operand(fad_operand* o, Array a, Layout out, Py_ssize_t* steps) except -1:
+cdef inline int describe(fad_operand* o, Array a, Layout out, Py_ssize_t* steps) except -1:
     if a is None:
         o.data, o.strides, o.itemsize = NULL, NULL, 0
         return 0
@@ -176,7 +180,7 @@ cdef int map1(fad_map_fn f, const double* param, Array x, Array out) except -1:
         args[0] = x.data
         call(f, out.layout.size, args, out.data, param)
         return 0
-    operand(&ops[0], x, out.layout, steps)
+    describe(&ops[0], x, out.layout, steps)
     return run(f, param, 1, ops, out)
 
 
@@ -190,8 +194,8 @@ cdef int map2(fad_map_fn f, const double* param, Array a, Array b, Array out) ex
         args[1] = b.data
         call(f, out.layout.size, args, out.data, param)
         return 0
-    operand(&ops[0], a, out.layout, steps[0])
-    operand(&ops[1], b, out.layout, steps[1])
+    describe(&ops[0], a, out.layout, steps[0])
+    describe(&ops[1], b, out.layout, steps[1])
     return run(f, param, 2, ops, out)
 
 
@@ -199,9 +203,9 @@ cdef int map3(fad_map_fn f, Array a, Array b, Array c, Array out) except -1:
     """out = f(a, b, c), broadcast; the operands may differ in dtype"""
     cdef fad_operand ops[3]
     cdef Py_ssize_t steps[3][MAX_NDIM]
-    operand(&ops[0], a, out.layout, steps[0])
-    operand(&ops[1], b, out.layout, steps[1])
-    operand(&ops[2], c, out.layout, steps[2])
+    describe(&ops[0], a, out.layout, steps[0])
+    describe(&ops[1], b, out.layout, steps[1])
+    describe(&ops[2], c, out.layout, steps[2])
     return run(f, NULL, 3, ops, out)
 
 
@@ -223,10 +227,10 @@ cdef int map_back(fad_map_fn f, const double* param, Array g, Array a, Array b, 
         args[3] = NULL if y is None else y.data
         call(f, layout.size, args, out.data, param)
         return 0
-    operand(&ops[0], g, layout, steps[0])
-    operand(&ops[1], a, layout, steps[1])
-    operand(&ops[2], b, layout, steps[2])
-    operand(&ops[3], y, layout, steps[3])
+    describe(&ops[0], g, layout, steps[0])
+    describe(&ops[1], a, layout, steps[1])
+    describe(&ops[2], b, layout, steps[2])
+    describe(&ops[3], y, layout, steps[3])
     return run(f, param, 4, ops, out)
 
 
@@ -374,3 +378,73 @@ cdef Array sum_to(Array g, Layout want, int lead):
             to_ndarray(g).sum(axis=tuple([i for i in range(layout.ndim) if reduced[i]]), dtype=layout.dtype))))
     out.layout = dense_dtype(layout.dtype, lead + want.ndim, shape)     # fresh and dense: only its axes change
     return out
+
+
+# ---- memory that two have ---------------------------------------------------------------------------
+cdef bint overlap(Array a, Array b):
+    """Whether writing a may change b before it is read."""
+    cdef Array ra = root(a), rb = root(b)
+    if ra is rb:
+        return a is not b
+    return (isinstance(ra.holder, Foreign) or isinstance(rb.holder, Foreign)) and \
+        np.may_share_memory(to_ndarray(a), to_ndarray(b))
+
+
+cdef bint folded(Layout layout):
+    """Whether two elements may stand in the same memory (stride 0, overlapping windows)."""
+    cdef char done[MAX_NDIM]
+    cdef Py_ssize_t reach = layout.itemsize, step
+    cdef int i, k, least
+    if layout.contiguous or layout.size == 0:
+        return False
+    for i in range(layout.ndim):
+        done[i] = layout.shape[i] == 1
+    for k in range(layout.ndim):          # from the shortest stride: each must pass all that the shorter ones reach
+        least = -1
+        for i in range(layout.ndim):
+            if not done[i] and (least < 0 or abs(layout.strides[i]) < abs(layout.strides[least])):
+                least = i
+        if least < 0:
+            return False
+        step = abs(layout.strides[least])
+        if step < reach:
+            return True
+        reach += (layout.shape[least] - 1) * step
+        done[least] = True
+    return False
+
+
+# ---- what callers give -------------------------------------------------------------------------------
+cdef bint foreign(object x):
+    """Whether NumPy takes x for an array, as it does a pandas column or a memoryview; not what asks to be left alone."""
+    return (hasattr(x, "__array__") or hasattr(x, "__array_interface__") or PyObject_CheckBuffer(x)) \
+        and not isinstance(x, bytes) and getattr(x, "__array_ufunc__", x) is not None
+
+
+cdef object numeric(str name, object x, object dtype):
+    """Numbers, sequences, arrays and buffers as a NumPy array, which may be `x` itself."""
+    cdef object nd
+    refuse_masked(name, x)
+    try:
+        nd = np.asarray(x, dtype=dtype)
+    except ValueError as error:
+        if "inhomogeneous" in str(error) or "sequence" in str(error):
+            raise ValueError(f"{name}: the nested sequences are ragged, rows must have equal lengths ({error})") from None
+        raise
+    except OverflowError:
+        raise OverflowError(f"{name}: an integer does not fit into {'int64' if dtype is None else np.dtype(dtype)}") from None
+    if nd.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: arrays of dtype {nd.dtype} are not supported, got {type(x).__name__}; use a boolean, integer, "
+                        f"float or complex dtype")
+    return nd
+
+
+cdef object operand(str name, object x):
+    """Numbers that stand beside tensors.  A matrix does not: its products and its axes are not those of an array."""
+    if isinstance(x, np.matrix):
+        raise TypeError(f"{name}: a numpy.matrix means another product by * and **; use numpy.asarray(x) or fastad.tensor(x)")
+    return numeric(name, x, None)
+
+
+cdef Array array_of(object x, object dtype):
+    return copy_ndarray(numeric("tensor", x, dtype))

@@ -5,10 +5,10 @@ Imports tensor.  Next: exchange.pyx.
 """
 import numpy as np
 
-from .arrays cimport assign, cast, copy
-from .storage cimport Array, overlap, refuse_masked, to_ndarray, wrote
+from .arrays cimport assign, cast, copy, numeric, overlap
+from .storage cimport Array, refuse_masked, to_ndarray, wrote
 from .tape cimport grad_enabled
-from .tensor cimport Tensor, as_tensor, binary_fn, numeric, operators, plain, wrap
+from .tensor cimport Tensor, as_tensor, binary_fn, operators, plain, wrap
 from .tensor import install
 
 

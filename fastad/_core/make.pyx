@@ -7,10 +7,10 @@ import numpy as np
 from cpython.object cimport PyObject
 
 from .arrays cimport add as add_arrays
-from .arrays cimport add_into, cast, copy, fill
+from .arrays cimport add_into, array_of, cast, copy, fill
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
 from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, lent, nesting, switch_recording
-from .tensor cimport LeafState, Tensor, array_of, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
+from .tensor cimport LeafState, Tensor, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
 from .tensor import FUNCTIONS
 from .walk cimport walk_back
 

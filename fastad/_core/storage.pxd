@@ -82,7 +82,5 @@ cdef Array view(Array a, Layout layout, char* data)
 cdef int refuse_masked(str name, object x, int depth=*) except -1
 cdef Array from_ndarray(object nd)
 cdef Array copy_ndarray(object nd)
-cdef bint overlap(Array a, Array b)
-cdef bint folded(Layout layout)
 cdef void copy_bytes(void* to, const void* source, Py_ssize_t nbytes) noexcept      # large ones without the GIL
 cdef object to_ndarray(Array a)

@@ -552,39 +552,6 @@ cdef Array from_ndarray(object nd):
     return a
 
 
-cdef bint overlap(Array a, Array b):
-    """Whether writing a may change b before it is read."""
-    cdef Array ra = root(a), rb = root(b)
-    if ra is rb:
-        return a is not b
-    return (isinstance(ra.holder, Foreign) or isinstance(rb.holder, Foreign)) and \
-        np.may_share_memory(to_ndarray(a), to_ndarray(b))
-
-
-cdef bint folded(Layout layout):
-    """Whether two elements may stand in the same memory (stride 0, overlapping windows)."""
-    cdef char done[MAX_NDIM]
-    cdef Py_ssize_t reach = layout.itemsize, step
-    cdef int i, k, least
-    if layout.contiguous or layout.size == 0:
-        return False
-    for i in range(layout.ndim):
-        done[i] = layout.shape[i] == 1
-    for k in range(layout.ndim):          # from the shortest stride: each must pass all that the shorter ones reach
-        least = -1
-        for i in range(layout.ndim):
-            if not done[i] and (least < 0 or abs(layout.strides[i]) < abs(layout.strides[least])):
-                least = i
-        if least < 0:
-            return False
-        step = abs(layout.strides[least])
-        if step < reach:
-            return True
-        reach += (layout.shape[least] - 1) * step
-        done[least] = True
-    return False
-
-
 cdef void copy_bytes(void* to, const void* source, Py_ssize_t nbytes) noexcept:
     if nbytes < 4 * GIL_SIZE:
         memcpy(to, source, nbytes)

@@ -61,8 +61,6 @@ cdef bint any_records(list inputs)
 # taking arguments
 cdef Tensor as_tensor(object x)
 cdef Tensor coerce(str name, object x, Tensor other)        # an operand beside a Tensor; None if it is none
-cdef object numeric(str name, object x, object dtype)      # numbers, sequences and arrays as a NumPy array, checked
-cdef Array array_of(object x, object dtype)                # a copy of that
 cdef object ndarray(Tensor x)
 cdef object plain(object x)                                 # a Tensor's array; anything else as it is
 cdef Tensor result_from(object nd)                          # a NumPy result (array or scalar) as a Tensor

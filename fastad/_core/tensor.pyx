@@ -12,10 +12,9 @@ from libc.string cimport memcmp, memcpy
 
 import numpy as np
 
-from .arrays cimport fill
+from .arrays cimport fill, folded, foreign, numeric, operand, overlap
 from .storage cimport (
-    copy_ndarray, dense_as, empty, folded, from_ndarray, overlap, refuse_masked, root, same, scalar, shape_of, to_ndarray,
-    version_of,
+    copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
     ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node,
@@ -29,7 +28,6 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* t)
-    bint PyObject_CheckBuffer(object x)
     double float_of "PyFloat_AsDouble"(object x) noexcept        # -1 and an error set, if x is too large
     PyObject* PyErr_Occurred()
     void PyErr_Clear()
@@ -106,40 +104,11 @@ cdef Tensor result_from(object nd):
     return wrap(from_ndarray(nd))
 
 
-cdef object numeric(str name, object x, object dtype):
-    """Numbers, sequences, arrays and buffers as a NumPy array, which may be `x` itself."""
-    cdef object nd
-    refuse_masked(name, x)
-    try:
-        nd = np.asarray(x, dtype=dtype)
-    except ValueError as error:
-        if "inhomogeneous" in str(error) or "sequence" in str(error):
-            raise ValueError(f"{name}: the nested sequences are ragged, rows must have equal lengths ({error})") from None
-        raise
-    except OverflowError:
-        raise OverflowError(f"{name}: an integer does not fit into {'int64' if dtype is None else np.dtype(dtype)}") from None
-    if nd.dtype.kind not in "biufc":
-        raise TypeError(f"{name}: arrays of dtype {nd.dtype} are not supported, got {type(x).__name__}; use a boolean, integer, "
-                        f"float or complex dtype")
-    return nd
-
-
-cdef Array array_of(object x, object dtype):
-    return copy_ndarray(numeric("tensor", x, dtype))
-
-
 cdef Tensor as_tensor(object x):
     """A Tensor as it is; anything else copied, without a derivative."""
     if isinstance(x, Tensor):
         return <Tensor> x
     return wrap(copy_ndarray(operand("fastad", x)))
-
-
-cdef object operand(str name, object x):
-    """Numbers that stand beside tensors.  A matrix does not: its products and its axes are not those of an array."""
-    if isinstance(x, np.matrix):
-        raise TypeError(f"{name}: a numpy.matrix means another product by * and **; use numpy.asarray(x) or fastad.tensor(x)")
-    return numeric(name, x, None)
 
 
 cdef enum:
@@ -191,12 +160,6 @@ cdef object no_operator(str name, object a, object b, str remedy):
     if (coerce(name, b, a) if isinstance(a, Tensor) else coerce(name, a, b)) is None:
         return NotImplemented             # the other operand may know what to do
     raise TypeError(f"{name}: fastad has no rule for it; {remedy}")
-
-
-cdef bint foreign(object x):
-    """Whether NumPy takes x for an array, as it does a pandas column or a memoryview; not what asks to be left alone."""
-    return (hasattr(x, "__array__") or hasattr(x, "__array_interface__") or PyObject_CheckBuffer(x)) \
-        and not isinstance(x, bytes) and getattr(x, "__array_ufunc__", x) is not None
 
 
 def checked(str name, x):
