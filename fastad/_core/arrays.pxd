@@ -10,6 +10,7 @@ cdef int assign(Array dst, Array src) except -1
 cdef int fill(Array a, double value) except -1
 cdef Array broadcast(Array a, Layout shape)
 cdef Layout broadcast_layouts(str op, Layout a, Layout b)
+cdef Array lined_up(Array a, int lead, int ndim)
 
 cdef int map1(fad_map_fn f, const double* param, Array x, Array out) except -1
 cdef int map2(fad_map_fn f, const double* param, Array a, Array b, Array out) except -1

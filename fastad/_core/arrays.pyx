@@ -63,6 +63,26 @@ cdef Array broadcast(Array a, Layout shape):
 
 
 # ---- copies ------------------------------------------------------------------------------------------
+cdef Array lined_up(Array a, int lead, int ndim):
+    """`a` with axes of length 1 after its `lead` first ones, so that the others are `ndim`: it broadcasts from the end."""
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Py_ssize_t steps[MAX_NDIM]
+    cdef Layout layout = a.layout
+    cdef int i, extra = lead + ndim - layout.ndim
+    if lead == 0 or extra <= 0:
+        return a
+    if lead + ndim > MAX_NDIM:
+        raise ValueError(f"fastad: {lead + ndim} dimensions; NumPy and fastad allow at most {MAX_NDIM}")
+    for i in range(lead + ndim):
+        if i < lead:
+            shape[i], steps[i] = layout.shape[i], layout.strides[i]
+        elif i < lead + extra:
+            shape[i], steps[i] = 1, 0
+        else:
+            shape[i], steps[i] = layout.shape[i - extra], layout.strides[i - extra]
+    return view(a, strided(layout, lead + ndim, shape, steps), a.data)
+
+
 cdef int assign(Array dst, Array src) except -1:
     """dst[...] = src, broadcast; both of one dtype."""
     cdef Py_ssize_t steps[MAX_NDIM]

@@ -9,10 +9,10 @@ from cpython.object cimport PyObject
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
-from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, lent, nesting, switch_recording
+from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, switch_recording
 from .tensor cimport LeafState, Tensor, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
 from .tensor import FUNCTIONS
-from .walk cimport walk_back
+from .walk cimport walk_back, walk_forward
 
 
 cdef extern from *:
@@ -136,8 +136,9 @@ def rebind(Tensor t not None, dtype):
         old.freed = True                  # graphs recorded before end here, and are told
 
 
-def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, bint create_graph):
-    """Adjoints of `inputs` (None where there is none); see `fastad.autograd.grad`."""
+def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, bint create_graph,
+              unsigned long long since=0):
+    """Adjoints of `inputs` (None where there is none); see `fastad.autograd.grad`.  `since`: see `mark`."""
     cdef Tensor t
     cdef list roots = [], seeds = [], targets = []
     for t, g in zip(outputs, grad_outputs):
@@ -150,7 +151,7 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
         if t is None or t.node is None:
             raise RuntimeError(f"grad: an input of shape {None if t is None else t.shape} does not require a gradient")
         targets.append((t.node, t.out))
-    found = walk_back(roots, seeds, create_graph, retain_graph, 0, targets)
+    found = walk_back(roots, seeds, create_graph, retain_graph, 0, targets, since)
     return [found.get(target) for target in targets]
 
 
@@ -180,6 +181,7 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str name):
     cdef Tensor value
     cdef list given = [a for a in args], inputs = [], found
     cdef bint recorded, traced = nesting(0) > 0
+    cdef unsigned long long since = last_serial
     for a in args:
         traced |= isinstance(a, Tensor)
     for k in wanted:
@@ -204,7 +206,7 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str name):
         value = result
         if value.arr.layout.size != 1:
             raise ValueError(f"grad of {name}: its value has shape {value.shape}, expected one element")
-        found = [None] * len(inputs) if value.node is None else gradients([value], inputs, [None], traced, traced)
+        found = [None] * len(inputs) if value.node is None else gradients([value], inputs, [None], traced, traced, since)
     finally:
         nesting(-1)
         switch_recording(recorded)
@@ -228,11 +230,59 @@ cdef object plain_of(Tensor t):
     return nd if t.arr.layout.ndim else nd[()]
 
 
-def vjp_lead(Tensor output not None, list inputs, Tensor cotangents not None, bint retain_graph=True):
-    """Adjoints for several cotangents at once: `cotangents` has one more, leading, axis than `output`."""
-    found = walk_back([(output.node, output.out)], [cotangents], True, retain_graph,
-                      cotangents.arr.layout.ndim - output.arr.layout.ndim, [((<Tensor> t).node, (<Tensor> t).out) for t in inputs])
-    return [found.get(((<Tensor> t).node, (<Tensor> t).out)) for t in inputs]
+# ---- one call, recorded, and the walks over it: what the transforms are made of -----------------------
+def mark():
+    """A point in time: a walk that is given it leaves alone what was recorded before, which inputs made later cannot reach."""
+    return last_serial
+
+
+def copy_of(value, str name, k):
+    """Argument k of the function `name` as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
+    return input_of(value, name, k)
+
+
+def is_nested():
+    """Whether a transform of this thread is under way, so that results must stay on the tape."""
+    return nesting(0) > 0
+
+
+def recorded_call(f, tuple args, dict kwargs):
+    """f(*args, **kwargs) with recording switched on, as part of a transform."""
+    cdef bint before = switch_recording(True)
+    nesting(1)
+    try:
+        return f(*args, **kwargs)
+    finally:
+        nesting(-1)
+        switch_recording(before)
+
+
+cdef list seeds_of(list tensors, bint recording):
+    cdef Tensor t
+    return tensors[:] if recording else [t.arr for t in tensors]
+
+
+cdef list edges_of(list tensors):
+    cdef Tensor t
+    return [(t.node, t.out) for t in tensors]
+
+
+def pull(list outputs, list inputs, list cotangents, int lead, bint recording, bint retain_graph, unsigned long long since=0):
+    """Adjoints of `inputs` for `cotangents` of `outputs`, all recorded tensors; None where there is none.
+
+    Cotangents have the shape and dtype of their outputs behind `lead` extra leading axes."""
+    cdef dict found = walk_back(edges_of(outputs), seeds_of(cotangents, recording), recording, retain_graph, lead,
+                                edges_of(inputs), since)
+    return [found.get(target) for target in edges_of(inputs)]
+
+
+def push(list inputs, list outputs, list tangents, int lead, bint recording, unsigned long long since=0):
+    """Tangents of `outputs` for `tangents` of `inputs`, all recorded tensors; None where there is none.
+
+    Tangents have the shape and dtype of their inputs behind `lead` extra leading axes."""
+    cdef list found = walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
+    return found if recording else [None if t is None else wrap(t) for t in found]
+
 
 
 # ---- what the tape borrows ---------------------------------------------------------------------------
@@ -245,7 +295,7 @@ cdef object lent_wrap(Array a, Node node, unsigned int out):
 
 cdef Array lent_unwrap(object t, Primitive prim, str giver):
     if not isinstance(t, Tensor):
-        raise TypeError(f"{prim.name}: {giver} returned {type(t).__name__} as a gradient, expected a Tensor")
+        raise TypeError(f"{prim.name}: {giver} returned a {type(t).__name__}, expected a Tensor")
     return (<Tensor> t).arr
 
 
@@ -267,6 +317,22 @@ cdef object lent_undo(object g, Layout want, int lead):
     if t.arr.layout.dtype != want.dtype:
         t = FUNCTIONS["astype"](t, want.dtype)
     return t
+
+
+cdef object lent_stretch(object t, Layout want, int lead, Primitive prim):
+    """What an operation does by itself, done to a tangent: broadcast to the output's shape and cast to its dtype."""
+    cdef Tensor x = t
+    cdef tuple shape = x.shape[:lead] + shape_of(want)
+    if not same_tail(x.arr.layout, want, lead):
+        try:
+            if lead and x.arr.layout.ndim != lead + want.ndim:
+                raise ValueError
+            x = FUNCTIONS["broadcast_to"](x, shape)
+        except ValueError:
+            raise ValueError(f"{prim.name}: its jvp returned a tangent of shape {t.shape}, expected {shape}") from None
+    if x.arr.layout.dtype != want.dtype:
+        x = FUNCTIONS["astype"](x, want.dtype)
+    return x
 
 
 cdef bint same_tail(Layout a, Layout want, int lead) noexcept:
@@ -320,6 +386,7 @@ lent.wrap = lent_wrap
 lent.unwrap = lent_unwrap
 lent.add = lent_add
 lent.undo = lent_undo
+lent.stretch = lent_stretch
 lent.leaf = lent_leaf
 lent.copy = lent_copy
 lent.sole = lent_sole

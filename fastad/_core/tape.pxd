@@ -9,7 +9,10 @@ cdef class Primitive:
     """The rules of one operation.  A subclass states them in one block, beside its forward function."""
     cdef readonly str name
     cdef bint raw                       # `backward` exists, for float32 and float64
+    cdef bint pushes                    # `push` does
+    cdef bint one_by_one                # its traced rules take no leading axes: the walks loop
     cdef int backward(self, Node node, Array g, Walk walk) except -1
+    cdef Array push(self, Node node, Walk walk)
 
 cdef class More:
     """What the few nodes need that have more than three inputs, two saved values, one output, or hooks.  No primitive has
@@ -31,6 +34,7 @@ cdef class Node:
     cdef unsigned int v0, v1            # the versions of the saved values when they were saved
     cdef unsigned int slot              # where the present walk keeps this node's gradients
     cdef unsigned long long stamp       # the last walk that came by
+    cdef readonly unsigned long long serial     # nodes made before it, and it: inputs have smaller ones
     cdef int n_in
     cdef unsigned short n_out, n_saved
     cdef signed char k0, k1             # what the saved values are: input i, output FROM_OUTPUT - k
@@ -46,7 +50,7 @@ cdef class LeafRef:
 
 cdef class Walk:
     cdef PyObject** order               # nodes, inputs before outputs; borrowed, the roots keep them
-    cdef PyObject** grads               # a slot an output: Array, or Tensor in a recording walk; owned
+    cdef PyObject** grads               # a slot an output: Array, or Tensor in a recording walk; owned.  Going forward: tangents
     cdef unsigned char* needed          # NULL: all of them
     cdef unsigned char* capture         # slots whose gradient is asked for; NULL: none
     cdef unsigned long long* displaced  # stamps and slots of an outer walk, restored at the end
@@ -67,8 +71,12 @@ cdef Primitive ACCUMULATE               # of the node at the end of every path: 
 cdef bint grad_enabled() noexcept
 cdef bint switch_recording(bint on) noexcept      # for this thread; gives what it was
 cdef int nesting(int change) noexcept             # how many transforms of this thread are under way
+cdef unsigned long long last_serial
 cdef inline Node new_node(Primitive prim, int n_in, object args):
+    global last_serial
     cdef Node node = Node.__new__(Node)
+    last_serial += 1
+    node.serial = last_serial
     node.prim = prim
     node.n_in = n_in
     if args is not None:
@@ -145,11 +153,24 @@ cdef Node more_edge(Node node, int i)
 cdef inline bint wants(Walk walk, Node node, int i) noexcept:
     """Whether input i has a derivative that this walk asks for."""
     cdef PyObject* producer = edge_pointer(<PyObject*> node, i)
-    return producer != <PyObject*> None and (walk.needed is NULL or walk.needed[(<Node> producer).slot])
+    return producer != <PyObject*> None and (
+        walk.needed is NULL or (walk.needed[(<Node> producer).slot] if (<Node> producer).stamp == walk.stamp else False))
 
 cdef inline bint exclusive(PyObject* p) noexcept:
     """An array that only the walk knows, and whose memory only it sees: it may be added to in place."""
     return Py_REFCNT(p) == 1 and (<Array> p).ours
+
+cdef inline PyObject* tangent_pointer(Walk walk, Node node, int i) noexcept:
+    """That of input i, in a forward walk; NULL if it has none.  Borrowed."""
+    cdef PyObject* producer = edge_pointer(<PyObject*> node, i)
+    if producer == <PyObject*> None or (<Node> producer).stamp != walk.stamp:
+        return NULL
+    return walk.grads[(<Node> producer).slot + edge_out(node, i)]
+
+cdef inline Array tangent(Walk walk, Node node, int i):
+    """Inside a raw rule: that of input i, or None."""
+    cdef PyObject* p = tangent_pointer(walk, node, i)
+    return <Array> p if p is not NULL else None
 
 cdef inline Array receive(Walk walk, Node node, int i, Layout produced, bint* adds):
     """Where a kernel may write the gradient of input i, of layout `produced`: straight into the receiving
@@ -187,6 +208,7 @@ ctypedef object (*wrap_fn)(Array a, Node node, unsigned int out)
 ctypedef Array (*unwrap_fn)(object tensor, Primitive prim, str giver)      # who may have given something else
 ctypedef int (*leaf_fn)(PyObject* leaf, object g, bint recording) except -1
 ctypedef object (*undo_fn)(object tensor, Layout want, int lead)
+ctypedef object (*stretch_fn)(object tensor, Layout want, int lead, Primitive prim)
 ctypedef object (*add_fn)(object a, object b)
 ctypedef object (*copy_fn)(object tensor)
 ctypedef bint (*sole_fn)(object tensor)
@@ -195,6 +217,7 @@ cdef struct Lent:
     unwrap_fn unwrap
     leaf_fn leaf
     undo_fn undo
+    stretch_fn stretch
     add_fn add
     copy_fn copy
     sole_fn sole

@@ -100,12 +100,22 @@ cdef class Primitive:
     none, written in Tensor operations, so that recording it gives derivatives of any order.  `saved` are the
     values kept by the forward function, `g` the cotangent (a tuple of them for several outputs).  `g` may
     have extra leading axes, so rules name axes from the end.  The optional `backward` is the same rule as
-    raw kernels, used when nothing is recording."""
+    raw kernels, used when nothing is recording.
+
+    ``jvp(node, saved, tangents)`` gives the tangent of the output (a tuple of them for several), from a tuple
+    with None for an input that has none.  All tangents have the same extra leading axes; what the operation
+    broadcasts may be left to the walk.  `push` is its raw kernel."""
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         raise NotImplementedError(f"{self.name}: no raw rule")
 
     def vjp(self, node, saved, g):
         raise NotImplementedError(f"{self.name}: no derivative rule")
+
+    cdef Array push(self, Node node, Walk walk):
+        raise NotImplementedError(f"{self.name}: no raw rule")
+
+    def jvp(self, node, saved, tangents):
+        raise NotImplementedError(f"{self.name}: no rule for tangents; differentiate in reverse mode (grad, jacrev, vjp)")
 
     def __repr__(self):
         return f"<primitive {self.name}>"

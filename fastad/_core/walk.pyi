@@ -1,4 +1,4 @@
-"""Level 2: the walks.  The tape in order, and adjoints carried back over it.
+"""Level 2: the walks.  The tape in order, adjoints carried back over it, and tangents carried forward.
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """

@@ -1,6 +1,6 @@
-"""Level 2: the walks.  The tape in order, and adjoints carried back over it.
+"""Level 2: the walks.  The tape in order, adjoints carried back over it, and tangents carried forward.
 
-An iterative depth-first search puts the nodes in topological order; the backward walk then asks each primitive
+An iterative depth-first search puts the nodes in topological order; a walk then asks each primitive
 for its rule, the raw one when nothing is recording, else the traced one.  It names no primitive.
 
 Imports the tape.  Next: tensor.pyx.
@@ -13,8 +13,7 @@ from .arrays cimport add, copy
 from .storage cimport Array, give_back, resize, same, shape_of, writes, zeros
 from .tape cimport (
     ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
-    exclusive, lent, out_layout, release,
-    saved, saved_kind, switch_recording, wants,
+    exclusive, lent, out_layout, release, saved, saved_kind, switch_recording, tangent_pointer, wants,
 )
 from .types cimport compiled
 
@@ -103,8 +102,8 @@ cdef int put_back(Walk walk) noexcept:
     return 0
 
 
-cdef bint sort(Walk walk, list roots) except -1:
-    """Fill walk.order by an iterative depth-first search, inputs before outputs.
+cdef bint sort(Walk walk, list roots, unsigned long long since) except -1:
+    """Fill walk.order by an iterative depth-first search, inputs before outputs; only nodes made after `since`.
 
     False if another thread is walking part of this graph; no walk has the stamp that is left on some nodes then."""
     cdef Frame* stack = NULL
@@ -117,7 +116,7 @@ cdef bint sort(Walk walk, list roots) except -1:
     try:
         for start in roots:
             child = <PyObject*> start
-            if (<Node> child).stamp == stamp:
+            if (<Node> child).stamp == stamp or (<Node> child).serial <= since:
                 continue
             while True:
                 # go down to `child`
@@ -139,7 +138,7 @@ cdef bint sort(Walk walk, list roots) except -1:
                     while i < (<Node> node).n_in:
                         child = edge_pointer(node, i)
                         i += 1
-                        if child != none and (<Node> child).stamp != stamp:
+                        if child != none and (<Node> child).stamp != stamp and (<Node> child).serial > since:
                             break
                         child = NULL
                     if child is not NULL:
@@ -203,14 +202,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: after_fork())
 
 
-cdef int order(Walk walk, list roots) except -1:
+cdef int order(Walk walk, list roots, unsigned long long since) except -1:
     """Sort, waiting for other threads that walk the same nodes."""
     global last_stamp
     walk.thread = PyThread_get_thread_ident()
     while True:
         last_stamp += 1
         walk.stamp = last_stamp
-        if sort(walk, roots):
+        if sort(walk, roots, since):
             break
         wait(walk.thread, walk.met)
     walk.grads = <PyObject**> zeros((walk.n_grads if walk.n_grads else 1) * sizeof(PyObject*))
@@ -414,16 +413,26 @@ cdef int mark_needed(Walk walk, list targets) except -1:
         node = <Node> walk.order[i]
         for j in range(node.n_in):
             child = edge(node, j)
-            if child is not None and walk.needed[child.slot]:
+            if child is not None and child.stamp == walk.stamp and walk.needed[child.slot]:
                 walk.needed[node.slot] = GRADIENT | ON_PATH
                 break
     return 0
 
 
-cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets):
+cdef int leave(Walk walk) except -1:
+    end(walk)
+    put_back(walk)
+    if waits_for:
+        with turn:
+            turn.notify_all()
+    return 0
+
+
+cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets,
+                    unsigned long long since=0):
     """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
 
-    Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
+    Nodes that are not younger than `since` are left alone: they cannot depend on younger targets.  Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t i
     cdef Node node
@@ -435,7 +444,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     walk.keep = keep
     walk.lead = lead
     try:
-        order(walk, [node for node, k in roots])
+        order(walk, [node for node, k in roots], since)
         begin(walk)
         if targets is not None:
             mark_needed(walk, targets)
@@ -445,6 +454,8 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
             if walk.needed is NULL or walk.needed[node.slot] & ON_PATH:
                 check_saved(node)
         for (node, k), g in zip(roots, cotangents):
+            if node.stamp != walk.stamp:  # older than `since`
+                continue
             slot = &walk.grads[node.slot + k]
             if slot[0] is not NULL:
                 g = lent.add(<object> slot[0], g) if recording else add(<Array> slot[0], <Array> g)
@@ -457,9 +468,121 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     finally:
         if recording:                     # a recording walk records, also within no_grad()
             switch_recording(before)
-        end(walk)
-        put_back(walk)
-        if waits_for:
-            with turn:
-                turn.notify_all()
+        leave(walk)
     return walk.captured
+
+
+# ---- the forward walk --------------------------------------------------------------------------------
+cdef int run_jvp(Walk walk, Node node) except -1:
+    """The traced tier: the primitive's jvp over Tensors, recorded if the walk records."""
+    cdef bint before = switch_recording(walk.recording)
+    cdef int i
+    cdef unsigned int k
+    cdef tuple values, tangents
+    cdef object given, result
+    try:
+        values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
+        tangents = tuple([as_tensor(walk, tangent_pointer(walk, node, i)) for i in range(node.n_in)])
+        result = node.prim.jvp(node, values, tangents)
+        if node.n_out == 1:
+            result = (result,)
+        elif len(result) != node.n_out:
+            raise RuntimeError(f"{node.prim.name}: its jvp returned {len(result)} tangents for {node.n_out} outputs")
+        for k, given in enumerate(result):
+            if given is None:
+                continue
+            lent.unwrap(given, node.prim, "its jvp")
+            given = lent.stretch(given, out_layout(node, k), walk.lead, node.prim)
+            if not walk.recording:
+                given = lent.unwrap(given, node.prim, "its jvp")
+            Py_INCREF(given)
+            walk.grads[node.slot + k] = <PyObject*> given
+    finally:
+        switch_recording(before)
+    return 0
+
+
+cdef bint moves(Walk walk, Node node) noexcept:
+    """Whether an input of this node has a tangent."""
+    cdef int i
+    for i in range(node.n_in):
+        if tangent_pointer(walk, node, i) is not NULL:
+            return True
+    return False
+
+
+cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
+    """Each tangent is let go where `last` says that it is used last."""
+    cdef Py_ssize_t i
+    cdef int j
+    cdef unsigned int k, slot
+    cdef Node node, producer
+    cdef Array out
+    for i in range(walk.n):
+        node = <Node> walk.order[i]
+        for j in range(node.n_in):
+            producer = edge(node, j)
+            if producer is not None and producer.stamp == walk.stamp and last[producer.slot + edge_out(node, j)] >= 0:
+                last[producer.slot + edge_out(node, j)] = i
+    for i in range(walk.n):
+        node = <Node> walk.order[i]
+        if not moves(walk, node):
+            continue
+        check_saved(node)
+        if node.prim.pushes and not walk.recording and compiled(node.layout.code):
+            out = node.prim.push(node, walk)
+            Py_INCREF(out)
+            walk.grads[node.slot] = <PyObject*> out
+        else:
+            run_jvp(walk, node)
+        for j in range(node.n_in):
+            producer = edge(node, j)
+            if producer is None or producer.stamp != walk.stamp:
+                continue
+            slot = producer.slot + edge_out(node, j)
+            if last[slot] == i and walk.grads[slot] is not NULL:
+                out = None
+                Py_DECREF(<object> walk.grads[slot])
+                walk.grads[slot] = NULL
+    return 0
+
+
+cdef list walk_forward(list sources, list tangents, list roots, bint recording, int lead, unsigned long long since):
+    """Carry `tangents` (Arrays; Tensors if recording) of `sources`, (node, output) pairs, forward to `roots`.
+
+    Only nodes younger than `since` are visited.  A list of the tangents of the roots, None where there is none."""
+    cdef Walk walk = Walk.__new__(Walk)
+    cdef Py_ssize_t* last = NULL
+    cdef list found = []
+    cdef Node node
+    cdef unsigned int k
+    cdef object t
+    cdef bint before = switch_recording(recording)
+    walk.recording = recording
+    walk.keep = True
+    walk.lead = lead
+    try:
+        order(walk, [node for node, k in roots], since)
+        begin(walk)
+        last = <Py_ssize_t*> zeros((walk.n_grads + 1) * sizeof(Py_ssize_t))
+        if last is NULL:
+            raise MemoryError("fastad: no memory for the order of the graph")
+        for node, k in roots:
+            if node.stamp == walk.stamp:
+                last[node.slot + k] = -1  # asked for
+        for (node, k), t in zip(sources, tangents):
+            if node.stamp == walk.stamp:
+                Py_INCREF(t)
+                walk.grads[node.slot + k] = <PyObject*> t
+        t = None
+        run_forward(walk, last)
+        for node, k in roots:
+            if node.stamp != walk.stamp or walk.grads[node.slot + k] is NULL:
+                found.append(None)
+            else:
+                found.append(<object> walk.grads[node.slot + k])
+    finally:
+        give_back(last)
+        switch_recording(before)
+        leave(walk)
+    return found

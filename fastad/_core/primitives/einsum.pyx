@@ -211,6 +211,17 @@ cdef class Einsum(Primitive):
     def vjp(self, node, saved, g):
         return tuple([self.gradient(node, saved, g, i) if node.needs(i) else None for i in range(len(saved))])
 
+    def jvp(self, node, saved, tangents):
+        terms, result, _ = node.args
+        total = None
+        for i, t in enumerate(tangents):
+            if t is None:
+                continue
+            labels = ["..." + term if k == i else term for k, term in enumerate(terms)]
+            change = einsum(",".join(labels) + "->..." + result, *[t if k == i else x for k, x in enumerate(saved)])
+            total = change if total is None else total + change
+        return total
+
     def gradient(self, node, saved, g, int i):
         """That of operand i.  A label that it alone has at full length is spread with ones; where it names a label twice, the
         second place gets a label of its own and an identity matrix."""

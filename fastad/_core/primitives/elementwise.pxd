@@ -15,7 +15,11 @@ cdef class Row(Primitive):
     cdef readonly bint holomorphic
 
     cdef int setup(self, int i, int arity) except -1
+    cdef inline int reads(self, Node node) noexcept:
+        """What the derivatives that are wanted read: FAD_A, FAD_B, FAD_Y."""
+        return (self.row.needs[0] if node.in0 is not None else 0) | (self.row.needs[1] if node.in1 is not None else 0)
     cdef object evaluate(self, int i, object g, dict local)
+    cdef dict values(self, Node node, tuple saved)
     cdef int check_complex(self, Tensor x) except -1
 
 @cython.final
@@ -26,8 +30,6 @@ cdef class Unary(Row):
 cdef class Binary(Row):
     cdef Tensor apply(self, Tensor a, Tensor b)
     cdef int keep(self, Node node, Array a, Array b, Array y) except -1
-    cdef inline int reads(self, Node node) noexcept:
-        return (self.row.needs[0] if node.in0 is not None else 0) | (self.row.needs[1] if node.in1 is not None else 0)
     cdef Tensor promote(self, Tensor a, Tensor b)
     cdef int backward_strided(self, Node node, Array g, Walk walk) except -1
 

@@ -6,15 +6,18 @@ Tensors they are the traced rule, from which come derivatives of any order.  Nex
 
 import numpy as np
 
-from ..arrays cimport GIL_SIZE, broadcast_layouts, contiguous, map1, map2, map_back
+from ..arrays cimport GIL_SIZE, broadcast_layouts, contiguous, lined_up, map1, map2, map_back
 from ..kernels cimport FAD_A, FAD_B, FAD_Y, K, fad_map_fn
 from ..kernels import rows, rule_text
-from ..storage cimport Array, Layout, dense_as, empty
-from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
+from ..storage cimport Array, Layout, dense, dense_as, empty
+from ..tape cimport (
+    FROM_OUTPUT, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, tangent, tangent_pointer, wants,
+)
 from ..tensor cimport Tensor, coerce, ndarray, operators, produced, record1, record2, result_from, unchanged, wrap
 from ..numpy_forms import run_numpy
 from ..tensor import FUNCTIONS
-from ..types cimport compiled
+from ..types cimport MAX_NDIM, compiled
+from .shape cimport aligned
 
 # rows whose text is also the derivative of the complex function
 HOLOMORPHIC = frozenset(
@@ -36,6 +39,22 @@ def weak_where(g):
 RULE_NAMES = {"R": float}                 # what a row's text may name: every function, from the first use on
 
 
+cdef int parameters(Node node, double* param) except -1:
+    cdef int i
+    param[0] = param[1] = 0
+    if node.args is not None:
+        for i in range(len(<tuple> node.args)):
+            param[i] = (<tuple> node.args)[i]
+    return 0
+
+
+cdef inline Array value(Node node, int which, int reads):
+    """What the node saved of a, b, y (FAD_A, FAD_B, FAD_Y), in this order; None if it did not."""
+    if not reads & which:
+        return None
+    return saved(node, (which > FAD_A and reads & FAD_A != 0) + (which > FAD_B and reads & FAD_B != 0))
+
+
 cdef class Row(Primitive):
     """The primitive of one row of the table."""
     cdef int setup(self, int i, int arity) except -1:
@@ -46,7 +65,7 @@ cdef class Row(Primitive):
         self.texts = tuple([rule_text(self.row.vjp[j]) for j in range(self.row.arity)])
         for j in range(self.row.arity):
             self.passes[j] = self.texts[j] == "g"
-        self.raw = True
+        self.raw = self.pushes = True
         self.holomorphic = self.name in HOLOMORPHIC
         return 0
 
@@ -60,6 +79,56 @@ cdef class Row(Primitive):
             return eval(COMPLEX_TEXTS[self.name], RULE_NAMES, local)
         local["where"] = weak_where(g)
         return eval(self.code[i], RULE_NAMES, local)
+
+    cdef dict values(self, Node node, tuple saved):
+        """What the text of the derivative names."""
+        cdef int reads = self.reads(node)
+        names = ("x" if self.row.arity == 1 else "a", "b", "y")
+        local = dict(zip([name for name, bit in zip(names, (FAD_A, FAD_B, FAD_Y)) if reads & bit], saved))
+        if node.args is not None:
+            local.update(zip(("p0", "p1"), node.args))
+        return local
+
+    # the Jacobian is diagonal: a tangent is multiplied by what a cotangent is multiplied by
+    cdef Array push(self, Node node, Walk walk):
+        cdef int i, n, needs, reads = self.reads(node), lead = walk.lead
+        cdef Py_ssize_t shape[MAX_NDIM]
+        cdef double param[2]
+        cdef bint adds
+        cdef Layout layout = node.layout
+        cdef Array t, out = None, a = value(node, FAD_A, reads), b = value(node, FAD_B, reads), y = value(node, FAD_Y, reads)
+        parameters(node, param)
+        for i in range(self.row.arity):
+            t = tangent(walk, node, i)
+            if t is None:
+                continue
+            if lead and out is None:
+                for n in range(lead):
+                    shape[n] = t.layout.shape[n]
+                if lead + layout.ndim > MAX_NDIM:
+                    raise ValueError(f"{self.name}: {lead + layout.ndim} dimensions; NumPy and fastad allow at most {MAX_NDIM}")
+                for n in range(layout.ndim):
+                    shape[lead + n] = layout.shape[n]
+                layout = dense(layout.code, lead + layout.ndim, shape)
+            if self.passes[i] and out is None and t.layout is layout and (
+                    i == self.row.arity - 1 or tangent_pointer(walk, node, 1) is NULL):
+                return t
+            needs = self.row.needs[i]
+            adds = out is not None
+            if not adds:
+                out = empty(layout)
+            map_back(self.row.backward[layout.code][i][adds], param, lined_up(t, lead, node.layout.ndim),
+                     a if needs & FAD_A else None, b if needs & FAD_B else None, y if needs & FAD_Y else None, out)
+        return out
+
+    def jvp(self, Node node not None, saved, tangents):
+        cdef dict local = self.values(node, saved)
+        cdef Tensor total = None, t, change
+        for i, t in enumerate(tangents):
+            if t is not None:
+                change = self.evaluate(i, aligned(node, i, t), local)
+                total = change if total is None else FUNCTIONS["add"](total, change)
+        return total
 
     cdef int check_complex(self, Tensor x) except -1:
         if not self.holomorphic and x.arr.layout.dtype.kind == "c":
@@ -103,13 +172,9 @@ cdef class Unary(Row):
         cdef double param[2]
         cdef const void* args[4]
         cdef fad_map_fn kernel
-        cdef int i
         if not wants(walk, node, 0):
             return 0
-        param[0] = param[1] = 0
-        if node.args is not None:
-            for i in range(len(<tuple> node.args)):
-                param[i] = (<tuple> node.args)[i]
+        parameters(node, param)
         out = receive(walk, node, 0, node.layout, &adds)
         kernel = self.row.backward[node.layout.code][0][adds]
         if g.layout is node.layout and g.layout.size < GIL_SIZE and self.row.needs[0] and node.s0.layout is g.layout \
@@ -124,10 +189,7 @@ cdef class Unary(Row):
         return deliver(walk, node, 0, out)
 
     def vjp(self, node, saved, g):
-        local = dict(zip("xy" if self.row.needs[0] & FAD_A else "y", saved))
-        if node.args is not None:
-            local.update(zip(("p0", "p1"), node.args))
-        return (self.evaluate(0, g, local),)
+        return (self.evaluate(0, g, self.values(node, saved)),)
 
 
 cdef class Binary(Row):
@@ -220,17 +282,9 @@ cdef class Binary(Row):
         return 0
 
     cdef int backward_strided(self, Node node, Array g, Walk walk) except -1:
-        cdef int i, reads = self.reads(node), at = 0
-        cdef Array out, a = None, b = None, y = None
+        cdef int i, reads = self.reads(node), needs
+        cdef Array out, a = value(node, FAD_A, reads), b = value(node, FAD_B, reads), y = value(node, FAD_Y, reads)
         cdef bint adds
-        if reads & FAD_A:
-            a = node.s0
-            at = 1
-        if reads & FAD_B:
-            b = saved(node, at)
-            at += 1
-        if reads & FAD_Y:
-            y = saved(node, at)
         for i in range(2):
             if not wants(walk, node, i):
                 continue
@@ -238,16 +292,14 @@ cdef class Binary(Row):
                 deliver(walk, node, i, g)
                 continue
             out = receive(walk, node, i, node.layout, &adds)
-            reads = self.row.needs[i]
-            map_back(self.row.backward[node.layout.code][i][adds], NULL, g, a if reads & FAD_A else None,
-                     b if reads & FAD_B else None, y if reads & FAD_Y else None, out)
+            needs = self.row.needs[i]
+            map_back(self.row.backward[node.layout.code][i][adds], NULL, g, a if needs & FAD_A else None,
+                     b if needs & FAD_B else None, y if needs & FAD_Y else None, out)
             deliver(walk, node, i, out)
         return 0
 
     def vjp(self, Node node not None, saved, g):
-        cdef int reads = self.reads(node), i
-        names = [n for n, bit in (("a", FAD_A), ("b", FAD_B), ("y", FAD_Y)) if reads & bit]
-        local = dict(zip(names, saved))
+        cdef dict local = self.values(node, saved)
         return tuple([self.evaluate(i, g, local) if node.needs(i) else None for i in range(2)])
 
 

@@ -10,7 +10,9 @@ from fastad._core.tape import Primitive
 
 @final
 class Fold(Primitive):
+    def jvp(self, node: Any, saved: Any, tangents: Any) -> Any: ...
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
+    def weights(self, node: Any, saved: Any) -> Any: ...
 FUNCTIONS: dict[Any, Any]
 PRIMITIVES: dict[Any, Any]
 def max(a: ArrayLike, axis: Axes = None, out: None = None, keepdims: bool = False, initial: ArrayLike | None = None, where: ArrayLike = True) -> Tensor:

@@ -16,7 +16,7 @@ from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, re
 from ..tensor import FUNCTIONS, register
 from ..types cimport I64, MAX_NDIM, compiled
 from .part cimport cut_rule, select
-from .reduction cimport arguments, axes_tuple, check_real, kept, mark, put_back, unsupported
+from .reduction cimport arguments, axes_tuple, check_real, kept, mark, put_back, summed, unsupported
 from .shape cimport axes_of, axis_of, flag
 
 
@@ -142,16 +142,22 @@ cdef class Fold(Primitive):
         return deliver(walk, node, 0, out)
 
     def vjp(self, node, saved, g):
+        return (kept(node, g, node.in_shape(0)) * self.weights(node, saved),)
+
+    def jvp(self, node, saved, tangents):
+        return summed(node, tangents[0] * self.weights(node, saved))
+
+    def weights(self, node, saved):
+        """dy/dx, for every element"""
         cdef tuple shape = node.in_shape(0)
-        g = kept(node, g, shape)
         if not self.extreme:
-            return (g * others(saved[0], node.args),)
+            return others(saved[0], node.args)
         x, y = ndarray(saved[0]), ndarray(kept(node, saved[1].detach(), shape))
         ties = (x == y) | (x != x)
         axes = tuple(range(len(shape))) if node.args is None else node.args[0]
         with np.errstate(invalid="ignore", divide="ignore"):
-            weights = ties / ties.sum(axis=axes, keepdims=True).astype(g.dtype)
-        return (g * result_from(weights.astype(g.dtype, copy=False)),)
+            weights = ties / ties.sum(axis=axes, keepdims=True).astype(x.dtype)
+        return result_from(weights.astype(x.dtype, copy=False))
 
 
 cdef Tensor between(Tensor x, Py_ssize_t start, Py_ssize_t stop):

@@ -24,7 +24,7 @@ from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
 from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, MAX_NDIM, OTHER, compiled
-from .shape cimport axis_of, in_layout, lead_of
+from .shape cimport axis_of, in_layout, lead_in, lead_of
 
 cdef extern from "Python.h":
     bint PyIndex_Check(object o)
@@ -351,6 +351,11 @@ cdef class GetItem(Primitive):
         dx = SCATTER.apply(g, index, shape)
         return (FUNCTIONS["reshape"](dx, lead_of(node, g) + node.in_shape(0)),)
 
+    def jvp(self, node, saved, tangents):
+        t, = tangents
+        shape, index = led(node.args, lead_in(node, 0, t), node.in_shape(0))
+        return GETITEM.apply(FUNCTIONS["reshape"](t, shape), index)
+
 
 @cython.final
 cdef class Scatter(Primitive):
@@ -378,6 +383,15 @@ cdef class Scatter(Primitive):
     def vjp(self, node, saved, g):
         shape, index = led(node.args, lead_of(node, g), node.out_shape)
         return (GETITEM.apply(FUNCTIONS["reshape"](g, shape), index),)
+
+    def jvp(self, node, saved, tangents):
+        t, = tangents
+        lead = lead_in(node, 0, t)
+        if lead:                          # values that are broadcast to the places
+            places = np.broadcast_to(False, node.out_shape)[node.args].ndim
+            t = FUNCTIONS["reshape"](t, lead + (1,) * (places - len(node.in_shape(0))) + node.in_shape(0))
+        shape, index = led(node.args, lead, node.out_shape)
+        return FUNCTIONS["reshape"](SCATTER.apply(t, index, shape), lead + node.out_shape)
 
 
 cdef GetItem GETITEM = GetItem()

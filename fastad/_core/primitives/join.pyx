@@ -108,6 +108,18 @@ cdef class Join(Primitive):
             start += n
         return tuple(results)
 
+    def jvp(self, node, saved, tangents):
+        cdef int axis, i
+        shape = node.out_shape
+        axis = <int> len(shape) + <int> node.args[0]
+        lengths = node.args[1]
+        first = next(t for t in tangents if t is not None)
+        lead = first.shape[:first.ndim - len(shape) + (1 if self.new_axis else 0)]
+        pieces = [t if t is not None else FUNCTIONS["broadcast_to"](
+            np.zeros((), dtype=first.dtype),
+            lead + shape[:axis] + (() if self.new_axis else (lengths[i],)) + shape[axis + 1:]) for i, t in enumerate(tangents)]
+        return self.apply(pieces, len(lead) + axis)
+
 
 cdef Join CONCATENATE = Join("concatenate", False), STACK = Join("stack", True)
 

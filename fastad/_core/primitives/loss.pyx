@@ -88,16 +88,24 @@ cdef class CrossEntropy(Primitive):
         return deliver(walk, node, 0, out)
 
     def vjp(self, Node node not None, saved, g):
+        p = self.slope(node, saved[0])
+        if not self.mean:
+            return (FUNCTIONS["reshape"](g, g.shape + (1,)) * p,)
+        return (FUNCTIONS["reshape"](g, g.shape + (1,) * p.ndim) * p,)
+
+    def jvp(self, Node node not None, saved, tangents):
+        p = self.slope(node, saved[0])
+        return FUNCTIONS["sum"](tangents[0] * p, axis=tuple(range(-p.ndim, 0)) if self.mean else -1)
+
+    def slope(self, Node node, x):
+        """softmax(x) - onehot, and for the mean that divided by the rows"""
         if not isinstance(node.args, Array):
             raise TypeError(f"{self.name}: the rule reads a node that the operation recorded, got {node}")
-        x = saved[0]
         target = to_ndarray(<Array> node.args).ravel()
         onehot = np.zeros((target.size, x.shape[x.ndim - 1]), dtype=x.dtype)
         onehot[np.arange(target.size), target] = 1
         p = SOFTMAX.apply(x) - result_from(onehot.reshape(x.shape))
-        if not self.mean:
-            return (FUNCTIONS["reshape"](g, g.shape + (1,)) * p,)
-        return (FUNCTIONS["reshape"](g, g.shape + (1,) * x.ndim) * (p * (1 / max(target.size, 1))),)
+        return p * (1 / max(target.size, 1)) if self.mean else p
 
 
 cdef CrossEntropy CROSS_ENTROPY = CrossEntropy(False), CROSS_ENTROPY_MEAN = CrossEntropy(True)

@@ -16,7 +16,7 @@ from ..tape cimport Node, Primitive, Walk, deliver, grad_enabled, receive, save,
 from ..tensor cimport Tensor, as_tensor, coerce, ndarray, operators, produced, record2, result_from, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM, compiled
-from .shape cimport in_layout, lead_of
+from .shape cimport aligned, in_layout, lead_in, lead_of
 
 
 cdef inline bint same_dtype(Tensor a, Tensor b):
@@ -140,6 +140,33 @@ cdef class MatMul(Primitive):
         if b_ndim == 1 and db is not None:
             db = dropped(db, -1)
         return da, db
+
+    def jvp(self, node, saved, tangents):
+        cdef int i, a_ndim, b_ndim
+        a_ndim, b_ndim = node.args or (2, 2)
+        ta, tb = [None if t is None else stacked(node, i, t, a_ndim == 1, b_ndim == 1) for i, t in enumerate(tangents)]
+        y = None
+        if ta is not None:
+            b = saved[len(saved) - 1]
+            y = matmul(ta, expanded(b, -1) if b_ndim == 1 else b)
+        if tb is not None:
+            dy = matmul(expanded(saved[0], -2) if a_ndim == 1 else saved[0], tb)
+            y = dy if y is None else y + dy
+        if a_ndim == 1:
+            y = dropped(y, -2)
+        return dropped(y, -1) if b_ndim == 1 else y
+
+
+cdef Tensor stacked(object node, int i, Tensor t, bint a_vector, bint b_vector):
+    """A tangent of factor i as matrices, where they broadcast to the product's behind the extra leading axes."""
+    cdef tuple lead = lead_in(node, i, t), shape = node.in_shape(i)
+    cdef int missing = len(node.out_shape) + a_vector + b_vector
+    if a_vector and i == 0:
+        shape = (1,) + shape
+    if b_vector and i == 1:
+        shape = shape + (1,)
+    missing = missing - <int> len(shape) if lead else 0
+    return FUNCTIONS["reshape"](t, lead + (1,) * missing + shape)
 
 
 def expanded(x, int axis):
@@ -341,6 +368,23 @@ cdef class Linear(Primitive):
         if len(node.inputs) == 3 and node.needs(2):
             db = FUNCTIONS["sum"](rows, axis=-2)
         return (dx, dw) if len(node.inputs) == 2 else (dx, dw, db)
+
+    def jvp(self, node, saved, tangents):
+        cdef int axis = len(node.out_shape) - 1
+        cdef tuple out_shape = node.out_shape
+        swap, reshape = FUNCTIONS["swapaxes"], FUNCTIONS["reshape"]
+        parts = []
+        if tangents[0] is not None:
+            parts.append(matmul(tangents[0], swap(saved[len(saved) - 1], -1, -2)))
+        if tangents[1] is not None:
+            rows = reshape(saved[0], (int(np.prod(out_shape[:axis])), node.args))
+            parts.append(reshape(matmul(rows, swap(tangents[1], -1, -2)), lead_in(node, 1, tangents[1]) + out_shape))
+        if len(tangents) == 3 and tangents[2] is not None:
+            parts.append(aligned(node, 2, tangents[2]))
+        y = parts[0]
+        for part in parts[1:]:
+            y = y + part
+        return y
 
 
 cdef int spread_rows(Array b, Array out) except -1:

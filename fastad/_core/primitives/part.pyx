@@ -13,7 +13,7 @@ from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
 from ..tensor cimport Tensor, as_tensor, produced, record1, records, wrap
 from ..tensor import register
 from ..types cimport MAX_NDIM
-from .shape cimport axes_of, axis_of, in_layout, lead_of
+from .shape cimport axes_of, axis_of, in_layout, lead_in, lead_of
 
 
 # ---- rules -------------------------------------------------------------------------------------------
@@ -100,6 +100,10 @@ cdef class Part(Primitive):
         lead = lead_of(node, g)
         return (PLACE.apply(g, lead + node.in_shape(0), with_lead(lead, node.args), None),)
 
+    def jvp(self, node, saved, tangents):
+        lead = lead_in(node, 0, tangents[0])
+        return PART.apply(tangents[0], lead + node.out_shape, with_lead(lead, node.args))
+
 
 @cython.final
 cdef class Place(Primitive):
@@ -128,6 +132,10 @@ cdef class Place(Primitive):
     def vjp(self, node, saved, g):
         lead = lead_of(node, g)
         return (PART.apply(g, lead + node.in_shape(0), with_lead(lead, node.args)),)
+
+    def jvp(self, node, saved, tangents):
+        lead = lead_in(node, 0, tangents[0])
+        return PLACE.apply(tangents[0], lead + node.out_shape, with_lead(lead, node.args), None)
 
 
 cdef Part PART = Part()

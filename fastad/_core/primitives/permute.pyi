@@ -10,6 +10,7 @@ from fastad._core.tape import Primitive
 
 @final
 class Transpose(Primitive):
+    def jvp(self, node: Any, saved: Any, tangents: Any) -> Any: ...
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
 PRIMITIVES: dict[Any, Any]
 def matrix_transpose(x: ArrayLike) -> Tensor:

@@ -10,7 +10,7 @@ from ..tape cimport Node, Primitive, Walk, deliver, wants
 from ..tensor cimport Tensor, as_tensor, produced, record1, records, wrap
 from ..tensor import install, register
 from ..types cimport MAX_NDIM
-from .shape cimport axes_in_order, axis_of, lead_of
+from .shape cimport axes_in_order, axis_of, lead_in, lead_of
 
 
 cdef Array transposed(Array a, tuple order, bint inverse):
@@ -47,6 +47,11 @@ cdef class Transpose(Primitive):
         order = tuple(range(ndim - 1, -1, -1)) if node.args is None else node.args
         back = sorted(range(ndim), key=order.__getitem__)
         return (self.apply(g, tuple(range(lead)) + tuple([lead + j for j in back])),)
+
+    def jvp(self, node, saved, tangents):
+        cdef int lead = len(lead_in(node, 0, tangents[0])), ndim = len(node.out_shape)
+        order = range(ndim - 1, -1, -1) if node.args is None else node.args
+        return self.apply(tangents[0], tuple(range(lead)) + tuple([lead + j for j in order]))
 
 
 cdef Transpose TRANSPOSE = Transpose()

@@ -83,6 +83,17 @@ cdef Tensor kept(object node, Tensor y, tuple in_shape):
     return FUNCTIONS["reshape"](y, lead_of(node, y) + kept_shape(node.args, in_shape))
 
 
+cdef tuple axes_behind(object node, Tensor t):
+    """The axes to reduce in a tensor of the input's shape with extra leading axes."""
+    cdef int ndim = t.arr.layout.ndim
+    return tuple(range(ndim - len(node.in_shape(0)), ndim)) if node.args is None else node.args[0]
+
+
+cdef Tensor summed(object node, Tensor t):
+    """A tensor of the input's shape, or with extra leading axes, summed as the node sums."""
+    return FUNCTIONS["sum"](t, axis=axes_behind(node, t), keepdims=node.args is not None and node.args[1])
+
+
 cdef tuple axes_tuple(const char* reduced, int ndim):
     cdef int i
     return tuple([i for i in range(ndim) if reduced[i]])
@@ -156,6 +167,9 @@ cdef class Sum(Primitive):
                 size *= n if m == 1 else 1
             y = y / size
         return (y,)
+
+    def jvp(self, node, saved, tangents):
+        return self.apply(tangents[0], axes_behind(node, tangents[0]), node.args is not None and node.args[1])
 
 
 cdef int scale(Array a, Py_ssize_t n) noexcept:
@@ -324,6 +338,10 @@ cdef class LogSumExp(Primitive):
         return deliver(walk, node, 0, (<Tensor> multiply(wrap(out), wrap(stretched(g, node.args, like)))).arr)
 
     def vjp(self, node, saved, g):
+        return (kept(node, g, node.in_shape(0)) * self.weights(node, saved),)
+
+    def weights(self, node, saved):
+        """softmax of x over the axes"""
         # exp(x - y) is made to add up to one, for y alone is rounded too coarsely where x is large
         cdef tuple shape = node.in_shape(0)
         x = saved[0]
@@ -332,15 +350,17 @@ cdef class LogSumExp(Primitive):
         infinite = np.isinf(ndarray(y))
         if not infinite.any():
             weights = FUNCTIONS["exp"](x - y)
-            return (kept(node, g, shape) * (weights / weights.sum(axes, keepdims=True)),)
+            return weights / weights.sum(axes, keepdims=True)
         # inf - inf is kept out of exp; the limit of the weights there is that of the maximum
         where = FUNCTIONS["where"]
         weights = FUNCTIONS["exp"](where(infinite, np.asarray(-np.inf, dtype=x.dtype), x - y))
         weights = weights / where(infinite, np.asarray(1, dtype=x.dtype), weights.sum(axes, keepdims=True))
         tops = ndarray(x) == np.inf
         count = np.maximum(tops.sum(axis=axes, keepdims=True), 1)
-        weights = where(tops & infinite, (tops / count).astype(x.dtype), weights)
-        return (kept(node, g, shape) * weights,)
+        return where(tops & infinite, (tops / count).astype(x.dtype), weights)
+
+    def jvp(self, node, saved, tangents):
+        return summed(node, tangents[0] * self.weights(node, saved))
 
 
 cdef LogSumExp LOGSUMEXP = LogSumExp()
@@ -393,6 +413,9 @@ cdef class CumSum(Primitive):
     def vjp(self, node, saved, g):
         flip = FUNCTIONS["flip"]
         return (flip(self.apply(flip(g, node.args), node.args + (<Tensor> g).arr.layout.ndim), node.args),)
+
+    def jvp(self, node, saved, tangents):
+        return self.apply(tangents[0], node.args + (<Tensor> tangents[0]).arr.layout.ndim)
 
 
 cdef Array scanned(Array x, int axis, bint back):

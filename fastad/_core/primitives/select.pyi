@@ -10,6 +10,7 @@ from fastad._core.tape import Primitive
 
 @final
 class Where(Primitive):
+    def jvp(self, node: Any, saved: Any, tangents: Any) -> Any: ...
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
 FUNCTIONS: dict[Any, Any]
 PRIMITIVES: dict[Any, Any]

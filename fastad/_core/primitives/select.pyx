@@ -15,6 +15,7 @@ from ..tensor import FUNCTIONS, register
 from ..types cimport compiled
 from .elementwise cimport Unary
 from .elementwise import PRIMITIVES as ROWS
+from .shape cimport aligned
 
 cdef Unary CLIP = ROWS["clip"]
 
@@ -51,6 +52,12 @@ cdef class Where(Primitive):
         c, = saved
         zero = np.zeros((), dtype=g.dtype)
         return (None, where(c, g, zero) if node.needs(1) else None, where(c, zero, g) if node.needs(2) else None)
+
+    def jvp(self, node, saved, tangents):
+        c, = saved
+        a, b = [None if tangents[i] is None else aligned(node, i, tangents[i]) for i in (1, 2)]
+        zero = np.zeros((), dtype=(b if a is None else a).dtype)
+        return where(c, zero if a is None else a, zero if b is None else b)
 
 
 cdef Where WHERE = Where()

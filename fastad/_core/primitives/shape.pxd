@@ -13,5 +13,7 @@ cdef class PassOn(Primitive):
 
 cdef Layout in_layout(Node node, int i)
 cdef tuple lead_of(object node, Tensor g)
+cdef tuple lead_in(object node, int i, Tensor t)
+cdef Tensor aligned(object node, int i, Tensor t)
 cdef Array reshaped(Array a, Layout want)
 cdef Tensor reshape_to(Tensor x, int ndim, const Py_ssize_t* shape)

@@ -92,6 +92,18 @@ cdef tuple lead_of(object node, Tensor g):
     return g.shape[:g.arr.layout.ndim - len(node.out_shape)]
 
 
+cdef tuple lead_in(object node, int i, Tensor t):
+    """The shape of the extra leading axes of a tangent of input i."""
+    return t.shape[:t.arr.layout.ndim - len(node.in_shape(i))]
+
+
+cdef Tensor aligned(object node, int i, Tensor t):
+    """A tangent of input i, where it broadcasts to the output's shape behind the extra leading axes."""
+    cdef tuple lead = lead_in(node, i, t), shape = node.in_shape(i)
+    cdef int missing = len(node.out_shape) - len(shape)
+    return FUNCTIONS["reshape"](t, lead + (1,) * missing + shape) if lead and missing > 0 else t
+
+
 # ---- reshape -----------------------------------------------------------------------------------------
 cdef bint steps_in(Layout old, Layout want, Py_ssize_t* steps) noexcept:
     """The strides that show the numbers of `old` in the shape of `want`; False if only a copy can.
@@ -158,6 +170,10 @@ cdef class Reshape(Primitive):
 
     def vjp(self, node, saved, g):
         return (reshape(g, lead_of(node, g) + node.in_shape(0)),)
+
+    def jvp(self, node, saved, tangents):
+        t, = tangents
+        return reshape(t, lead_in(node, 0, t) + node.out_shape)
 
 
 cdef Reshape RESHAPE = Reshape()
@@ -334,7 +350,7 @@ def squeeze(a, axis=None):
 
 # ---- rules that leave all to the walk ----------------------------------------------------------------
 cdef class PassOn(Primitive):
-    """The cotangent as it is: what differs in shape or dtype the walk undoes."""
+    """The cotangent, or the tangent, as it is: what differs in shape or dtype the walk does and undoes."""
     def __cinit__(self, str name):
         self.name = name
         self.raw = True
@@ -344,6 +360,9 @@ cdef class PassOn(Primitive):
 
     def vjp(self, node, saved, g):
         return (g,)
+
+    def jvp(self, node, saved, tangents):
+        return aligned(node, 0, tangents[0])
 
 
 # ---- broadcast_to ------------------------------------------------------------------------------------

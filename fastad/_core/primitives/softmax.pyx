@@ -76,6 +76,9 @@ cdef class Softmax(OverRows):
         y, = saved
         return (y * (g - FUNCTIONS["sum"](g * y, axis=-1, keepdims=True)),)
 
+    def jvp(self, node, saved, tangents):
+        return self.vjp(node, saved, tangents[0])[0]      # the Jacobian is symmetric
+
 
 @cython.final
 cdef class LogSoftmax(OverRows):
@@ -93,6 +96,11 @@ cdef class LogSoftmax(OverRows):
     def vjp(self, node, saved, g):
         y, = saved
         return (g - FUNCTIONS["exp"](y) * FUNCTIONS["sum"](g, axis=-1, keepdims=True),)
+
+    def jvp(self, node, saved, tangents):
+        y, = saved
+        t, = tangents
+        return t - FUNCTIONS["sum"](FUNCTIONS["exp"](y) * t, axis=-1, keepdims=True)
 
 
 SOFTMAX = Softmax()

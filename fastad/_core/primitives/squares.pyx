@@ -12,7 +12,7 @@ from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, re
 from ..tensor import FUNCTIONS
 from ..types cimport MAX_NDIM, compiled
 from .elementwise cimport multiply, subtract
-from .reduction cimport arguments, axes_tuple, kept, stretched
+from .reduction cimport arguments, axes_tuple, kept, stretched, summed
 from .shape cimport axes_of, flag
 
 
@@ -75,13 +75,17 @@ cdef class Squares(Primitive):
         return deliver(walk, node, 0, (<Tensor> multiply(d, wrap(stretched(twice.arr, node.args, like)))).arr)
 
     def vjp(self, node, saved, g):
-        # the mean's own share is nothing: the deviations from it add up to 0
-        cdef Tensor x = saved[0], d = x
-        cdef tuple shape = node.in_shape(0)
-        if self.central:
-            axes = tuple(range(len(shape))) if node.args is None else node.args[0]
-            d = x - FUNCTIONS["mean"](x, axes, keepdims=True)
-        return (kept(node, g, shape) * 2 * d,)
+        return (kept(node, g, node.in_shape(0)) * 2 * self.deviation(node, saved[0]),)
+
+    def jvp(self, node, saved, tangents):
+        return summed(node, tangents[0] * 2 * self.deviation(node, saved[0]))
+
+    def deviation(self, node, x):
+        """x - c.  The mean's own share is nothing: the deviations from it add up to 0."""
+        if not self.central:
+            return x
+        axes = tuple(range(x.ndim)) if node.args is None else node.args[0]
+        return x - FUNCTIONS["mean"](x, axes, keepdims=True)
 
 
 cdef Squares SQUARES = Squares("sum_of_squares", False), CENTRAL = Squares("squares_about_mean", True)
