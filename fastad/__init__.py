@@ -1,16 +1,16 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
-from . import autograd
+from . import autograd, transforms
 from ._config import get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
 from ._core.exchange import from_dlpack
-from ._core.make import from_numpy, tensor
+from ._core.make import IndependentWarning, from_numpy, tensor
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed
-from .transforms import grad, value_and_grad
+from .transforms.reverse import grad, value_and_grad
 
 __version__ = "0.1.0"
 
@@ -19,15 +19,18 @@ from . import creation as _creation  # noqa: E402  (registers its functions, aft
 
 globals().update(_FUNCTIONS)
 
-_LAZY = ("data", "datasets", "nn", "optim", "reference")            # imported when first asked for
+_LAZY = ("data", "datasets", "nn", "numpy", "optim", "reference")   # imported when first asked for
 
 
 def __getattr__(name):
     if name in _LAZY:
         import importlib
         return importlib.import_module(f"{__name__}.{name}")
+    if name in transforms.__all__:
+        value = globals()[name] = getattr(transforms, name)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *transforms.__all__})

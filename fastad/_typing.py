@@ -32,6 +32,7 @@ Casting: TypeAlias = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 Function: TypeAlias = Callable[..., Any]
 Real: TypeAlias = np.floating[Any]
 Fan: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
+Argnum: TypeAlias = int | str | tuple[int | str, ...]
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 P = ParamSpec("P")
@@ -57,7 +58,7 @@ class Gradient(Protocol[P]):
     @overload
     def __call__(self, x: npt.NDArray[Any], /, *args: P.args, **kwargs: P.kwargs) -> npt.NDArray[Any]: ...
     @overload
-    def __call__(self, x: ArrayLike, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    def __call__(self, x: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
 
 class ValueAndGradient(Protocol[P]):
@@ -70,4 +71,4 @@ class ValueAndGradient(Protocol[P]):
     @overload
     def __call__(self, x: npt.NDArray[Any], /, *args: P.args, **kwargs: P.kwargs) -> tuple[Real, npt.NDArray[Any]]: ...
     @overload
-    def __call__(self, x: ArrayLike, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]: ...
+    def __call__(self, x: Any, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]: ...
