@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["flatten"]
 
-LEAVES = (Tensor, np.ndarray, np.generic, float, int, complex, str)     # what is most often asked about
+LEAVES = (Tensor, np.ndarray, np.generic, float, int, complex, str)     # what most leaves are: asked about first
 
 
 def parts(tree: Any) -> list[tuple[Any, Any]] | None:
     """The (key, child) pairs of a container; None for a leaf."""
-    if isinstance(tree, LEAVES):
-        return None
     if tree is None:
         return []
     if isinstance(tree, (list, tuple)):
@@ -57,23 +55,25 @@ def rebuilt(tree: Any, children: list[tuple[Any, Any]]) -> Any:
 
 def leaves(tree: Any) -> list[Any]:
     """The leaves, from left to right; those of a dict in the order of its sorted keys."""
-    children = parts(tree)
-    return [tree] if children is None else [leaf for _, child in children for leaf in leaves(child)]
+    if isinstance(tree, LEAVES) or (children := parts(tree)) is None:
+        return [tree]
+    return [leaf for _, child in children for leaf in leaves(child)]
 
 
 def paths(tree: Any, path: str) -> list[str]:
     """What each leaf is called, in the words of Python: ``path['w'][0]``."""
-    children = parts(tree)
-    if children is None:
+    if isinstance(tree, LEAVES) or (children := parts(tree)) is None:
         return [path]
-    dots = not isinstance(tree, (list, tuple, dict))
-    return [name for key, child in children for name in paths(child, f"{path}.{key}" if dots else f"{path}[{key!r}]")]
+    return [name for key, child in children for name in paths(child, path + step_to(tree, key))]
+
+
+def step_to(tree: Any, key: Any) -> str:
+    return f"[{key!r}]" if isinstance(tree, (list, tuple, dict)) else f".{key}"
 
 
 def rebuild(tree: Any, values: Iterator[Any]) -> Any:
     """A tree like `tree` whose leaves are the next of `values`."""
-    children = parts(tree)
-    if children is None:
+    if isinstance(tree, LEAVES) or (children := parts(tree)) is None:
         return next(values)
     return rebuilt(tree, [(key, rebuild(child, values)) for key, child in children]) if children else copy(tree)
 
@@ -87,8 +87,7 @@ def leaves_like(tree: Any, like: Any, what: str, path: str) -> list[Any]:
     """The leaves of a tree that must have the structure of `like`, whose leaves may stand for array_likes.
 
     Raises TypeError or ValueError, in the words of `what` and `path`, where it has not."""
-    children = parts(like)
-    if children is None:
+    if isinstance(like, LEAVES) or (children := parts(like)) is None:
         return [tree]
     found = parts(tree)
     kind = next((kind for kind in (list, tuple, dict) if isinstance(like, kind)), type(like))
@@ -96,9 +95,8 @@ def leaves_like(tree: Any, like: Any, what: str, path: str) -> list[Any]:
         raise TypeError(f"{what}: {path} is a {type(tree).__name__}, expected a {type(like).__name__}")
     if [key for key, _ in found] != [key for key, _ in children]:
         raise ValueError(f"{what}: {path} has {kinds_of(found)}, expected {kinds_of(children)}")
-    dots = kind is type(like) and not isinstance(like, (list, tuple, dict))
     return [leaf for (key, child), (_, part) in zip(found, children, strict=True)
-            for leaf in leaves_like(child, part, what, f"{path}.{key}" if dots else f"{path}[{key!r}]")]
+            for leaf in leaves_like(child, part, what, path + step_to(like, key))]
 
 
 def kinds_of(children: list[tuple[Any, Any]]) -> str:
