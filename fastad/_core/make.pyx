@@ -8,10 +8,11 @@ from cpython.object cimport PyObject
 
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
-from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
+from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, scalar, shape_of, to_ndarray, wrote
 from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, switch_recording
 from .tensor cimport LeafState, Tensor, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
 from .tensor import FUNCTIONS
+from .types cimport F64
 from .walk cimport survey, walk_back, walk_forward
 
 
@@ -155,6 +156,9 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
     return [found.get(target) for target in targets]
 
 
+cdef object np_ndarray = np.ndarray, np_generic = np.generic, np_integer = np.integer
+
+
 cdef Tensor input_of(object value, str what, object k):
     """An argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart.
 
@@ -164,12 +168,14 @@ cdef Tensor input_of(object value, str what, object k):
         if (<Tensor> value).node is not None and grad_enabled():
             return value * 1
         t = wrap((<Tensor> value).arr)
+    elif type(value) is float:
+        t = wrap(scalar(F64, value))
     else:
         try:
-            t = wrap(array_of(value, float if isinstance(value, (int, np.integer)) else None))
+            t = wrap(array_of(value, float if isinstance(value, (int, np_integer)) and not isinstance(value, bool) else None))
         except TypeError as error:
             raise TypeError(f"{what}: {words_for(k)} is a {type(value).__name__}, and derivatives are by tensors, arrays, numbers "
-                            f"and containers of them; {error}") from None
+                            f"and containers of them ({error})") from None
     if t.arr.layout.dtype.kind in "biu":
         raise TypeError(f"{what}: {words_for(k)} has dtype {t.dtype}, which has no derivative; use x.astype(float)")
     make_leaf(t)
@@ -192,7 +198,7 @@ def warn_independent(str what, whose):
     warnings.warn(f"{what}: its value does not depend on {words_for(whose)}; the derivative is 0", IndependentWarning, level)
 
 
-def value_of(result, str what):
+cpdef Tensor value_of(object result, str what):
     """What f returned, as a tensor; numbers and arrays are constants."""
     if isinstance(result, Tensor):
         return result
@@ -202,7 +208,7 @@ def value_of(result, str what):
         ", and has_aux=True if it returns more than its value" if isinstance(result, (tuple, list)) else ""))
 
 
-def check_scalar(Tensor value not None, str what, bint complex_too=False):
+cpdef int check_scalar(Tensor value, str what, bint complex_too=False) except -1:
     """A gradient is of one real number."""
     if value.arr.layout.size != 1:
         raise ValueError(f"{what}: its value has shape {value.shape}, expected one element; reduce it, e.g. by sum(), or use "
@@ -210,11 +216,13 @@ def check_scalar(Tensor value not None, str what, bint complex_too=False):
     if not complex_too and value.arr.layout.dtype.kind == "c":
         raise TypeError(f"{what}: its value has dtype {value.dtype}, and a gradient is of a real number; take the real part, or "
                         f"use fastad.holomorphic_grad")
+    return 0
 
 
-cdef bint simple(object x) noexcept:
+cdef bint simple(object x):
     """What holds no tensors inside."""
-    return x is None or isinstance(x, (Tensor, np.ndarray, float, int, complex, np.generic, str))
+    return type(x) is np_ndarray or type(x) is float or x is None or isinstance(x, (
+        Tensor, np_ndarray, float, int, complex, str, np_generic))
 
 
 def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):

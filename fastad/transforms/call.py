@@ -121,7 +121,14 @@ class Call:
                 args = (*args[:k], copy, *args[k + 1:])
             else:
                 kwargs = {**kwargs, k: copy}
-        value = recorded_call(f, args, kwargs)
+        try:
+            value = recorded_call(f, args, kwargs)
+        except (TypeError, AttributeError) as error:
+            for k, value in zip(places, values, strict=True):
+                if isinstance(value, (list, tuple)):
+                    error.add_note(f"{what}: {wanted.words(k)} is a {type(value).__name__}, so the function was given a "
+                                   f"{type(value).__name__} of tensors; pass numpy.array(...) for one tensor")
+            raise
         self.aux = None
         if has_aux:
             if not isinstance(value, tuple) or len(value) != 2:

@@ -80,24 +80,24 @@ def fixed_point(f: Callable[[Any], Callable[[Any], Any]], a: Any, x0: Any, dista
             raise ValueError(f"{what}: f(a)(x) has {after.size} numbers, and x0 has {x.size}")
         return after
 
-    def near(x: Any, y: Any) -> bool:
-        return bool(distance(state_of(x), state_of(y)) <= tol)
+    def between(x: Any, y: Any) -> Any:
+        return distance(state_of(x), state_of(y))
 
     def solve(p: Any) -> Any:
         p, x = as_tensors(p, start)
         with no_grad():
             for _ in range(max_steps):
                 previous, x = x, FUNCTIONS["asarray"](step(p, x))
-                if near(x, previous):
+                if between(x, previous) <= tol:
                     return plain(x)
         raise RuntimeError(f"{what}: no fixed point within {max_steps} steps; the last two differ by "
-                           f"{distance(state_of(x), state_of(previous))}; f(a) may not contract near x0, or tol be too small")
+                           f"{between(x, previous)}; f(a) may not contract near x0, or tol be too small")
 
     def tangent(t: Any, x: Any, p: Any) -> Any:
         def linear(given: Any) -> Callable[[Any], Any]:
             p, x, t = given
             return lambda dx: jvp(step, (p, x), (t, dx))[1]
-        return fixed_point(linear, (p, x, t), np.zeros_like(start), ends, tol, max_steps)
+        return fixed_point(linear, (p, x, t), np.zeros_like(start), between, tol, max_steps)
 
     def adjoint(x: Any, p: Any) -> Callable[[Any], Any]:
         def back(g: Any) -> Any:
@@ -105,12 +105,9 @@ def fixed_point(f: Callable[[Any], Callable[[Any], Any]], a: Any, x0: Any, dista
                 p, x, g = given
                 _, pullback = vjp(lambda x: step(p, x), x)
                 return lambda w: pullback(w)[0] + g
-            w = fixed_point(linear, (p, x, g), np.zeros_like(start), ends, tol, max_steps)
+            w = fixed_point(linear, (p, x, g), np.zeros_like(start), between, tol, max_steps)
             return vjp(lambda p: step(p, x), p)[1](w)[0]
         return back
-
-    def ends(x: Any, y: Any) -> Any:
-        return distance(state_of(x), state_of(y))
 
     solution = primitive(solve)
     defvjp(solution, adjoint)

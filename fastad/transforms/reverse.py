@@ -74,15 +74,14 @@ def value_and_grad(f: Callable[..., Any], argnum: Argnum = 0, has_aux: bool = Fa
     """
     what = what_of("grad", f)
     wanted = Wanted(what, f, argnum)
-    numbers = () if has_aux or wanted.by_name else wanted.numbers
+    numbers, single = () if has_aux or wanted.by_name else wanted.numbers, wanted.single
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         if numbers:
             both = value_and_gradients(f, args, kwargs, numbers, what)
             if both is not None:
-                value, found = both
-                return value, found[0] if wanted.single else tuple(found)
+                return (both[0], both[1][0]) if single else (both[0], tuple(both[1]))
         call = Call(what, f, args, kwargs, wanted, has_aux=has_aux, scalar="real")
         found = call.pull(call.outputs, [one(call.outputs[0])], keep=False)
         gradient = call.give(found, call.tree)
