@@ -306,7 +306,7 @@ INDEPENDENT = {
                          ids=["constant", "number", "scalar", "detached", "comparison", "array", "integer"])
 def test_independence_gives_zeros_and_a_warning(transform, f):
     x = np.array([1.0, 2.0])
-    with pytest.warns(fa.IndependentWarning, match="of .*: its value does not depend on argument 0.*; the derivative is 0") as seen:
+    with pytest.warns(fa.IndependentWarning, match=r"of .*: its value does not depend on argument 0.*; the derivative is 0") as seen:
         g = INDEPENDENT[transform](f, x)
     assert len(seen) == 1 and seen[0].filename == __file__
     np.testing.assert_array_equal(g, [0, 0])
@@ -316,7 +316,7 @@ def test_independence_gives_zeros_and_a_warning(transform, f):
 
 
 def test_which_argument_is_unused_is_said():
-    with pytest.warns(fa.IndependentWarning, match="^grad of f: its value does not depend on argument 1; the derivative is 0$"):
+    with pytest.warns(fa.IndependentWarning, match=r"^grad of f: its value does not depend on argument 1; the derivative is 0$"):
         def f(x, y):
             return x * x
         assert fa.grad(f, (0, 1))(3.0, 4.0) == (6, 0)
@@ -360,7 +360,7 @@ def test_flatten():
         assert vector.shape == (0,) and unflatten(vector) == empty
     with pytest.raises(ValueError, match=r"unflatten: the vector has shape \(2,\), expected \(0,\)"):
         unflatten(np.ones(2))
-    with pytest.raises(TypeError, match="flatten: .*str"):
+    with pytest.raises(TypeError, match=r"flatten: .*str"):
         fa.flatten(["text"])
 
 

@@ -134,6 +134,6 @@ def test_a_note_says_that_a_list_is_a_list_of_tensors():
 def test_tangents_are_cast():
     x = np.ones(2, np.float32)
     for v in (np.ones(2), np.ones(2, int), [1, 1], [1.0, 1.0], fa.ones(2), np.ones(2, bool)):
-        value, tangent = fa.jvp(square, x, v)
+        tangent = fa.jvp(square, x, v)[1]
         assert tangent == 4 and tangent.dtype == np.float32
         assert fa.vjp(twice, x)[1](v)[0].dtype == np.float32

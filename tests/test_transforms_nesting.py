@@ -72,11 +72,13 @@ def test_third_derivatives(modes):
 
 
 def test_three_levels_keep_their_variables_apart():
-    for a, b, c in itertools.product((reverse, forward), repeat=3):
-        # d/dx [x d/dy (y d/dz (x y z + z^2) at z = x + y) at y = x]
-        f = a(lambda x: x * b(lambda y, x=x: y * c(lambda z, x=x, y=y: x * y * z + z * z)(x + y))(x))
+    def nested(a, b, c):
+        """d/dx [x d/dy (y d/dz (x y z + z^2) at z = x + y) at y = x]"""
+        return a(lambda x: x * b(lambda y: y * c(lambda z: x * y * z + z * z)(x + y))(x))
+
+    for modes in itertools.product((reverse, forward), repeat=3):
         # inner: x y + 2 (x + y); times y, d/dy: 2 x y + 2 x + 4 y; at y = x, times x: 2 x^3 + 6 x^2
-        assert f(2.0) == pytest.approx(6 * 4 + 12 * 2)
+        assert nested(*modes)(2.0) == pytest.approx(6 * 4 + 12 * 2)
 
 
 def test_the_same_function_at_two_levels():

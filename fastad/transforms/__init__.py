@@ -20,17 +20,67 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .fixed import fixed_point as fixed_point
-    from .forward import deriv as deriv, jvp as jvp, linearize as linearize, make_jvp as make_jvp
-    from .matrices import hessian as hessian, jacfwd as jacfwd, jacobian as jacobian, jacrev as jacrev
+    from .forward import deriv as deriv
+    from .forward import jvp as jvp
+    from .forward import linearize as linearize
+    from .forward import make_jvp as make_jvp
+    from .matrices import hessian as hessian
+    from .matrices import jacfwd as jacfwd
+    from .matrices import jacobian as jacobian
+    from .matrices import jacrev as jacrev
     from .products import (
-        ggnvp as ggnvp, hessian_tensor_product as hessian_tensor_product, hessian_vector_product as hessian_vector_product,
-        hvp as hvp, make_ggnvp as make_ggnvp, make_hvp as make_hvp, tensor_jacobian_product as tensor_jacobian_product,
-        vector_jacobian_product as vector_jacobian_product, vhp as vhp,
+        ggnvp as ggnvp,
+    )
+    from .products import (
+        hessian_tensor_product as hessian_tensor_product,
+    )
+    from .products import (
+        hessian_vector_product as hessian_vector_product,
+    )
+    from .products import (
+        hvp as hvp,
+    )
+    from .products import (
+        make_ggnvp as make_ggnvp,
+    )
+    from .products import (
+        make_hvp as make_hvp,
+    )
+    from .products import (
+        tensor_jacobian_product as tensor_jacobian_product,
+    )
+    from .products import (
+        vector_jacobian_product as vector_jacobian_product,
+    )
+    from .products import (
+        vhp as vhp,
     )
     from .reverse import (
-        elementwise_grad as elementwise_grad, grad as grad, grad_and_aux as grad_and_aux, grad_named as grad_named,
-        holomorphic_grad as holomorphic_grad, make_vjp as make_vjp, multigrad_dict as multigrad_dict,
-        value_and_grad as value_and_grad, vjp as vjp,
+        elementwise_grad as elementwise_grad,
+    )
+    from .reverse import (
+        grad as grad,
+    )
+    from .reverse import (
+        grad_and_aux as grad_and_aux,
+    )
+    from .reverse import (
+        grad_named as grad_named,
+    )
+    from .reverse import (
+        holomorphic_grad as holomorphic_grad,
+    )
+    from .reverse import (
+        make_vjp as make_vjp,
+    )
+    from .reverse import (
+        multigrad_dict as multigrad_dict,
+    )
+    from .reverse import (
+        value_and_grad as value_and_grad,
+    )
+    from .reverse import (
+        vjp as vjp,
     )
     from .tree import flatten as flatten
 

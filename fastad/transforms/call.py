@@ -13,7 +13,16 @@ import numpy as np
 
 from .._core import make
 from .._core.make import (
-    check_scalar, copy_of, dependence, from_numpy, is_nested, mark, plain, recorded_call, value_of, warn_independent,
+    check_scalar,
+    copy_of,
+    dependence,
+    from_numpy,
+    is_nested,
+    mark,
+    plain,
+    recorded_call,
+    value_of,
+    warn_independent,
 )
 from .._core.tape import is_grad_enabled
 from .._core.tensor import FUNCTIONS, Tensor, checked
@@ -35,7 +44,8 @@ def name_of(f: Any) -> str:
 def what_of(transform: str, f: Any) -> str:
     """How messages begin: ``grad of f``."""
     if not callable(f):
-        raise TypeError(f"{transform}: expected a function, got {type(f).__name__}; fastad.autograd.grad differentiates results")
+        raise TypeError(f"{transform}: expected a function, got {type(f).__name__}; fastad.autograd.grad differentiates "
+                        f"results")
     return f"{transform} of {name_of(f)}"
 
 
@@ -239,7 +249,7 @@ def direction(value: Any, like: Tensor, what: str, name: str) -> Tensor:
     if v.dtype == dtype:
         return v
     if not np.can_cast(v.dtype, dtype, "same_kind"):
-        raise TypeError(f"{what}: {name} has dtype {v.dtype}, expected {dtype}; take the real part, or differentiate by complex "
-                        f"arguments")
+        raise TypeError(f"{what}: {name} has dtype {v.dtype}, expected {dtype}; take the real part, or differentiate by "
+                        f"complex arguments")
     result: Tensor = FUNCTIONS["astype"](v, dtype)
     return result

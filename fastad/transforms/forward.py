@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["deriv", "jvp", "linearize", "make_jvp"]
 
 
-def arguments(what: str, primals: Any, tangents: Any, kind: str = "tangents") -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
+def arguments(what: str, primals: Any, tangents: Any,
+              kind: str = "tangents") -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
     """Primals and tangents as tuples, and whether they were a single argument."""
     if not isinstance(primals, (tuple, list)):
         return (primals,), (tangents,), True

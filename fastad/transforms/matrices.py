@@ -129,7 +129,7 @@ def hessian(f: Callable[..., Any], argnum: Argnum = 0, has_aux: bool = False, ho
         call = Call(what, f, args, kwargs, wanted, has_aux=has_aux, scalar="complex" if holomorphic else "real")
         check_complex(call, holomorphic)
         if not holomorphic and any(map(is_complex, call.inputs)):
-            raise TypeError(f"{what}: an argument is complex; promise with holomorphic=True that f is holomorphic, or use real ones")
+            raise TypeError(f"{what}: an argument is complex; promise with holomorphic=True that f is holomorphic")
         found = tree_of(call, call.tree, forward(call, call.gradient(), chunk))
         return (found, call.auxiliary()) if has_aux else found
 
@@ -184,10 +184,11 @@ def mode_for(call: Call, mode: Mode | None) -> Mode:
         fewer = sum(x.size for x in call.inputs) <= sum(y.size for y in call.outputs)
         return mode or ("forward" if fewer else "reverse")
     if mode == "reverse" and to_complex:
-        raise TypeError(f"{call.what}: of a complex value of real arguments, reverse mode has the real part; use fastad.jacfwd")
+        raise TypeError(f"{call.what}: of a complex value of real arguments, reverse mode has the real part; use "
+                        f"fastad.jacfwd")
     if mode == "forward" and from_complex:
-        raise TypeError(f"{call.what}: of a real value of complex arguments, forward mode has one half; use fastad.jacrev, which "
-                        f"gives du/dx - i du/dy")
+        raise TypeError(f"{call.what}: of a real value of complex arguments, forward mode has one half; use fastad.jacrev, "
+                        f"which gives du/dx - i du/dy")
     return "forward" if to_complex else "reverse"
 
 
@@ -226,9 +227,10 @@ def reverse(call: Call, chunk: int | None) -> Blocks:
     """The same, rows first."""
     parts = [call.pull(call.outputs, basis(call.outputs, start, stop), (stop - start,))
              for start, stop in steps(sum(y.size for y in call.outputs), chunk)]
-    by_input = [[block.reshape(y.shape + x.shape) for block, y in zip(split(call, rows, call.outputs), call.outputs, strict=True)]
+    ys = call.outputs
+    by_input = [[block.reshape(y.shape + x.shape) for block, y in zip(split(call, rows, ys), ys, strict=True)]
                 for rows, x in zip(zip(*parts, strict=True), call.inputs, strict=True)]
-    return [list(blocks) for blocks in zip(*by_input, strict=True)] if by_input else [[] for _ in call.outputs]
+    return [[blocks[k] for blocks in by_input] for k in range(len(ys))]
 
 
 def split(call: Call, parts: tuple[Tensor, ...], tensors: list[Tensor]) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.tensor import FUNCTIONS, Tensor
+from .._core.tensor import FUNCTIONS
 from .call import Call, Wanted, all_of, direction, what_of
 from .forward import arguments, pushed
 from .tree import leaves, rebuild
@@ -153,8 +153,8 @@ def tensor_jacobian_product(f: Callable[..., Any], argnum: Argnum = 0) -> Callab
             raise ValueError(f"{what}: it returned a container of {len(call.outputs)} arrays, expected one; use fastad.vjp")
         value, = call.outputs
         axes = np.ndim(tensor)
-        weights = direction(tensor, value[(slice(None),) * axes + (0,) * (value.ndim - axes)] if axes < value.ndim else value,
-                            what, "the tensor")
+        first = value[(slice(None),) * axes + (0,) * (value.ndim - axes)] if axes < value.ndim else value
+        weights = direction(tensor, first, what, "the tensor")
         recording, traced = call.moves([weights], tensor)
         rest = value.shape[axes:]
         if rest:                          # a cotangent for each element of the other axes
@@ -183,7 +183,8 @@ def half_square(y: Any) -> Any:
     return 0.5 * sum(FUNCTIONS["sum"](FUNCTIONS["square"](leaf)) for leaf in leaves(y))
 
 
-def make_ggnvp(f: Callable[..., Any], g: Callable[..., Any] = half_square, f_argnum: Argnum = 0) -> Callable[..., Callable[[Any], Any]]:
+def make_ggnvp(f: Callable[..., Any], g: Callable[..., Any] = half_square,
+               f_argnum: Argnum = 0) -> Callable[..., Callable[[Any], Any]]:
     """A function that gives ``ggnvp``: the product of a vector with the generalized Gauss-Newton matrix ``J.T @ H @ J``.
 
     J is the Jacobian of `f`, and H the Hessian at its value of `g`, which must have one element; by default half the sum

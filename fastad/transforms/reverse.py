@@ -91,7 +91,8 @@ def value_and_grad(f: Callable[..., Any], argnum: Argnum = 0, has_aux: bool = Fa
 
 
 @overload
-def grad(f: Callable[Concatenate[Any, P], Tensor], argnum: Literal[0] = 0, has_aux: Literal[False] = False) -> Gradient[P]: ...
+def grad(f: Callable[Concatenate[Any, P], Tensor], argnum: Literal[0] = 0,
+         has_aux: Literal[False] = False) -> Gradient[P]: ...
 @overload
 def grad(f: Callable[..., Any], argnum: int | str, has_aux: Literal[False] = False) -> Callable[..., Any]: ...
 @overload
@@ -114,7 +115,7 @@ def grad(f: Callable[..., Any], argnum: Argnum = 0, has_aux: bool = False) -> An
     >>> fastad.grad(lambda x, scale: scale * x * x, argnum="scale")(3.0, scale=2.0)
     np.float64(9.0)
     """
-    both = value_and_grad(f, argnum, has_aux)     # type: ignore[call-overload]
+    both = value_and_grad(f, argnum, has_aux)
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -183,7 +184,8 @@ def multigrad_dict(f: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     def gradients(*args: Any, **kwargs: Any) -> dict[str, Any]:
         bound = read.bind(*args, **kwargs)
         bound.apply_defaults()
-        return grad(wraps(f)(call))(dict(bound.arguments))        # type: ignore[no-any-return]
+        found: dict[str, Any] = grad(wraps(f)(call))(dict(bound.arguments))
+        return found
 
     return gradients
 
@@ -243,7 +245,7 @@ def holomorphic_grad(f: Callable[..., Any], argnum: Argnum = 0) -> Callable[...,
         call = Call(what, f, args, kwargs, wanted, scalar="complex")
         for x, name in zip(call.inputs, call.names, strict=True):
             if x.dtype.kind != "c":
-                raise TypeError(f"{what}: {name} has dtype {x.dtype}, expected a complex one; use fastad.grad for real numbers")
+                raise TypeError(f"{what}: {name} has dtype {x.dtype}, expected a complex one; fastad.grad is for real ones")
         return call.give(call.pull(call.outputs, [one(call.outputs[0])], keep=False), call.tree)
 
     return derivative

@@ -34,7 +34,7 @@ def parts(tree: Any) -> list[tuple[Any, Any]] | None:
         except TypeError:                 # keys that cannot be compared
             return list(tree.items())
     if hasattr(tree, "__dataclass_fields__") and not isinstance(tree, type):
-        from dataclasses import fields    # whoever has such a value has imported it
+        from dataclasses import fields  # whoever has such a value has imported it
         return [(field.name, getattr(tree, field.name)) for field in fields(tree) if not field.metadata.get("static")]
     return None
 
