@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 CONSTANTS = (
     "bool_", "complex64", "complex128", "dtype", "e", "euler_gamma", "finfo", "float16", "float32", "float64", "iinfo",
-    "inf", "int8", "int16", "int32", "int64", "intp", "longdouble", "nan", "ndarray", "newaxis", "pi", "uint8", "uint16", "uint32",
-    "uint64",
+    "inf", "int8", "int16", "int32", "int64", "intp", "longdouble", "nan", "ndarray", "newaxis", "pi", "uint8", "uint16",
+    "uint32", "uint64",
 )
 
 

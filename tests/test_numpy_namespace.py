@@ -9,6 +9,7 @@ import pytest
 import fastad as fa
 import fastad.numpy as fnp
 from fastad._core.tensor import FUNCTIONS
+from fastad._numpy import CONSTANTS
 
 RNG = np.random.default_rng(11)
 M = np.eye(3) * 0.5 + (lambda r: r + r.T)(RNG.uniform(0.05, 0.1, (3, 3)))     # positive definite, its elements between 0 and 1
@@ -119,7 +120,7 @@ def test_functions_written_with_it_take_both():
 
 
 def test_constants_are_numpys():
-    for name in fnp.CONSTANTS:
+    for name in CONSTANTS:
         assert getattr(fnp, name) is getattr(np, name)
     assert fnp.newaxis is None and fnp.zeros(2, dtype=fnp.float32).dtype == np.float32
 

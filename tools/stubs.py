@@ -232,9 +232,10 @@ def public_stub():
 def numpy_stub():
     """The text of fastad/numpy.pyi: arrays give arrays there, and tensors tensors, so what a function gives is not known."""
     from fastad import numpy as namespace
+    from fastad._numpy import CONSTANTS
 
     lines, aliases = [], []
-    names = [n for n in namespace.__all__ if n not in namespace.CONSTANTS]
+    names = [n for n in namespace.__all__ if n not in CONSTANTS]
     for name in names:
         function = tensor.FUNCTIONS.get(name)
         if function is None:
@@ -243,7 +244,7 @@ def numpy_stub():
             aliases.append(f"{name} = {function.__name__}")
         else:
             lines += [re.sub(r"-> [^:]*Tensor[^:]*:", "-> Any:", line) for line in definition(name, function, public=True)]
-    constants = [f"from numpy import {name} as {name}" for name in namespace.CONSTANTS]
+    constants = [f"from numpy import {name} as {name}" for name in CONSTANTS]
     doc = namespace.__doc__.split("\n")[0]
     return "\n".join([*head(doc, lines, "."), *constants, "", *lines, "", *aliases, ""])
 
