@@ -26,11 +26,11 @@ def __getattr__(name):
     if name in _LAZY:
         import importlib
         return importlib.import_module(f"{__name__}.{name}")
-    if name in transforms.__all__:
+    if name in transforms.NAMES:
         value = globals()[name] = getattr(transforms, name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *transforms.__all__})
+    return sorted({*globals(), *_LAZY, *transforms.NAMES})

@@ -33,6 +33,8 @@ Function: TypeAlias = Callable[..., Any]
 Real: TypeAlias = np.floating[Any]
 Fan: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
 Argnum: TypeAlias = int | str | tuple[int | str, ...]
+Mode: TypeAlias = Literal["forward", "reverse"]
+Blocks: TypeAlias = list[list[Any]]               # arrays or tensors, by output and input
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 P = ParamSpec("P")

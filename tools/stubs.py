@@ -246,7 +246,8 @@ def numpy_stub():
             lines += [re.sub(r"-> [^:]*Tensor[^:]*:", "-> Any:", line) for line in definition(name, function, public=True)]
     constants = [f"from numpy import {name} as {name}" for name in CONSTANTS]
     doc = namespace.__doc__.split("\n")[0]
-    return "\n".join([*head(doc, lines, "."), *constants, "", *lines, "", *aliases, ""])
+    listed = f"__all__ = {namespace.__all__!r}".replace("'", '"')
+    return "\n".join([*head(doc, lines, "."), *constants, "", listed, "", *lines, "", *aliases, ""])
 
 
 def stubs():

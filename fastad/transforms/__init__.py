@@ -94,7 +94,7 @@ MODULES = {
                  "tensor_jacobian_product", "vector_jacobian_product", "vhp"),
     "fixed": ("fixed_point",),
 }
-__all__ = sorted(name for names in MODULES.values() for name in names)
+NAMES = sorted(name for names in MODULES.values() for name in names)
 
 
 def __getattr__(name: str) -> object:
@@ -107,4 +107,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return NAMES

@@ -17,12 +17,9 @@ from .tree import rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, Literal, TypeAlias
+    from typing import Any
 
-    from .._typing import Argnum
-
-    Mode: TypeAlias = Literal["forward", "reverse"]
-    Blocks: TypeAlias = list[list[Any]]               # arrays or tensors, a row for each output
+    from .._typing import Argnum, Blocks, Mode
 
 __all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fastad as fa
+import fastad.numpy as fnp
 from fastad import data, datasets, nn, optim
 
 # ---- tensors -----------------------------------------------------------------------------------------
@@ -96,6 +97,19 @@ assert_type(fa.grad(lambda w: (w**2).sum())(a), npt.NDArray[Any])
 assert_type(fa.grad(lambda w, v: (w * v).sum(), argnum=(0, 1))(a, a), tuple[Any, ...])
 second = fa.grad(fa.grad(fa.tanh))
 assert_type(second(0.5), np.floating[Any])
+assert_type(fa.grad(objective, "w")(a), Any)
+assert_type(fa.grad(lambda p: p["w"].sum())({"w": a}), Any)
+assert_type(fa.grad(lambda w: ((w**2).sum(), w), has_aux=True)(a), tuple[Any, Any])
+assert_type(fa.grad(objective, ("w", "scale"))(a, scale=2.0), tuple[Any, ...])
+assert_type(fa.jacobian(objective, chunk_size=2)(a), Any)
+assert_type(fa.hvp(objective, a, a), tuple[Any, Any])
+assert_type(fa.flatten({"w": a})[0], Any)
+pullback, at_a = fa.make_vjp(objective)(a)
+assert_type(pullback(1.0), Any)
+tangent = fa.jvp(objective, (a,), (a,))[1]
+assert issubclass(fa.IndependentWarning, UserWarning)
+assert_type(fnp.tanh(a), Any)
+assert_type(fnp.pi, float)
 
 # ---- networks ----------------------------------------------------------------------------------------
 class Net(nn.Module):
