@@ -14,6 +14,7 @@ import numpy as np
 from .._core import make
 from .._core.make import (
     check_scalar,
+    constant,
     copy_of,
     dependence,
     from_numpy,
@@ -173,7 +174,7 @@ class Call:
 
     def kept(self, tensors: list[Tensor]) -> list[Tensor]:
         """Recorded tensors as they leave the call: without their derivatives, unless somebody outside wants them."""
-        return tensors if self.recording else [t.detach() for t in tensors]
+        return tensors if self.recording else [constant(t) for t in tensors]
 
     def value(self) -> Any:
         """What f returned."""
@@ -184,7 +185,7 @@ class Call:
         def leave(leaf: Any) -> Any:
             if not isinstance(leaf, Tensor) or self.recording:
                 return leaf
-            return leaf.detach() if self.traced else plain(leaf.detach())
+            return constant(leaf) if self.traced else plain(leaf)
         return over(leave, self.aux)
 
     # -- walks

@@ -70,7 +70,7 @@ def fixed_point(f: Callable[[Any], Callable[[Any], Any]], a: Any, x0: Any, dista
     what = what_of("fixed_point", f)
     parameters, parameters_of = flatten(a)
     start, state_of = flatten(x0)
-    start = np.asarray(start.detach() if isinstance(start, Tensor) else start)
+    start = np.asarray(plain(start) if isinstance(start, Tensor) else start)
     if start.dtype.kind in "biu":
         start = start.astype(float)
 
