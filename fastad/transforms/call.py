@@ -7,6 +7,7 @@ reverse.py.
 """
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ from .._core.make import (
 )
 from .._core.tape import is_grad_enabled
 from .._core.tensor import FUNCTIONS, Tensor, checked
-from .tree import given, leaves, leaves_like, over, paths, rebuild
+from .tree import blank, given, holds_tensor, leaves, leaves_like, over, paths, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -61,10 +62,11 @@ class Wanted:
         self.defaults: dict[str, Any] = {}
         self.names: list[str] = []
         for k in self.numbers:
-            if not isinstance(k, (int, np.integer, str)):
+            if isinstance(k, str):
+                self.by_name = True
+            elif not isinstance(k, (int, np.integer)):
                 raise TypeError(f"{what}: argnum must be an integer or a tuple of integers, or names, got {argnum!r}")
-        if any(isinstance(k, str) for k in self.numbers):
-            self.by_name = True
+        if self.by_name:
             self.read_signature(f)
 
     def read_signature(self, f: Callable[..., Any]) -> None:
@@ -117,23 +119,22 @@ class Call:
     def __init__(self, what: str, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], wanted: Wanted, *,
                  has_aux: bool = False, scalar: Literal["", "real", "complex"] = "") -> None:
         self.what = what
-        self.traced = is_nested() or any(isinstance(leaf, Tensor) for leaf in leaves((args, kwargs)))
+        self.traced = is_nested() or holds_tensor(args) or (bool(kwargs) and holds_tensor(kwargs))
         self.since = mark()
         places = wanted.places(args, kwargs)
         values = [args[k] if isinstance(k, int) else kwargs.get(k, wanted.defaults.get(k)) for k in places]
-        self.names = [name for k, value in zip(places, values, strict=True) for name in paths(value, wanted.words(k))]
-        tree = values[0] if wanted.single else tuple(values)
-        self.inputs = [copy_of(leaf, what, name) for leaf, name in zip(leaves(tree), self.names, strict=True)]
-        self.tree = rebuild(tree, iter(self.inputs))
-        copies = iter(self.inputs)
+        self.inputs = []
+        self.names = []
+        given_args, given_kwargs = list(args), dict(kwargs)
         for k, value in zip(places, values, strict=True):
-            copy = rebuild(value, copies)
-            if isinstance(k, int):
-                args = (*args[:k], copy, *args[k + 1:])
-            else:
-                kwargs = {**kwargs, k: copy}
+            names = paths(value, wanted.words(k))
+            copies = list(map(copy_of, leaves(value), repeat(what), names))
+            self.names += names
+            self.inputs += copies
+            (given_args if isinstance(k, int) else given_kwargs)[k] = rebuild(value, iter(copies))
+        self.tree = rebuild(values[0] if wanted.single else tuple(values), iter(self.inputs))
         try:
-            value = recorded_call(f, args, kwargs)
+            value = recorded_call(f, tuple(given_args), given_kwargs)
         except (TypeError, AttributeError) as error:
             for k, value in zip(places, values, strict=True):
                 if isinstance(value, (list, tuple)):
@@ -150,7 +151,7 @@ class Call:
             value = value_of(value, what)
             check_scalar(value, what, scalar == "complex")
         self.outputs = [value_of(leaf, what) for leaf in leaves(value)]
-        self.value_tree = over(lambda leaf: 0, value)
+        self.value_tree = over(blank, value)
         self.look()
 
     def look(self) -> None:
@@ -158,14 +159,14 @@ class Call:
         recorded = [y for y in self.outputs if y.requires_grad]
         used, depending, older = dependence(recorded, self.inputs, self.since)
         self.recording = self.traced and older and is_grad_enabled()
-        for name, ok in zip(self.names, used, strict=True):
-            if not ok:
-                warn_independent(self.what, name)
-        depends = iter(depending)
-        self.depends = [y.requires_grad and next(depends) for y in self.outputs]
-        if any(used):
-            for name, ok in zip(paths(self.value_tree, ""), self.depends, strict=True):
+        if not all(used):
+            for name, ok in zip(self.names, used, strict=True):
                 if not ok:
+                    warn_independent(self.what, name)
+        if any(used) and not (len(recorded) == len(self.outputs) and all(depending)):
+            depends = iter(depending)
+            for name, y in zip(paths(self.value_tree, ""), self.outputs, strict=True):
+                if not (y.requires_grad and next(depends)):
                     warn_independent(f"{self.what}, output {name}", "any of the arguments")
 
     # -- results
@@ -202,11 +203,12 @@ class Call:
              recording: bool | None = None) -> list[Tensor]:
         """The tangents of `outputs`, behind the `lead` axes of the inputs' tangents; None is a tangent of zeros."""
         recording = self.recording if recording is None else recording
-        pairs = [(x, t) for x, t in zip(self.inputs, tangents, strict=True) if t is not None]
+        moving = [x for x, t in zip(self.inputs, tangents, strict=True) if t is not None]
         recorded = [y for y in outputs if y.requires_grad]
-        found = iter(make.push([x for x, _ in pairs], recorded, [t for _, t in pairs], len(lead), recording, self.since))
-        pushed = [next(found) if y.requires_grad else None for y in outputs]
-        return [zeros(lead, y, self.inputs) if t is None else t for y, t in zip(outputs, pushed, strict=True)]
+        found = make.push(moving, recorded, [t for t in tangents if t is not None], len(lead), recording, self.since)
+        pushed = iter(found)
+        every = found if len(found) == len(outputs) else [next(pushed) if y.requires_grad else None for y in outputs]
+        return [zeros(lead, y, self.inputs) if t is None else t for y, t in zip(outputs, every, strict=True)]
 
     def gradient(self) -> list[Tensor]:
         """The gradient of a scalar value, recorded, so that it can be differentiated by the inputs."""
@@ -215,14 +217,14 @@ class Call:
     def moves(self, directions: list[Tensor], values: Any) -> tuple[bool, bool]:
         """For tangents or cotangents that the caller gave as `values`: whether the walk must record, and whether its results
         are given as tensors."""
-        return (self.recording or (is_grad_enabled() and any(d.requires_grad for d in directions)),
-                self.traced or is_nested() or any(isinstance(v, Tensor) for v in leaves(values)))
+        if not (is_nested() or holds_tensor(values)):
+            return self.recording, self.traced
+        return self.recording or (is_grad_enabled() and any(d.requires_grad for d in directions)), True
 
     def read(self, values: Any, kind: str, like: Any, tensors: list[Tensor]) -> list[Tensor]:
         """Tangents or cotangents given by the caller, as tensors of the shapes and dtypes of `tensors`."""
         found = leaves_like(values, like, self.what, f"the {kind}")
-        names = paths(like, f"the {kind}")
-        return [direction(v, t, self.what, name) for v, t, name in zip(found, tensors, names, strict=True)]
+        return list(map(direction, found, tensors, repeat(self.what), paths(like, f"the {kind}")))
 
 
 def all_of(what: str, f: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool = False,
@@ -238,7 +240,9 @@ def zeros(lead: tuple[int, ...], like: Tensor, instead: list[Tensor] | None = No
 
 
 def one(like: Tensor) -> Tensor:
-    return from_numpy(np.ones(like.shape, like.dtype))
+    array = np.empty(like.shape, like.dtype)
+    array.fill(1)
+    return from_numpy(array)
 
 
 def direction(value: Any, like: Tensor, what: str, name: str) -> Tensor:

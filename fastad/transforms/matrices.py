@@ -201,14 +201,15 @@ def basis(tensors: list[Tensor], start: int, stop: int) -> list[Tensor | None]:
     found: list[Tensor | None] = []
     offset = 0
     for t in tensors:
-        mine = np.arange(max(start, offset), min(stop, offset + t.size))
-        if mine.size:
-            vectors = np.zeros((stop - start, t.size), t.dtype)
-            vectors[mine - start, mine - offset] = 1
-            found.append(from_numpy(vectors.reshape(stop - start, *t.shape)))
+        size = t.size
+        begin, end = max(start, offset), min(stop, offset + size)
+        if begin < end:                   # ones from (begin - start, begin - offset) down the diagonal
+            flat = np.zeros((stop - start) * size, t.dtype)
+            flat[(begin - start) * size + begin - offset:(end - start) * size:size + 1] = 1
+            found.append(from_numpy(flat.reshape(stop - start, *t.shape)))
         else:
             found.append(None)
-        offset += t.size
+        offset += size
     return found
 
 
@@ -248,7 +249,7 @@ def turned(block: Any, y: Tensor, x: Tensor) -> Any:
     """A block whose leading axis runs over x, with that behind the axes of y."""
     shape, dtype = y.shape + x.shape, y.dtype if is_complex(y) else x.dtype
     if not isinstance(block, Tensor):
-        return np.ascontiguousarray(np.moveaxis(block, 0, -1), dtype).reshape(shape)
+        return np.ascontiguousarray(block.reshape(x.size, y.size).T, dtype).reshape(shape)
     block = FUNCTIONS["reshape"](FUNCTIONS["moveaxis"](block, 0, -1), shape)
     return block if block.dtype == dtype else FUNCTIONS["astype"](block, dtype)
 

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ["flatten"]
 
-LEAVES = (Tensor, np.ndarray, np.generic, float, int, complex, str)     # what most leaves are: asked about first
+COMMON = frozenset((Tensor, np.ndarray, np.float64, np.float32, float, int, complex, str))    # leaves, asked about first
 
 
 def parts(tree: Any) -> list[tuple[Any, Any]] | None:
     """The (key, child) pairs of a container; None for a leaf."""
-    if tree is None:
-        return []
     if isinstance(tree, (list, tuple)):
         return list(enumerate(tree))
+    if tree is None:
+        return []
     if isinstance(tree, dict):
+        if not tree:
+            return []
         try:
             return sorted(tree.items(), key=lambda item: item[0])
         except TypeError:                 # keys that cannot be compared
@@ -43,7 +45,7 @@ def rebuilt(tree: Any, children: list[tuple[Any, Any]]) -> Any:
     """A container like `tree` with other children, given as `parts` does."""
     if isinstance(tree, (list, tuple)):
         values = [value for _, value in children]
-        return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
+        return tuple(values) if type(tree) is tuple else type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
     new = copy(tree)                      # a dict's order and default stay, a dataclass's static fields
     for key, value in children:
         if isinstance(tree, dict):
@@ -55,14 +57,28 @@ def rebuilt(tree: Any, children: list[tuple[Any, Any]]) -> Any:
 
 def leaves(tree: Any) -> list[Any]:
     """The leaves, from left to right; those of a dict in the order of its sorted keys."""
-    if isinstance(tree, LEAVES) or (children := parts(tree)) is None:
+    if type(tree) in COMMON or (children := parts(tree)) is None:
         return [tree]
     return [leaf for _, child in children for leaf in leaves(child)]
 
 
+def holds_tensor(tree: Any) -> bool:
+    if type(tree) in COMMON or (children := parts(tree)) is None:
+        return isinstance(tree, Tensor)
+    for _, child in children:
+        if holds_tensor(child):
+            return True
+    return False
+
+
+def blank(leaf: Any) -> int:
+    """What stands for a leaf in the record of a structure."""
+    return 0
+
+
 def paths(tree: Any, path: str) -> list[str]:
     """What each leaf is called, in the words of Python: ``path['w'][0]``."""
-    if isinstance(tree, LEAVES) or (children := parts(tree)) is None:
+    if type(tree) in COMMON or (children := parts(tree)) is None:
         return [path]
     return [name for key, child in children for name in paths(child, path + step_to(tree, key))]
 
@@ -73,7 +89,7 @@ def step_to(tree: Any, key: Any) -> str:
 
 def rebuild(tree: Any, values: Iterator[Any]) -> Any:
     """A tree like `tree` whose leaves are the next of `values`."""
-    if isinstance(tree, LEAVES) or (children := parts(tree)) is None:
+    if type(tree) in COMMON or (children := parts(tree)) is None:
         return next(values)
     return rebuilt(tree, [(key, rebuild(child, values)) for key, child in children]) if children else copy(tree)
 
@@ -87,10 +103,10 @@ def leaves_like(tree: Any, like: Any, what: str, path: str) -> list[Any]:
     """The leaves of a tree that must have the structure of `like`, whose leaves may stand for array_likes.
 
     Raises TypeError or ValueError, in the words of `what` and `path`, where it has not."""
-    if isinstance(like, LEAVES) or (children := parts(like)) is None:
+    if type(like) in COMMON or (children := parts(like)) is None:
         return [tree]
     found = parts(tree)
-    kind = next((kind for kind in (list, tuple, dict) if isinstance(like, kind)), type(like))
+    kind = tuple if isinstance(like, tuple) else list if isinstance(like, list) else dict if isinstance(like, dict) else type(like)
     if found is None or not isinstance(tree, kind):
         raise TypeError(f"{what}: {path} is a {type(tree).__name__}, expected a {type(like).__name__}")
     if [key for key, _ in found] != [key for key, _ in children]:
@@ -143,7 +159,7 @@ def flatten(value: Any) -> tuple[Any, Callable[[Any], Any]]:
            [2., 2.]]), 'b': np.float64(6.0)}
     """
     arrays = [leaf if isinstance(leaf, Tensor) else checked("flatten", leaf) for leaf in leaves(value)]
-    structure = over(lambda leaf: 0, value)      # it keeps no numbers alive
+    structure = over(blank, value)
     shapes, dtypes, sizes = [a.shape for a in arrays], [a.dtype for a in arrays], [a.size for a in arrays]
     total = sum(sizes)
 
