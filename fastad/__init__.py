@@ -8,7 +8,7 @@ from ._core.make import IndependentWarning, from_numpy, tensor
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor
-from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed
 from .transforms.reverse import grad, value_and_grad
 

@@ -41,6 +41,7 @@ from .transforms.products import hessian_tensor_product as hessian_tensor_produc
 from .transforms.reverse import holomorphic_grad as holomorphic_grad
 from .transforms.products import hvp as hvp
 from .creation import identity as identity
+from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
 from .transforms.matrices import jacfwd as jacfwd
 from .transforms.matrices import jacobian as jacobian

@@ -65,6 +65,8 @@ handle = (x * 2).register_hook(lambda g: g * 2)
 assert_type(handle.remove(), None)
 with fa.no_grad() as off, fa.enable_grad(), fa.set_grad_enabled(False):
     assert_type(off, fa.no_grad)
+with fa.inference_mode() as inside, fa.inference_mode(False):
+    assert_type(inside, fa.inference_mode)
 assert_type(fa.is_grad_enabled(), bool)
 loss = (x * x).sum()
 assert_type(fa.autograd.grad(loss, [x], retain_graph=True), tuple[fa.Tensor, ...])
