@@ -6,7 +6,6 @@ import pytest
 
 import fastad as fa
 from fastad._core import make
-from fastad.transforms import call
 
 
 def reverse(f):
@@ -165,7 +164,7 @@ def visited(monkeypatch):
         seen.append(len(reached))
         return original(outputs, inputs, since)
 
-    monkeypatch.setattr(call, "dependence", counting)
+    monkeypatch.setattr(make, "dependence", counting)
     return seen
 
 

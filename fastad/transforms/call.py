@@ -17,11 +17,9 @@ from .._core.make import (
     check_scalar,
     constant,
     copy_of,
-    dependence,
     from_numpy,
     is_nested,
     mark,
-    plain,
     recorded_call,
     value_of,
     warn_independent,
@@ -157,7 +155,7 @@ class Call:
     def look(self) -> None:
         """Find out what depends on what, and warn where nothing does."""
         recorded = [y for y in self.outputs if y.requires_grad]
-        used, depending, older = dependence(recorded, self.inputs, self.since)
+        used, depending, older = make.dependence(recorded, self.inputs, self.since)
         self.recording = self.traced and older and is_grad_enabled()
         if not all(used):
             for name, ok in zip(self.names, used, strict=True):
@@ -186,7 +184,7 @@ class Call:
         def leave(leaf: Any) -> Any:
             if not isinstance(leaf, Tensor) or self.recording:
                 return leaf
-            return constant(leaf) if self.traced else plain(leaf)
+            return constant(leaf) if self.traced else make.plain(leaf)
         return over(leave, self.aux)
 
     # -- walks

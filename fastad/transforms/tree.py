@@ -29,8 +29,6 @@ def parts(tree: Any) -> list[tuple[Any, Any]] | None:
     if tree is None:
         return []
     if isinstance(tree, dict):
-        if not tree:
-            return []
         try:
             return sorted(tree.items(), key=lambda item: item[0])
         except TypeError:                 # keys that cannot be compared
@@ -45,7 +43,9 @@ def rebuilt(tree: Any, children: list[tuple[Any, Any]]) -> Any:
     """A container like `tree` with other children, given as `parts` does."""
     if isinstance(tree, (list, tuple)):
         values = [value for _, value in children]
-        return tuple(values) if type(tree) is tuple else type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
+        if type(tree) is tuple:
+            return tuple(values)
+        return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
     new = copy(tree)                      # a dict's order and default stay, a dataclass's static fields
     for key, value in children:
         if isinstance(tree, dict):
@@ -65,10 +65,7 @@ def leaves(tree: Any) -> list[Any]:
 def holds_tensor(tree: Any) -> bool:
     if type(tree) in COMMON or (children := parts(tree)) is None:
         return isinstance(tree, Tensor)
-    for _, child in children:
-        if holds_tensor(child):
-            return True
-    return False
+    return any(holds_tensor(child) for _, child in children)
 
 
 def blank(leaf: Any) -> int:
@@ -106,7 +103,7 @@ def leaves_like(tree: Any, like: Any, what: str, path: str) -> list[Any]:
     if type(like) in COMMON or (children := parts(like)) is None:
         return [tree]
     found = parts(tree)
-    kind = tuple if isinstance(like, tuple) else list if isinstance(like, list) else dict if isinstance(like, dict) else type(like)
+    kind = next((kind for kind in (tuple, list, dict) if isinstance(like, kind)), type(like))
     if found is None or not isinstance(tree, kind):
         raise TypeError(f"{what}: {path} is a {type(tree).__name__}, expected a {type(like).__name__}")
     if [key for key, _ in found] != [key for key, _ in children]:
