@@ -9,6 +9,7 @@ from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .checkpointing import checkpoint
 from .random import default_generator, manual_seed
 from .transforms import grad, value_and_grad
 
