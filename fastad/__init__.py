@@ -9,7 +9,6 @@ from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .checkpointing import checkpoint
 from .random import default_generator, manual_seed
 from .transforms import grad, value_and_grad
 
@@ -20,15 +19,20 @@ from . import creation as _creation  # noqa: E402  (registers its functions, aft
 
 globals().update(_FUNCTIONS)
 
-_LAZY = ("data", "datasets", "nn", "optim", "reference")            # imported when first asked for
+# imported when first asked for: modules, and functions of modules that few programs need
+_LAZY = ("data", "datasets", "nn", "optim", "reference")
+_LAZY_FROM = {"checkpoint": "checkpointing"}
 
 
 def __getattr__(name):
+    import importlib
     if name in _LAZY:
-        import importlib
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY_FROM:
+        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LAZY_FROM[name]}"), name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM})
