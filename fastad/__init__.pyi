@@ -15,7 +15,6 @@ from .creation import arange as arange
 from .creation import asarray as asarray
 from . import autograd as autograd
 from .checkpointing import checkpoint as checkpoint
-from . import checkpointing as checkpointing
 from . import creation as creation
 from . import data as data
 from . import datasets as datasets
