@@ -1,9 +1,9 @@
 """What theory bounds: a gradient's cost in calls of its function, and what checkpoints save and cost.
 
 Run as ``python -m bench.bounds``.  A gradient costs at most about 4 times its function (Griewank and Walther, Evaluating
-Derivatives, section 3.3), whatever the number of variables; here the function runs on Tensors under no_grad.  Checkpoints every
-sqrt(n) of n layers keep about 2 sqrt(n) layers' values instead of n, for one more forward pass: each run in a process of its own,
-whose largest memory is read (Linux).
+Derivatives, section 3.3), whatever the number of variables; here the function runs on Tensors under no_grad.
+Checkpoints every sqrt(n) of n layers keep about 2 sqrt(n) layers' values instead of n, for one more forward pass: each
+run in a process of its own, whose largest memory is read (Linux).
 """
 import argparse
 import resource
@@ -59,7 +59,7 @@ def cheap_gradient():
 
 
 def row(name, n, value, slope):
-    taken = alternate({"value": value, "slope": slope}, 1.0)
+    taken = alternate({"value": value, "slope": slope}, 1.0, of=min)
     return (f"| {name} | {n:,} | {taken['value'] * 1e6:.1f} | {taken['slope'] * 1e6:.1f} | "
             f"{taken['slope'] / taken['value']:.2f} |")
 
@@ -85,14 +85,12 @@ def layers(n, each):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     run(n)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    best = min(time_of(lambda: run(n)) for _ in range(5))
-    print((after - before) / 1024, best)
-
-
-def time_of(f):
-    start = perf_counter()
-    f()
-    return perf_counter() - start
+    times = []
+    for _ in range(5):
+        start = perf_counter()
+        run(n)
+        times.append(perf_counter() - start)
+    print((after - before) / 1024, min(times))
 
 
 def checkpoints():
@@ -100,8 +98,8 @@ def checkpoints():
     for n in (250, 500, 1_000, 2_000, 4_000):
         found = []
         for each in (0, isqrt(n)):
-            out = subprocess.run([sys.executable, "-m", "bench.bounds", "--layers", str(n), str(each)], capture_output=True, text=True,
-                                 check=True)
+            command = [sys.executable, "-m", "bench.bounds", "--layers", str(n), str(each)]
+            out = subprocess.run(command, capture_output=True, text=True, check=True)
             found.append([float(word) for word in out.stdout.split()])
         (plain, t), (less, s) = found
         rows.append(f"| {n:,} | {plain:.0f} | {less:.1f} | {s / t:.2f} |")

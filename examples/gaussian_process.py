@@ -12,10 +12,10 @@ import argparse
 import sys
 
 import numpy as np
+from fastad.optimize import minimize
 from matplotlib.figure import Figure
 
 import fastad as fa
-from fastad.optimize import minimize
 
 TRUE = {"length": 0.7, "height": 1.3, "noise": 0.25}
 
@@ -57,7 +57,8 @@ def draw(x, y, found, deviations, path):
     ax = figure.subplots()
     z = np.linspace(-3.6, 3.6, 400)
     mean, deviation = posterior(x, y, z, *found)
-    ax.fill_between(z, mean - 2 * deviation, mean + 2 * deviation, color="#a6cee3", alpha=0.6, linewidth=0, label="two deviations")
+    ax.fill_between(z, mean - 2 * deviation, mean + 2 * deviation, color="#a6cee3", alpha=0.6, linewidth=0,
+                    label="two deviations")
     ax.plot(z, mean, color="#1f78b4", label="mean")
     ax.plot(x, y, ".", color="0.2", markersize=5, label="data")
     text = "   ".join(f"{name} {value:.2f} ± {d * value:.2f} (true {true})" for (name, true), value, d in

@@ -14,11 +14,11 @@ import argparse
 import sys
 
 import numpy as np
+from fastad.optimize import minimize
 from matplotlib.figure import Figure
 
 import fastad as fa
 from fastad.datasets import load_digits, stratified_split
-from fastad.optimize import minimize
 
 PAIR = (3, 8)
 
@@ -68,8 +68,8 @@ def draw(parameters, covariance, images, probability, deviation, y, path):
     score = np.log(probability / (1 - probability))
     for value, colour in ((0, "#2166ac"), (1, "#b2182b")):
         some = y == value
-        right.errorbar(np.flatnonzero(some), score[some], deviation[some], fmt="o", markersize=3, linewidth=0.8, color=colour,
-                       label=f"a {PAIR[value]}")
+        right.errorbar(np.flatnonzero(some), score[some], deviation[some], fmt="o", markersize=3, linewidth=0.8,
+                       color=colour, label=f"a {PAIR[value]}")
     right.axhline(0, color="0.5", linewidth=0.8)
     right.set(title="test images: score and its deviation", xlabel="image", ylabel="log odds of an 8")
     right.legend(frameon=False)

@@ -2,8 +2,9 @@
 
     dh/dt = a h - b h l        dl/dt = d h l - c l
 
-is integrated by Runge and Kutta's fourth-order steps, plain Python on Tensors.  Few parameters and many outputs: forward mode
-gives the derivative of the whole solution by all four in one walk (jacfwd).  Central differences and reverse mode check it.
+is integrated by Runge and Kutta's fourth-order steps, plain Python on Tensors.  Few parameters and many outputs: forward
+mode gives the derivative of the whole solution by all four in one walk (jacfwd).  Central differences and reverse mode
+check it.
 
     python examples/ode_sensitivity.py [--steps 400] [--out ode_sensitivity.png]
 """

@@ -12,12 +12,13 @@ import sys
 from time import perf_counter
 
 import numpy as np
+from fastad.optimize import minimize
 from matplotlib.figure import Figure
 
 import fastad as fa
-from fastad.optimize import minimize
 
 START = np.array([-1.2, 1.0])
+OPTIONS = {"BFGS": {}, "Newton-CG": {"xtol": 1e-10}}
 
 
 def rosenbrock(x):
@@ -37,11 +38,12 @@ def report(n):
     x0 = np.tile(START, (n + 1) // 2)[:n]
     worst = 0.0
     print(f"{n} variables   iterations   gradients   Hessian-vector products   distance   ms")
-    for method in ("BFGS", "Newton-CG"):
-        found, _, seconds = search(method, x0, options={"maxiter": 10_000} | ({"xtol": 1e-10} if method == "Newton-CG" else {}))
+    for method in OPTIONS:
+        found, _, seconds = search(method, x0, options={"maxiter": 10_000} | OPTIONS[method])
         distance = float(np.abs(found.x - 1).max())
         worst = max(worst, distance)
-        print(f"{method:>12} {found.nit:12d} {found.njev:11d} {found.get('nhev', 0):25d} {distance:10.1e} {seconds * 1e3:4.0f}")
+        print(f"{method:>12} {found.nit:12d} {found.njev:11d} {found.get('nhev', 0):25d} {distance:10.1e} "
+              f"{seconds * 1e3:4.0f}")
     return worst
 
 
@@ -54,7 +56,8 @@ def draw(paths, path):
     filled = ax.contourf(x, y, height, levels=np.linspace(-3, 3.5, 27), cmap="Blues_r", extend="both")
     figure.colorbar(filled, label="log10 f", ticks=range(-3, 4))
     for (method, points), colour in zip(paths.items(), ("#d95f02", "#1b1b1b"), strict=True):
-        ax.plot(*points.T, "o-", color=colour, markersize=3.5, linewidth=1.2, label=f"{method}, {len(points) - 1} iterations")
+        ax.plot(*points.T, "o-", color=colour, markersize=3.5, linewidth=1.2,
+                label=f"{method}, {len(points) - 1} iterations")
     ax.plot(1, 1, "*", color="#e7298a", markersize=14, label="minimum")
     ax.set(xlabel="x0", ylabel="x1", title="Rosenbrock's valley")
     ax.legend(loc="lower center")
@@ -70,7 +73,7 @@ def main(argv=None):
     worst = report(options.n)
     eigenvalues = np.linalg.eigvalsh(fa.hessian(rosenbrock)(np.ones(options.n)))
     print(f"the Hessian at the minimum has eigenvalues from {eigenvalues[0]:.3f} to {eigenvalues[-1]:.1f}: a narrow valley")
-    draw({method: search(method, START)[1] for method in ("BFGS", "Newton-CG")}, options.out)
+    draw({method: search(method, START)[1] for method in OPTIONS}, options.out)
     print(f"picture: {options.out}")
     return 0 if worst < 1e-4 and eigenvalues[0] > 0 else 1
 

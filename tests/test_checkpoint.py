@@ -136,7 +136,7 @@ def test_another_second_call_is_an_error():
     x = fa.tensor([0.1, 0.2], requires_grad=True)
     y = f(x)
     state["n"] = 2
-    with pytest.raises(RuntimeError, match="checkpoint: the function did something else.*2 operations at first and 3 now"):
+    with pytest.raises(RuntimeError, match=r"checkpoint: the function did something else.*2 operations at first and 3 now"):
         y.sum().backward()
     z = fa.checkpoint(lambda x: x.exp() if state["n"] == 2 else x.tanh())(x)
     state["n"] = 4
