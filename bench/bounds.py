@@ -51,9 +51,8 @@ def cheap_gradient():
             with fa.no_grad():
                 return loss()
 
-        def slope(model=model, loss=loss):
-            model.zero_grad()
-            loss().backward()
+        def slope(weights=list(model.parameters()), loss=loss):
+            fa.autograd.grad(loss(), weights)
         rows.append(row("10-layer network, batch 32", sum(p.size for p in model.parameters()), value, slope))
     return "\n".join(rows)
 
