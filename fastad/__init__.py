@@ -7,6 +7,7 @@ from ._core.exchange import from_dlpack
 from ._core.make import from_numpy, tensor
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
+from ._core.tensor import LATER as _LATER
 from ._core.tensor import Tensor
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed
@@ -18,8 +19,9 @@ _load()
 from . import creation as _creation  # noqa: E402  (registers its functions, after the core has its own)
 
 globals().update(_FUNCTIONS)
+_LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
-_LAZY = ("data", "datasets", "nn", "optim", "reference")            # imported when first asked for
+_LAZY = ("data", "datasets", "linalg", "nn", "optim", "optimize", "reference")            # imported when first asked for
 
 
 def __getattr__(name):

@@ -3,12 +3,14 @@
 Nothing here carries a derivative across: a tensor that requires one says so, and how to give it up.
 Imports tensor.  Next: make.pyx.
 """
+from importlib import import_module
+
 import numpy as np
 
 from .arrays cimport copy as copy_array
 from .storage cimport from_ndarray, to_ndarray
 from .tensor cimport Tensor, refuse, wrap
-from .tensor import FUNCTIONS, UFUNCS, install
+from .tensor import FUNCTIONS, LATER, UFUNCS, install
 from .make import subclass
 
 
@@ -66,6 +68,9 @@ def __array_function__(Tensor self not None, func, types, args, kwargs):
     name = func.__name__ if func.__module__ in ("numpy", "numpy.lib") else f"{func.__module__}.{func.__name__}"
     name = name.removeprefix("numpy.")
     function = FUNCTIONS.get(name)
+    if function is None and name.partition(".")[0] in LATER:
+        import_module(LATER[name.partition(".")[0]])
+        function = FUNCTIONS.get(name)
     if function is None:
         raise TypeError(f"numpy.{name}: fastad has no rule for it; use x.detach().numpy() if no derivative is "
                         f"needed")
