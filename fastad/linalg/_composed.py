@@ -54,7 +54,7 @@ def vector_norm(x: ArrayLike, /, *, axis: Axes = None, keepdims: bool = False, o
     if not isinstance(axis, (tuple, list)):
         return norm(t, ord, axis, keepdims)
     kept = [1 if k in {operator.index(j) % max(t.ndim, 1) for j in axis} else n for k, n in enumerate(t.shape)]
-    together = moveaxis(t, axis, range(len(axis)))
+    together = moveaxis(t, axis, tuple(range(len(axis))))
     together = reshape(together, (math.prod(together.shape[:len(axis)]), *together.shape[len(axis):]))
     y = norm(together, ord, 0)
     return reshape(y, tuple(kept)) if keepdims else y
