@@ -35,7 +35,7 @@ class Problem:
     def __init__(self, f: Callable[..., Any], shape: tuple[int, ...], args: tuple[Any, ...]) -> None:
         self.shape = shape
         self.name = getattr(f, "__name__", "f")
-        self.f = lambda x: f(x, *args)
+        self.f: Callable[..., Any] = lambda x: f(x, *args)
         self.at: Floats | None = None     # where the graph below was recorded
         self.graph: tuple[Tensor, Tensor | None] | None = None
 
@@ -50,8 +50,8 @@ class Problem:
 
     def one_number(self, y: Any) -> Tensor:
         if not isinstance(y, Tensor):
-            raise TypeError(f"minimize {self.name}: it returned a {type(y).__name__}, expected a Tensor; use fastad's functions "
-                            f"inside")
+            raise TypeError(f"minimize {self.name}: it returned a {type(y).__name__}, expected a Tensor; use fastad's "
+                            f"functions inside")
         if y.size != 1:
             raise ValueError(f"minimize {self.name}: its value has shape {y.shape}, expected one element")
         return y
@@ -93,11 +93,11 @@ def flat_bounds(bounds: Any, shape: tuple[int, ...]) -> Any:
     if not isinstance(bounds, Bounds):
         return bounds
     try:
-        low, high = (np.broadcast_to(side, shape).ravel() for side in (bounds.lb, bounds.ub))
+        low, high, feasible = (np.broadcast_to(side, shape).ravel() for side in (bounds.lb, bounds.ub, bounds.keep_feasible))
     except ValueError:
-        raise ValueError(f"minimize: bounds of shapes {np.shape(bounds.lb)} and {np.shape(bounds.ub)} do not broadcast to x0's "
-                         f"{shape}") from None
-    return Bounds(low, high, bounds.keep_feasible)
+        raise ValueError(f"minimize: bounds of shapes {np.shape(bounds.lb)} and {np.shape(bounds.ub)} do not broadcast "
+                         f"to x0's {shape}") from None
+    return Bounds(low, high, feasible)
 
 
 def minimize(f: Callable[..., Any], x0: ArrayLike, args: tuple[Any, ...] = (), method: Any = None, jac: Any = None,

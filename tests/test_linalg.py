@@ -149,8 +149,7 @@ def test_each_output_alone_and_all_together(name):
 @several
 def test_an_output_as_target_and_retained(name):
     """Adjoints of the outputs themselves: autograd.grad and retain_grad by each."""
-    a, n = OUTPUTS[name]
-    x = leaf(a)
+    x = leaf(OUTPUTS[name][0])
     ys = getattr(linalg, name)(x)
     loss = sum(signless(y) * (k + 1) for k, y in enumerate(ys))
     found = fa.autograd.grad(loss, list(ys), retain_graph=True)
@@ -221,7 +220,7 @@ def test_tangents_of_some_outputs(name):
 
 def test_an_output_that_nothing_reaches():
     x = leaf(S)
-    w, v = linalg.eigh(x)
+    w, _ = linalg.eigh(x)
     assert core.push([x], [w], [fa.tensor(S)], 0, False)[0].shape == (4,)
     np.testing.assert_allclose(gradient(lambda x: linalg.eigh(x)[0].sum(), S)[0], np.eye(4), atol=1e-13)
     with fa.no_grad():
@@ -454,7 +453,7 @@ def test_complex_tensors_that_would_be_recorded_are_refused(name):
     (lambda: linalg.inv(None), TypeError, "inv"),
     (lambda: linalg.qr(A, "full"), ValueError, "qr: mode must be"),
     (lambda: linalg.qr(leaf(TALL), "complete"), ValueError, "qr: mode='complete'.*no derivative"),
-    (lambda: linalg.qr(leaf(TALL), "raw"), ValueError, "qr: mode='raw' has no derivative"),
+    (lambda: linalg.qr(leaf(TALL), "raw"), ValueError, r"qr: mode='raw' of shape \(5, 3\) has no derivative"),
     (lambda: linalg.svd(leaf(TALL)), ValueError, "svd: full matrices.*full_matrices=False"),
     (lambda: linalg.pinv(A, 0.1, rtol=0.1), ValueError, "pinv: rcond and rtol"),
     (lambda: linalg.cond(leaf(TALL), 1), ValueError, "cond: the last two axes"),

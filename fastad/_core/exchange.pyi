@@ -8,6 +8,7 @@ import numpy.typing as npt
 from fastad._core.tensor import Tensor
 
 FUNCTIONS: dict[Any, Any]
+LATER: dict[Any, Any]
 UFUNCS: dict[Any, Any]
 def from_dlpack(x: Any, /, *, device: Literal["cpu"] | None = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of any array in the processor's memory that speaks DLPack (PyTorch's, JAX's, ...)."""

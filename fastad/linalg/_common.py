@@ -115,7 +115,7 @@ def matched(name: str, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Callable[[
 
 
 def through(name: str, function: Callable[..., Any], *arrays: Any, hint: str, **options: Any) -> Any:
-    """NumPy's function; its errors name the operation and the remedy."""
+    """NumPy's function; its errors name the operation and the remedy.  Other arguments are `options`."""
     try:
         return function(*arrays, **options)
     except LinAlgError as error:

@@ -84,7 +84,7 @@ def cond(x: ArrayLike, p: Any = None) -> Tensor:
     """
     t = matrix("cond", x)
     if not records(t):
-        return constant(through("cond", np.linalg.cond, t.detach().numpy(), p, hint=FINITE))
+        return constant(through("cond", np.linalg.cond, t.detach().numpy(), hint=FINITE, p=p))
     if 0 in t.shape:
         raise LinAlgError(f"cond: an empty matrix of shape {t.shape} has no condition")
     if p in (None, 2, -2):
@@ -147,7 +147,8 @@ def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> tuple[Tenso
     first, second = numbers("lstsq", a), numbers("lstsq", b)
     if first.ndim != 2 or second.ndim not in (1, 2) or second.shape[0] != first.shape[0]:
         raise LinAlgError(f"lstsq: expected shapes (m, n) and (m,) or (m, k), got {first.shape} and {second.shape}")
-    x, residuals, rank, s = through("lstsq", np.linalg.lstsq, first.detach().numpy(), second.detach().numpy(), rcond, hint=FINITE)
+    arrays = first.detach().numpy(), second.detach().numpy()
+    x, residuals, rank, s = through("lstsq", np.linalg.lstsq, *arrays, hint=FINITE, rcond=rcond)
     if not records(first, second):
         return constant(x), constant(residuals), int(rank), constant(s)
     cut = max(first.shape) * np.finfo(first.dtype).eps if rcond is None else rcond
@@ -206,14 +207,16 @@ def multi_dot(arrays: Sequence[ArrayLike], *, out: None = None) -> Tensor:
         raise ValueError(f"multi_dot: expected two arrays or more, got {n}")
     if any(len(s) != 2 for s in shapes[1:-1]) or not all(len(s) in (1, 2) for s in (shapes[0], shapes[-1])):
         raise LinAlgError(f"multi_dot: expected matrices, and vectors only first and last, got shapes {shapes}")
-    sizes = [1 if len(shapes[0]) == 1 else shapes[0][0], *(s[0] for s in shapes[1:]), 1 if len(shapes[-1]) == 1 else shapes[-1][1]]
+    ends = 1 if len(shapes[0]) == 1 else shapes[0][0], 1 if len(shapes[-1]) == 1 else shapes[-1][1]
+    sizes = [ends[0], *(s[0] for s in shapes[1:]), ends[1]]
     if any(len(s) == 2 and s[-1] != sizes[i + 1] for i, s in enumerate(shapes)):
         raise ValueError(f"multi_dot: shapes {shapes} do not fit")
     cost = {(i, i): (0, i) for i in range(n)}         # of the product of parts i to j, and where it is cut
     for length in range(1, n):
         for i in range(n - length):
             j = i + length
-            cost[i, j] = min((cost[i, k][0] + cost[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+            cost[i, j] = min((cost[i, k][0] + cost[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                             for k in range(i, j))
 
     def product(i: int, j: int) -> Tensor:
         k = cost[i, j][1]
@@ -300,8 +303,8 @@ def tensorsolve(a: ArrayLike, b: ArrayLike, axes: Sequence[int] | None = None) -
             first = moveaxis(first, k, first.ndim - 1)
     rest, n = first.shape[second.ndim:], second.size
     if math.prod(rest) != n or first.size != n * n:
-        raise LinAlgError(f"tensorsolve: shapes {first.shape} and {second.shape} do not fit: the first must be a square matrix if "
-                          f"its first {second.ndim} axes are taken together, and the others")
+        raise LinAlgError(f"tensorsolve: shapes {first.shape} and {second.shape} do not fit: the first must be a square "
+                          f"matrix if its first {second.ndim} axes are taken together, and the others")
     return reshape(solve(reshape(first, (n, n)), ravel(second)), rest)
 
 
@@ -321,12 +324,11 @@ def tensorinv(a: ArrayLike, ind: SupportsIndex = 2) -> Tensor:
         raise ValueError(f"tensorinv: ind must be above 0, got {ind}")
     n = math.prod(t.shape[k:])
     if t.size != n * n:
-        raise LinAlgError(f"tensorinv: shape {t.shape} is no square matrix if its first {k} axes are taken together, and the others")
+        raise LinAlgError(f"tensorinv: shape {t.shape} is no square matrix if its first {k} axes are taken together, and "
+                          f"the others")
     return reshape(inverse("tensorinv", reshape(t, (n, n))), t.shape[k:] + t.shape[:k])
 
 
-for _f in (matrix_norm, vector_norm, cond, matrix_rank, lstsq, matrix_power, multi_dot, matrix_transpose, diagonal, trace, outer,
-           tensorsolve, tensorinv):
-    register(f"linalg.{_f.__name__}", _f)
-for _f in (matmul, tensordot):
+for _f in (matrix_norm, vector_norm, cond, matrix_rank, lstsq, matrix_power, multi_dot, matrix_transpose, diagonal, trace,
+           outer, tensorsolve, tensorinv, matmul, tensordot):
     register(f"linalg.{_f.__name__}", _f)

@@ -39,7 +39,8 @@ def others(s: Arrays) -> tuple[Arrays, Arrays]:
 def about(u: Arrays, inner: Arrays, vh: Arrays) -> Arrays:
     """cof(U X V^H), from cof(X)"""
     signs = np.linalg.det(u) * np.linalg.det(vh)
-    return signs[..., None, None] * (u.conj() @ inner @ vh.conj())
+    found: Arrays = signs[..., None, None] * (u.conj() @ inner @ vh.conj())
+    return found
 
 
 def cofactors_of(a: Arrays) -> Arrays:
@@ -59,21 +60,21 @@ def change_of_cofactors(a: Arrays, t: Arrays) -> Arrays:
 class Cofactors(Rule):
     """The gradient of the determinant, at a singular matrix; its own derivative is symmetric"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor]:
         return (CHANGE.apply(change_of_cofactors, [saved[0], g], None, (0,))[0],)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> Tensor:
         return self.vjp(node, saved, tangents[0])[0]
 
 
 class Change(Rule):
     """The second derivative of the determinant, linear in its second operand"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[None, Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[None, Tensor]:
         self.refuse(node)
         return None, CHANGE.apply(change_of_cofactors, [saved[0], g], None, (0,))[0]
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: Any) -> Tensor:
         if tangents[0] is not None:
             self.refuse(node)
         return CHANGE.apply(change_of_cofactors, [saved[0], tangents[1]], None, (0,))[0]
@@ -104,10 +105,10 @@ def cofactors(a: Tensor, det: Tensor) -> Tensor:
 class Det(Rule):
     """y = det A; dy = <cof(A), dA>"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor]:
         return (expand_dims(g, (-2, -1)) * cofactors(*saved),)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> Tensor:
         return (cofactors(*saved) * tangents[0]).sum((-2, -1))
 
 
@@ -148,10 +149,10 @@ class SlogdetResult(NamedTuple):
 class LogAbsDet(Rule):
     """y = log |det A|; dy = <A^-T, dA>"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor]:
         return (expand_dims(g, (-2, -1)) * T(inverse("slogdet", saved[0])),)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> Tensor:
         return (T(inverse("slogdet", saved[0])) * tangents[0]).sum((-2, -1))
 
 

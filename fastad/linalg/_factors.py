@@ -34,12 +34,12 @@ def half_triangle(x: Tensor) -> Tensor:
 class Cholesky(Rule):
     """A = L L^T; dL = L Phi(L^-1 dA L^-T), where Phi takes the lower triangle with half of the diagonal"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor]:
         L, = saved
         inner = triangular(T(L), half_triangle(T(L) @ tril(g)), False)
         return (symmetric(triangular(T(L), T(inner), False)),)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> Tensor:
         L, = saved
         inner = triangular(L, symmetric(tangents[0]), True)
         return L @ half_triangle(triangular(L, T(inner), True))
@@ -100,14 +100,14 @@ def full_rank(r: Tensor) -> None:
     diagonal = np.abs(np.diagonal(r.detach().numpy(), axis1=-2, axis2=-1))
     least = r.shape[-1] * np.finfo(r.dtype).eps * diagonal.max(-1, initial=0)
     if (diagonal <= least[..., None]).any():
-        raise LinAlgError(f"qr: no derivative, for the first {r.shape[-1]} columns of a matrix are linearly dependent; use svd, "
-                          f"or add to the matrix")
+        raise LinAlgError(f"qr: no derivative, for the first {r.shape[-1]} columns of a matrix are linearly dependent; use "
+                          f"svd, or add to the matrix")
 
 
 class QR(Rule):
     """A = Q R with at least as many rows as columns, of full rank"""
 
-    def vjp(self, node: Any, saved: Any, g: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor]:
         q, r = saved
         full_rank(r)
         gq, gr = g
@@ -120,7 +120,7 @@ class QR(Rule):
         total = q @ (tril(inner) + T(tril(inner, -1)))
         return (T(triangular(r, T(total if gq is None else total + gq), False)),)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> tuple[Tensor, Tensor]:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         q, r = saved
         full_rank(r)
         c = T(triangular(T(r), T(tangents[0]), True))      # dA R^-1
@@ -181,9 +181,8 @@ def qr(a: ArrayLike, mode: Literal["reduced", "complete", "r", "raw"] = "reduced
         return matrix("qr", found) if mode == "r" else tuple(map(constant, found)) if mode == "raw" else \
             QRResult(*map(constant, found))
     if mode == "raw" or (mode == "complete" and m > n):
-        raise ValueError(f"qr: mode={mode!r} of shape {x.shape} has no derivative, for {m - n} columns of Q may be turned among "
-                         f"themselves; use mode='reduced', or detach()" if mode == "complete" else
-                         "qr: mode='raw' has no derivative; use mode='reduced', or detach()")
+        why = f", for {m - n} columns of Q may be turned among themselves" if mode == "complete" else ""
+        raise ValueError(f"qr: mode={mode!r} of shape {x.shape} has no derivative{why}; use mode='reduced', or detach()")
     if m >= n:
         q, r = factored(x)
     else:                                 # the first columns determine Q

@@ -31,7 +31,8 @@ def gaps(values: Tensor) -> Tensor:
     resolved = v.shape[-1] * np.finfo(v.dtype).eps * np.abs(v).max(-1, initial=0)[..., None, None]
     equal = np.abs(v[..., None, :] - v[..., :, None]) <= resolved
     instead = np.where(equal & (one == 0), np.array(np.nan, v.dtype), one)        # of the difference, which is 0
-    return (1 - one) / (expand_dims(values, -2) - expand_dims(values, -1) + instead)
+    found: Tensor = (1 - one) / (expand_dims(values, -2) - expand_dims(values, -1) + instead)
+    return found
 
 
 # ---- eigenvalues of symmetric matrices ---------------------------------------------------------------
@@ -45,7 +46,7 @@ class EighResult(NamedTuple):
 class Eigh(Rule):
     """A V = V diag(w); dw = diag(V^T dA V), dV = V (F * V^T dA V), F_ij = 1 / (w_j - w_i)"""
 
-    def vjp(self, node: Any, saved: Any, g: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor]:
         w, v = saved
         gw, gv = g
         if gv is None:
@@ -56,7 +57,7 @@ class Eigh(Rule):
             inner = inner + expand_dims(gw, -2) * eye(v)
         return (symmetric(v @ inner @ T(v)),)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> tuple[Tensor, Tensor]:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         w, v = saved
         inner = T(v) @ symmetric(tangents[0]) @ v
         return diagonal(inner, 0, -2, -1), v @ (gaps(w) * inner)
@@ -141,7 +142,7 @@ class SVD(Rule):
     """A = U diag(S) V^T, reduced; with dP = U^T dA V: dS = diag(dP), dU = U (F * (dP S + S dP^T)) + (1 - U U^T) dA V / S,
     dV the same for A^T; F_ij = 1 / (S_j^2 - S_i^2)"""
 
-    def vjp(self, node: Any, saved: Any, g: tuple[Tensor | None, Tensor | None, Tensor | None]) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: tuple[Tensor | None, Tensor | None, Tensor | None]) -> tuple[Tensor]:
         u, s, vh = saved
         gu, gs, gvh = g
         inner = None if gs is None else expand_dims(gs, -2) * eye(s)
@@ -159,7 +160,7 @@ class SVD(Rule):
         found = u @ inner @ vh
         return (found if outside is None else found + outside,)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         u, s, vh = saved
         t, = tangents
         p = T(u) @ t @ T(vh)
@@ -227,8 +228,8 @@ def svd(a: ArrayLike, full_matrices: bool = True, compute_uv: bool = True, hermi
     if x.shape[-1] == x.shape[-2] or not full_matrices:
         return decomposed("svd", x, hermitian)
     if records(x):
-        raise ValueError(f"svd: full matrices of shape {x.shape} have no derivative, for some of their vectors may be turned among "
-                         f"themselves; use full_matrices=False, or detach()")
+        raise ValueError(f"svd: full matrices of shape {x.shape} have no derivative, for some of their vectors may be turned "
+                         f"among themselves; use full_matrices=False, or detach()")
     return SVDResult(*map(constant, through("svd", np.linalg.svd, x.detach().numpy(), hint=FINITE)))
 
 
@@ -256,14 +257,14 @@ def svdvals(x: ArrayLike, /) -> Tensor:
 class Pinv(Rule):
     """P = A^+ of constant rank; dP = -P dA P + P P^T dA^T (1 - A P) + (1 - P A) dA^T P^T P"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor]:
         a, p = saved
         total = -(T(p) @ g @ T(p))
         left = T(g) @ p @ T(p)
         right = T(p) @ p @ T(g)
         return (total + left - a @ (p @ left) + right - (right @ p) @ a,)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> Tensor:
         a, p = saved
         t, = tangents
         left = p @ T(p) @ T(t)

@@ -31,11 +31,11 @@ BLOCK = 32                                # rows that are solved for at once whe
 class Inv(Rule):
     """Y = A^-1; dY = -Y dA Y"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor]:
         y, = saved
         return (-(T(y) @ g @ T(y)),)
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> Tensor:
         y, = saved
         return -(y @ tangents[0] @ y)
 
@@ -76,12 +76,12 @@ def inverse(name: str, a: Tensor) -> Tensor:
 class Solve(Rule):
     """X = A^-1 B"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[Tensor | None, Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor | None, Tensor]:
         a, x = saved
         gb = solved(T(a), g)
         return (-(gb @ T(x)) if node.needs(0) else None), gb
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: Any) -> Tensor:
         a, x = saved
         da, db = tangents
         if da is None:
@@ -162,13 +162,13 @@ def substituted(a: Arrays, b: Arrays, lower: bool, unit: bool) -> Arrays:
 class SolveTriangular(Rule):
     """X = A^-1 B; what does not stand in the triangle has no derivative"""
 
-    def vjp(self, node: Any, saved: Any, g: Tensor) -> tuple[Tensor | None, Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor | None, Tensor]:
         a, x = saved
         lower, unit = node.args
         gb = triangular(T(a), g, not lower, unit)
         return (-triangle(gb @ T(x), lower, unit) if node.needs(0) else None), gb
 
-    def jvp(self, node: Any, saved: Any, tangents: Any) -> Tensor:
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: Any) -> Tensor:
         a, x = saved
         da, db = tangents
         lower, unit = node.args
