@@ -31,8 +31,7 @@ def gaps(values: Tensor) -> Tensor:
     resolved = v.shape[-1] * np.finfo(v.dtype).eps * np.abs(v).max(-1, initial=0)[..., None, None]
     equal = np.abs(v[..., None, :] - v[..., :, None]) <= resolved
     instead = np.where(equal & (one == 0), np.array(np.nan, v.dtype), one)        # of the difference, which is 0
-    found: Tensor = (1 - one) / (expand_dims(values, -2) - expand_dims(values, -1) + instead)
-    return found
+    return 1 / (expand_dims(values, -2) - expand_dims(values, -1) + instead) * (1 - one)
 
 
 # ---- eigenvalues of symmetric matrices ---------------------------------------------------------------
@@ -139,26 +138,26 @@ def quotients(s: Tensor) -> Tensor:
 
 
 class SVD(Rule):
-    """A = U diag(S) V^T, reduced; with dP = U^T dA V: dS = diag(dP), dU = U (F * (dP S + S dP^T)) + (1 - U U^T) dA V / S,
-    dV the same for A^T; F_ij = 1 / (S_j^2 - S_i^2)"""
+    """A = U diag(S) V^T, reduced; dS = diag(dP), dP = U^T dA V; dU = U (F * (dP S + S dP^T)) + (1 - U U^T) dA V / S, dV
+    the same for A^T; F_ij = 1 / (S_j^2 - S_i^2)"""
 
-    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: tuple[Tensor | None, Tensor | None, Tensor | None]) -> tuple[Tensor]:
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: tuple[Any, ...]) -> tuple[Tensor]:
         u, s, vh = saved
         gu, gs, gvh = g
-        inner = None if gs is None else expand_dims(gs, -2) * eye(s)
-        outside = None
-        for x, gx, row in ((u, gu, expand_dims(s, -2)), (T(vh), None if gvh is None else T(gvh), expand_dims(s, -1))):
-            if gx is None:
-                continue
-            m = T(x) @ gx
-            part = (m - T(m)) * quotients(s) * row
-            inner = part if inner is None else inner + part
-            if x.shape[-2] > x.shape[-1]:
-                rest = (gx - x @ m) / expand_dims(s, -2)
-                rest = rest @ vh if x is u else u @ T(rest)
-                outside = rest if outside is None else outside + rest
-        found = u @ inner @ vh
-        return (found if outside is None else found + outside,)
+        inner, outside = [], []           # between U and V^T, and what is orthogonal to one of them
+        if gs is not None:
+            inner.append(expand_dims(gs, -2) * eye(s))
+        if gu is not None:
+            m = T(u) @ gu
+            inner.append((m - T(m)) * quotients(s) * expand_dims(s, -2))
+            if u.shape[-2] > u.shape[-1]:
+                outside.append((gu - u @ m) / expand_dims(s, -2) @ vh)
+        if gvh is not None:
+            m = vh @ T(gvh)
+            inner.append((m - T(m)) * quotients(s) * expand_dims(s, -1))
+            if vh.shape[-1] > vh.shape[-2]:
+                outside.append(u @ ((gvh - T(m) @ vh) / expand_dims(s, -1)))
+        return (sum(outside, u @ sum(inner[1:], inner[0]) @ vh),)
 
     def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         u, s, vh = saved
@@ -228,8 +227,8 @@ def svd(a: ArrayLike, full_matrices: bool = True, compute_uv: bool = True, hermi
     if x.shape[-1] == x.shape[-2] or not full_matrices:
         return decomposed("svd", x, hermitian)
     if records(x):
-        raise ValueError(f"svd: full matrices of shape {x.shape} have no derivative, for some of their vectors may be turned "
-                         f"among themselves; use full_matrices=False, or detach()")
+        raise ValueError(f"svd: full matrices of shape {x.shape} have no derivative, for some of their vectors may be "
+                         f"turned among themselves; use full_matrices=False, or detach()")
     return SVDResult(*map(constant, through("svd", np.linalg.svd, x.detach().numpy(), hint=FINITE)))
 
 
