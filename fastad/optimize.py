@@ -16,11 +16,7 @@ from .autograd import no_grad
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy.typing as npt
-
-    from ._typing import ArrayLike
-
-    Floats = npt.NDArray[np.float64]
+    from ._typing import ArrayLike, Floats
 
 __all__ = ["minimize"]
 

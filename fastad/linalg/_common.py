@@ -18,9 +18,7 @@ from .._core.tensor import Tensor, checked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._typing import ArrayLike
-
-    Arrays = np.ndarray[Any, Any]
+    from .._typing import ArrayLike, Arrays
 
 
 def numbers(name: str, a: ArrayLike) -> Tensor:

@@ -19,8 +19,7 @@ from ._common import T, constant, eye, matrix, real_only, records
 from ._systems import inverse
 
 if TYPE_CHECKING:
-    from .._typing import ArrayLike
-    from ._common import Arrays
+    from .._typing import ArrayLike, Arrays
 
 
 def others(s: Arrays) -> tuple[Arrays, Arrays]:

@@ -20,8 +20,7 @@ from ._common import T, matched, matrix, pair, real_only, through
 if TYPE_CHECKING:
     from typing import Literal
 
-    from .._typing import ArrayLike
-    from ._common import Arrays
+    from .._typing import ArrayLike, Arrays
 
 REGULAR = "it has no inverse: use lstsq or pinv, or add to its diagonal"
 BLOCK = 32                                # rows that are solved for at once where the BLAS has no function for it
