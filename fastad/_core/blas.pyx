@@ -147,8 +147,9 @@ cdef bint use_scipy() except -1:
     blas.wide = fad_blas_is_wide(FAD_FORTRAN, capsule(api, "ddot"))
     if not works():
         return False
-    blas.trsm[0], blas.trsm[1] = capsule(api, "strsm"), capsule(api, "dtrsm")
-    try_trsm()
+    if "strsm" in api and "dtrsm" in api:
+        blas.trsm[0], blas.trsm[1] = capsule(api, "strsm"), capsule(api, "dtrsm")
+        try_trsm()
     chosen.update(library="scipy", symbol="scipy.linalg.cython_blas.sgemm", integers=64 if blas.wide else 32)
     library = loaded(cython_blas.__file__)
     if library is not NULL:
