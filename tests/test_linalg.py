@@ -21,9 +21,9 @@ CALLS = {
     "matrix_norm": (A,), "matrix_power": (A, 3), "matrix_transpose": (A,), "multi_dot": ([TALL, A[:3], A],), "norm": (A, 2), "outer": (A[0], A[1]),
     "pinv": (TALL,), "qr": (TALL,), "slogdet": (A,), "solve": (A, A[0]), "svd": (A,), "svdvals": (TALL,), "tensordot": (A, A),
     "matmul": (A, A), "tensorinv": (A.reshape(4, 2, 2), 1), "tensorsolve": (A.reshape(2, 2, 4), A[0].reshape(2, 2)), "trace": (A,), "vector_norm": (A,),
-    "matrix_rank": (TALL,),
+    "matrix_rank": (TALL,), "cross": (TALL, TALL[0]), "vecdot": (TALL, TALL[0]),
 }
-NO_RULE = {"eig", "eigvals", "cross", "vecdot", "LinAlgError", "linalg", "test"}
+NO_RULE = {"eig", "eigvals", "LinAlgError", "test"}
 
 
 def leaf(a):
@@ -225,6 +225,38 @@ def test_an_output_that_nothing_reaches():
     np.testing.assert_allclose(gradient(lambda x: linalg.eigh(x)[0].sum(), S)[0], np.eye(4), atol=1e-13)
     with fa.no_grad():
         assert not any(y.requires_grad for y in linalg.eigh(x))
+
+
+def test_products_of_vectors_along_another_axis():
+    a, b = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(2, 3, 4))
+    for name in ("cross", "vecdot"):
+        np.testing.assert_allclose(plain(getattr(linalg, name)(a, b, axis=1)), getattr(np.linalg, name)(a, b, axis=1), rtol=1e-13)
+    np.testing.assert_allclose(plain(linalg.vecdot(a * 1j, b)), np.linalg.vecdot(a * 1j, b), rtol=1e-13)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 20.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_expm_against_scipy(scale, dtype):
+    scipy = pytest.importorskip("scipy.linalg")
+    a = RNG.normal(size=(2, 4, 4)) * [[[scale]], [[1.0]]]
+    a = (a + (1j * a[::-1] / 10 if np.dtype(dtype).kind == "c" else 0)).astype(dtype)
+    expected, v = scipy.expm(a), RNG.normal(size=(4, 4)).astype(dtype)
+    tolerance = 1e-4 if dtype in (np.float32, np.complex64) else 1e-11
+    found = linalg.expm(a)
+    assert found.dtype == dtype
+    for y, e, one in zip(plain(found), expected, a, strict=True):
+        np.testing.assert_allclose(y, e, atol=tolerance * np.abs(e).max())
+        x = leaf(one)
+        t, = core.push([x], [linalg.expm(x)], [fa.tensor(v)], 0, False)
+        frechet = scipy.expm_frechet(one.astype(np.complex128), v.astype(np.complex128), compute_expm=False)
+        np.testing.assert_allclose(plain(t), frechet, atol=10 * tolerance * np.abs(frechet).max())
+
+
+def test_expm_at_its_ends():
+    np.testing.assert_allclose(plain(linalg.expm(np.zeros((2, 3, 3)))), [np.eye(3)] * 2, rtol=1e-15)
+    assert linalg.expm(np.zeros((0, 0))).shape == (0, 0) and linalg.expm(np.zeros((0, 2, 2))).shape == (0, 2, 2)
+    assert np.isnan(plain(linalg.expm(np.diag([np.inf, 1.0])))).all()
+    assert not np.isfinite(plain(linalg.expm(1e4 * np.ones((2, 2))))).all()
 
 
 # ---- degenerate and singular matrices ------------------------------------------------------------------
@@ -465,12 +497,16 @@ def test_complex_tensors_that_would_be_recorded_are_refused(name):
     (lambda: linalg.multi_dot([A, A[0], A]), ValueError, "multi_dot: expected matrices"),
     (lambda: linalg.multi_dot([A, A], out=A), TypeError, "multi_dot: out"),
     (lambda: linalg.outer(A, A), ValueError, "outer: expected two vectors"),
+    (lambda: linalg.cross(A, A), ValueError, "cross: vectors of 3 elements"),
+    (lambda: linalg.vecdot(A, TALL), ValueError, "vecdot: vectors of one length"),
+    (lambda: linalg.vecdot(leaf(C), A), TypeError, "vecdot: no derivative rule for complex"),
+    (lambda: linalg.expm(TALL), ValueError, "expm: the last two axes"),
     (lambda: linalg.tensorinv(TALL, 1), ValueError, "tensorinv: shape"),
     (lambda: linalg.tensorinv(A, 0), ValueError, "tensorinv: ind"),
     (lambda: linalg.tensorsolve(TALL, TALL[0]), ValueError, "tensorsolve: shapes"),
     (lambda: linalg.norm(A, "two"), ValueError, "norm: ord of a matrix"),
     (lambda: linalg.svdvals(np.full((2, 2), np.nan)), ValueError, "svdvals: .*finite"),
-], ids=range(28))
+], ids=range(32))
 def test_errors(call, error, match):
     with pytest.raises(error, match=match):
         call()

@@ -6,6 +6,7 @@
        +-- _systems.py        inv, solve, solve_triangular, cholesky_solve
        |     +-- _determinants.py   det, slogdet
        |     +-- _factors.py        cholesky, qr
+       +-- _exponential.py    expm
        +-- _spectra.py        eigh, eigvalsh, svd, svdvals, pinv
              +-- _composed.py       norms, cond, lstsq, matrix_power, multi_dot, trace, ...
 
@@ -17,9 +18,10 @@ from __future__ import annotations
 from numpy.linalg import LinAlgError
 
 from .. import matmul, norm, tensordot
-from . import _determinants, _factors, _spectra, _systems
+from . import _determinants, _exponential, _factors, _spectra, _systems
 from ._composed import (
     cond,
+    cross,
     diagonal,
     lstsq,
     matrix_norm,
@@ -31,9 +33,11 @@ from ._composed import (
     tensorinv,
     tensorsolve,
     trace,
+    vecdot,
     vector_norm,
 )
 from ._determinants import det, slogdet
+from ._exponential import expm
 from ._factors import cholesky, qr
 from ._spectra import eigh, eigvalsh, pinv, svd, svdvals
 from ._systems import cholesky_solve, inv, solve, solve_triangular
@@ -43,10 +47,12 @@ __all__ = [
     "cholesky",
     "cholesky_solve",
     "cond",
+    "cross",
     "det",
     "diagonal",
     "eigh",
     "eigvalsh",
+    "expm",
     "inv",
     "lstsq",
     "matmul",
@@ -68,7 +74,9 @@ __all__ = [
     "tensorinv",
     "tensorsolve",
     "trace",
+    "vecdot",
     "vector_norm",
 ]
 
-PRIMITIVES = _systems.PRIMITIVES | _determinants.PRIMITIVES | _factors.PRIMITIVES | _spectra.PRIMITIVES
+PRIMITIVES = {**_systems.PRIMITIVES, **_determinants.PRIMITIVES, **_factors.PRIMITIVES, **_exponential.PRIMITIVES,
+              **_spectra.PRIMITIVES}

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from .. import broadcast_to, matmul, moveaxis, norm, ravel, reshape, tensordot
+from .. import broadcast_to, matmul, moveaxis, norm, ravel, reshape, stack, tensordot
 from .. import diagonal as any_diagonal
 from .. import outer as any_outer
 from .._core.tensor import Tensor, register
-from ._common import T, constant, eye, matrix, numbers, records, through
+from ._common import T, constant, eye, matrix, numbers, real_only, records, through
 from ._spectra import FINITE, pinv, svdvals
 from ._systems import inverse, solve
 
@@ -278,6 +278,43 @@ def outer(x1: ArrayLike, x2: ArrayLike, /) -> Tensor:
     return any_outer(a, b)
 
 
+def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: SupportsIndex = -1) -> Tensor:
+    """The vector product of vectors with three elements, along an axis.
+
+    Raises ValueError if the axis has another length, or the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.linalg.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    tensor([0., 0., 1.])
+    """
+    a, b = (moveaxis(numbers("cross", x), axis, -1) for x in (x1, x2))
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ValueError(f"cross: vectors of 3 elements are needed along axis {axis}, got {a.shape[-1]} and {b.shape[-1]}")
+    a1, a2, a3, b1, b2, b3 = (x[..., k] for x in (a, b) for k in range(3))
+    return moveaxis(stack([a2 * b3 - a3 * b2, a3 * b1 - a1 * b3, a1 * b2 - a2 * b1], -1), -1, axis)
+
+
+def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: SupportsIndex = -1) -> Tensor:
+    """The sum of the products of two arrays of vectors along an axis; complex `x1` is conjugated.
+
+    Raises ValueError if the vectors differ in length, TypeError for a complex `x1` that requires a gradient.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.linalg.vecdot([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    tensor([3., 7.])
+    """
+    a, b = (moveaxis(numbers("vecdot", x), axis, -1) for x in (x1, x2))
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"vecdot: vectors of one length are needed along axis {axis}, got {a.shape[-1]} and {b.shape[-1]}")
+    real_only("vecdot", a)
+    y: Tensor = ((a if a.dtype.kind != "c" else constant(a.numpy().conj())) * b).sum(-1)
+    return y
+
+
 # ---- tensors as matrices -----------------------------------------------------------------------------
 def tensorsolve(a: ArrayLike, b: ArrayLike, axes: Sequence[int] | None = None) -> Tensor:
     """The x of ``tensordot(a, x, x.ndim) = b``: `solve` with several axes taken together.
@@ -330,5 +367,5 @@ def tensorinv(a: ArrayLike, ind: SupportsIndex = 2) -> Tensor:
 
 
 for _f in (matrix_norm, vector_norm, cond, matrix_rank, lstsq, matrix_power, multi_dot, matrix_transpose, diagonal, trace,
-           outer, tensorsolve, tensorinv, matmul, tensordot):
+           outer, cross, vecdot, tensorsolve, tensorinv, matmul, tensordot):
     register(f"linalg.{_f.__name__}", _f)

@@ -115,6 +115,15 @@ def cholesky_solve(upper):
                   id="cholesky-upper" if upper else "cholesky", rows_differ=True)
 
 
+def power_series(a):
+    """1 + a + a^2 / 2 + ..., for small matrices"""
+    term = total = np.broadcast_to(np.eye(a.shape[-1]), a.shape)
+    for k in range(1, 60):
+        term = term @ a.astype(np.float64) / k
+        total = total + term
+    return total.astype(a.dtype)
+
+
 def six_by_six(rng, dtype):
     return (regular((6, 6))(rng, dtype)[0].reshape(2, 3, 6),)
 
@@ -147,6 +156,8 @@ SAMPLES = [
     symmetric("cholesky", "batch", shapes((2, 3, 4))),
     symmetric("cholesky", "upper", shapes((3, 3)), upper=True, torch=""),
     symmetric("cholesky", "one", shapes((1, 1))),
+    Sample("expm", linalg.expm, power_series, shapes((3, 3)), torch_function("matrix_exp"), id="matrix"),
+    Sample("expm", linalg.expm, power_series, shapes((2, 2, 2)), torch_function("matrix_exp"), id="batch"),
     sample("det", "matrix", regular((3, 3))),
     sample("det", "batch", shapes((2, 4, 4))),
     sample("det", "one", shapes((1, 1))),
