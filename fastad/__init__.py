@@ -3,11 +3,11 @@ from . import autograd
 from ._config import get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
+from ._core.exchange import LATER as _LATER
 from ._core.exchange import from_dlpack
 from ._core.make import from_numpy, tensor
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
-from ._core.tensor import LATER as _LATER
 from ._core.tensor import Tensor
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed

@@ -35,7 +35,6 @@ cdef extern from "Python.h":
 # what other levels give: Python functions by NumPy's name
 FUNCTIONS = {}                            # "sum" -> function; __array_function__ looks here
 UFUNCS = {}                               # numpy.add -> function; __array_ufunc__ looks here
-LATER = {}                                # "linalg" -> the module that registers "linalg.solve", imported when first needed
 
 
 def register(name, function, *, method=False, numpy=None, ufunc=None):
