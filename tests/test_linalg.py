@@ -121,6 +121,76 @@ def test_vector_norms(axis, keepdims, ord):
     assert linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord).shape == expected.shape
 
 
+# ---- primitives in Python, with several outputs --------------------------------------------------------
+class Swings(core.Rule):
+    """sin(x + y) and cos(x + y), of any number of inputs"""
+
+    def vjp(self, node, saved, g):
+        found = sum(part for part in (None if g[0] is None else g[0] * saved[1], None if g[1] is None else -(g[1] * saved[0]))
+                    if part is not None)
+        return (found,) * len(node.inputs)
+
+    def jvp(self, node, saved, tangents):
+        t = sum(t for t in tangents if t is not None)
+        return t * saved[1], -(t * saved[0])
+
+
+SWINGS = Swings("swings")
+
+
+def swings(*xs):
+    return SWINGS.apply(lambda *arrays: (np.sin(sum(arrays)), np.cos(sum(arrays))), list(xs), None, (~0, ~1))
+
+
+def test_a_primitive_with_two_outputs_and_five_inputs():
+    xs = [leaf(np.array([0.1 * k, 0.2])) for k in range(5)]
+    total = sum(plain(x) for x in xs)
+    s, c = swings(*xs)
+    assert s.grad_fn is c.grad_fn and repr(s.grad_fn) == "<node swings (2,) float64>" and len(s.grad_fn.inputs) == 5
+    for y, derivative in ((s, np.cos(total)), (c, -np.sin(total)), (s * 2 + c, 2 * np.cos(total) - np.sin(total))):
+        for found in core.pull([y], xs, [fa.ones(2)], 0, False, True):
+            np.testing.assert_allclose(found.numpy(), derivative, rtol=1e-15)
+        t, = core.push(xs[3:], [y], [fa.ones(2)] * 2, 0, False)
+        np.testing.assert_allclose(t.numpy(), 2 * derivative, rtol=1e-15)
+
+
+def test_high_orders_through_two_outputs():
+    """Every derivative of a sine uses the other output; reverse and forward in turn."""
+    x = leaf(np.array(0.7))
+    y, _ = swings(x)
+    for order in range(1, 9):
+        y, = core.pull([y], [x], [fa.tensor(1.0)], 0, True, True) if order % 3 else core.push([x], [y], [fa.tensor(1.0)], 0, True)
+        np.testing.assert_allclose(y.item(), np.sin(0.7 + order * np.pi / 2), rtol=1e-12)
+
+
+def test_what_rules_in_python_must_return():
+    class Wrong(core.Rule):
+        def vjp(self, node, saved, g):
+            return g
+
+        def jvp(self, node, saved, tangents):
+            return tangents[0]
+
+    x = leaf(np.ones(3))
+    a, b = Wrong("wrong").apply(lambda x: (x + 1, x + 2), [x])
+    with pytest.raises(RuntimeError, match="wrong: its vjp returned 2 cotangents for 1 inputs"):
+        (a + b).sum().backward()
+    with pytest.raises(RuntimeError, match="wrong: its jvp returned 3 tangents for 2 outputs"):
+        core.push([x], [a], [fa.ones(3)], 0, False)
+    y, = core.Rule("bare").apply(np.square, [x])
+    with pytest.raises(NotImplementedError, match="bare: no derivative rule"):
+        y.sum().backward()
+    with pytest.raises(NotImplementedError, match="bare: no rule for tangents"):
+        core.push([x], [y], [fa.ones(3)], 0, False)
+    for keep in ((1,), (~1,), (7,)):
+        with pytest.raises(IndexError, match="bare: keep="):
+            core.Rule("bare").apply(np.square, [x], None, keep)
+    with pytest.raises(TypeError):
+        core.Rule("bare").apply(np.square, [np.ones(3)])
+    with pytest.raises(TypeError):
+        core.Rule()
+
+
 # ---- nodes with several outputs ------------------------------------------------------------------------
 OUTPUTS = {"eigh": (S, 2), "svd": (A, 3), "qr": (A, 2)}
 several = pytest.mark.parametrize("name", sorted(OUTPUTS))
@@ -313,6 +383,12 @@ def test_det_of_a_singular_matrix(a):
     g, = core.pull([linalg.det(x)], [x], [fa.ones(())], 0, True, True)
     t, = core.push([x], [(g * v).sum()], [fa.tensor(v)], 0, False)
     np.testing.assert_allclose(t.item(), (expected * v).sum(), atol=1e-7)
+    n = a.size                             # the whole Hessian at once, both ways
+    eye = fa.tensor(np.eye(n).reshape(n, *a.shape))
+    by_tangents, = core.push([x], [g], [eye], 1, False)
+    by_cotangents, = core.pull([g], [x], [eye], 1, False, True)
+    np.testing.assert_allclose((by_tangents.numpy() * v).sum((1, 2)), expected.ravel(), atol=1e-8)
+    np.testing.assert_allclose(by_tangents.numpy(), by_cotangents.numpy(), atol=1e-12)
     if len(a) > 2:                         # for 2 x 2 it is constant, but that the rule cannot know
         with pytest.raises(np.linalg.LinAlgError, match="det: the third derivative at a singular matrix"):
             fa.grad(lambda x: (fa.grad(second)(x) * v).sum())(a)

@@ -311,6 +311,8 @@ cdef class Rule(Primitive):
             unchanged(self.name, t, a)
         node = record_n(self, inputs, args)
         for k in keep:
+            if not -len(results) <= k < len(held):
+                raise IndexError(f"{self.name}: keep={keep} of {len(held)} inputs and {len(results)} outputs")
             if k >= 0:
                 save(node, held[k], k)
             else:
