@@ -185,8 +185,9 @@ def test_what_rules_in_python_must_return():
     for keep in ((1,), (~1,), (7,)):
         with pytest.raises(IndexError, match="bare: keep="):
             core.Rule("bare").apply(np.square, [x], None, keep)
-    with pytest.raises(TypeError):
-        core.Rule("bare").apply(np.square, [np.ones(3)])
+    for inputs in ([np.ones(3)], [None], None):
+        with pytest.raises(TypeError):
+            core.Rule("bare").apply(np.square, inputs)
     with pytest.raises(TypeError):
         core.Rule()
 
@@ -504,7 +505,7 @@ def test_triangular_systems_by_each_blas(library):
 
 def test_the_blas_refuses_what_does_not_fit():
     from fastad._core import blas
-    for a, b in ((np.eye(3), np.ones((2, 1))), (np.eye(2), np.ones((3, 2, 1))), (np.eye(4)[::2, ::2], np.ones((2, 1)))):
+    for a, b in ((np.eye(3), np.ones((2, 1))), (np.eye(2), np.ones((3, 2, 1))), (np.eye(4)[::2, ::2], np.ones((2, 1))), (np.ones(()), np.ones((1, 1))), (np.eye(1), np.ones(1))):
         with pytest.raises(ValueError, match="solve_triangular"):
             blas.solve_triangular(a, b, True, False, False)
 

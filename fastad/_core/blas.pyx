@@ -448,9 +448,12 @@ def solve_triangular(a, b, bint lower, bint trans, bint unit):
     shape; False, and nothing done, if the BLAS has no function for it."""
     global running
     cdef Array xa = from_ndarray(a), xb = from_ndarray(b)
-    cdef Py_ssize_t n = xa.layout.shape[xa.layout.ndim - 1], k = xb.layout.shape[xb.layout.ndim - 1], i, batch, itemsize
+    cdef Py_ssize_t n, k, i, batch, itemsize
     cdef int code = xa.layout.code
     cdef bint served = True
+    if xa.layout.ndim < 2 or xb.layout.ndim < 2:
+        raise ValueError(f"solve_triangular: shapes {a.shape} and {b.shape} are not those of matrices")
+    n, k = xa.layout.shape[xa.layout.ndim - 1], xb.layout.shape[xb.layout.ndim - 1]
     if not compiled(code) or xb.layout.code != code or blas.trsm[code] is NULL:
         return False
     if not xa.layout.contiguous or not xb.layout.contiguous or xa.layout.size * k != xb.layout.size * n:

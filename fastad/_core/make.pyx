@@ -295,14 +295,18 @@ cdef class Rule(Primitive):
     def __init__(self, str name):
         self.name = name
 
-    def apply(self, function, list inputs, object args=None, tuple keep=()):
+    def apply(self, function, list inputs not None, object args=None, tuple keep not None=()):
         """The arrays that ``function(*arrays)`` gives (a tuple, or one) as a list of tensors, recorded if an input is.
 
         `keep` names what the rules get as `saved`: i is input i, ~k output k.  `args` stands in ``node.args``."""
         cdef Tensor t
         cdef Node node
         cdef int k
-        cdef list held = [t.arr for t in inputs], results
+        cdef list held = [], results
+        for x in inputs:
+            if not isinstance(x, Tensor):
+                raise TypeError(f"{self.name}: expected tensors, got {type(x).__name__}")
+            held.append((<Tensor> x).arr)
         found = function(*[to_ndarray(a) for a in held])
         results = [result_from(nd).arr for nd in (found if isinstance(found, tuple) else (found,))]
         if not any_records(inputs):

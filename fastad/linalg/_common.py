@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from .._typing import ArrayLike, Arrays
 
 
+def tensor(name: str, a: ArrayLike) -> Tensor:
+    """`a` as a tensor, of any dtype."""
+    t: Tensor = a if isinstance(a, Tensor) else as_tensors(checked(name, a))[0]
+    return t
+
+
 def numbers(name: str, a: ArrayLike) -> Tensor:
     """`a` as a tensor of a dtype that NumPy's linear algebra knows; integers become float64."""
-    t: Tensor = a if isinstance(a, Tensor) else as_tensors(checked(name, a))[0]
+    t = tensor(name, a)
     if t.dtype.kind in "biu":
         return t.astype(np.float64)
     if t.dtype.char not in "fdFD":
@@ -31,9 +37,9 @@ def numbers(name: str, a: ArrayLike) -> Tensor:
     return t
 
 
-def matrix(name: str, a: ArrayLike, square: bool = False) -> Tensor:
+def matrix(name: str, a: ArrayLike, square: bool = False, *, read: Callable[[str, ArrayLike], Tensor] = numbers) -> Tensor:
     """A matrix, or a batch of them."""
-    t = numbers(name, a)
+    t = read(name, a)
     if t.ndim < 2:
         raise LinAlgError(f"{name}: expected a matrix or a batch of them, got shape {t.shape}")
     if square and t.shape[-1] != t.shape[-2]:

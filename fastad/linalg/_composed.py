@@ -15,7 +15,7 @@ from .. import broadcast_to, matmul, moveaxis, norm, ravel, reshape, stack, tens
 from .. import diagonal as any_diagonal
 from .. import outer as any_outer
 from .._core.tensor import Tensor, register
-from ._common import T, constant, eye, matrix, numbers, real_only, records, through
+from ._common import T, constant, eye, matrix, numbers, real_only, records, tensor, through
 from ._spectra import FINITE, pinv, svdvals
 from ._systems import inverse, solve
 
@@ -170,11 +170,11 @@ def matrix_power(a: ArrayLike, n: SupportsIndex) -> Tensor:
     tensor([[1., 3.],
             [0., 1.]])
     """
-    square, n = matrix("matrix_power", a, square=True), operator.index(n)
+    square, n = matrix("matrix_power", a, square=True, read=tensor), operator.index(n)
     if n == 0:
         return broadcast_to(constant(eye(square)), square.shape).copy()
     if n < 0:
-        square, n = inverse("matrix_power", square), -n
+        square, n = inverse("matrix_power", matrix("matrix_power", square)), -n
     y = None
     while True:
         if n & 1:
@@ -200,7 +200,7 @@ def multi_dot(arrays: Sequence[ArrayLike], *, out: None = None) -> Tensor:
     """
     if out is not None:
         raise TypeError("multi_dot: out= is not supported; assign the result")
-    parts = [numbers("multi_dot", x) for x in arrays]
+    parts = [tensor("multi_dot", x) for x in arrays]
     n = len(parts)
     shapes = [t.shape for t in parts]
     if n < 2:
@@ -234,7 +234,7 @@ def matrix_transpose(x: ArrayLike, /) -> Tensor:
     tensor([[1.],
             [2.]])
     """
-    return T(matrix("matrix_transpose", x))
+    return T(matrix("matrix_transpose", x, read=tensor))
 
 
 def diagonal(x: ArrayLike, /, *, offset: SupportsIndex = 0) -> Tensor:
@@ -246,7 +246,7 @@ def diagonal(x: ArrayLike, /, *, offset: SupportsIndex = 0) -> Tensor:
     >>> fastad.linalg.diagonal([[1.0, 2.0], [3.0, 4.0]])
     tensor([1., 4.])
     """
-    return any_diagonal(matrix("diagonal", x), offset, -2, -1)
+    return any_diagonal(matrix("diagonal", x, read=tensor), offset, -2, -1)
 
 
 def trace(x: ArrayLike, /, *, offset: SupportsIndex = 0, dtype: DType | None = None) -> Tensor:
@@ -272,7 +272,7 @@ def outer(x1: ArrayLike, x2: ArrayLike, /) -> Tensor:
     tensor([[3., 4.],
             [6., 8.]])
     """
-    a, b = numbers("outer", x1), numbers("outer", x2)
+    a, b = tensor("outer", x1), tensor("outer", x2)
     if a.ndim != 1 or b.ndim != 1:
         raise ValueError(f"outer: expected two vectors, got shapes {a.shape} and {b.shape}; fastad.outer flattens")
     return any_outer(a, b)
@@ -289,7 +289,7 @@ def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: SupportsIndex = -1) -> Tenso
     >>> fastad.linalg.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     tensor([0., 0., 1.])
     """
-    a, b = (moveaxis(numbers("cross", x), axis, -1) for x in (x1, x2))
+    a, b = (moveaxis(tensor("cross", x), axis, -1) for x in (x1, x2))
     if a.shape[-1] != 3 or b.shape[-1] != 3:
         raise ValueError(f"cross: vectors of 3 elements are needed along axis {axis}, got {a.shape[-1]} and {b.shape[-1]}")
     a1, a2, a3, b1, b2, b3 = (x[..., k] for x in (a, b) for k in range(3))
@@ -307,7 +307,7 @@ def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: SupportsIndex = -1) -> Tens
     >>> fastad.linalg.vecdot([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
     tensor([3., 7.])
     """
-    a, b = (moveaxis(numbers("vecdot", x), axis, -1) for x in (x1, x2))
+    a, b = (moveaxis(tensor("vecdot", x), axis, -1) for x in (x1, x2))
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"vecdot: vectors of one length are needed along axis {axis}, got {a.shape[-1]} and {b.shape[-1]}")
     real_only("vecdot", a)

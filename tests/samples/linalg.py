@@ -117,11 +117,12 @@ def cholesky_solve(upper):
 
 def power_series(a):
     """1 + a + a^2 / 2 + ..., for small matrices"""
+    x = a.astype(np.result_type(a.dtype, np.float64))
     term = total = np.broadcast_to(np.eye(a.shape[-1]), a.shape)
     for k in range(1, 60):
-        term = term @ a.astype(np.float64) / k
+        term = term @ x / k
         total = total + term
-    return total.astype(a.dtype)
+    return total.astype(a.dtype) if a.dtype.kind in "fc" else total
 
 
 def six_by_six(rng, dtype):
