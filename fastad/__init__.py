@@ -21,15 +21,20 @@ from . import creation as _creation  # noqa: E402  (registers its functions, aft
 globals().update(_FUNCTIONS)
 _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
-_LAZY = ("data", "datasets", "linalg", "nn", "optim", "optimize", "reference")            # imported when first asked for
+# imported when first asked for: modules, and functions of modules that few programs need
+_LAZY = ("data", "datasets", "linalg", "nn", "optim", "optimize", "reference")
+_LAZY_FROM = {"checkpoint": "checkpointing"}
 
 
 def __getattr__(name):
+    import importlib
     if name in _LAZY:
-        import importlib
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY_FROM:
+        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LAZY_FROM[name]}"), name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM})

@@ -17,7 +17,7 @@ from .tensor cimport (
     unchanged, wrap,
 )
 from .tensor import FUNCTIONS
-from .walk cimport walk_back, walk_forward
+from .walk cimport drop, walk_back, walk_forward
 
 
 cdef extern from *:
@@ -322,6 +322,16 @@ cdef class Rule(Primitive):
             else:
                 save(node, results[-1 - k], FROM_OUTPUT + 1 + k)
         return [produced(a, node) for a in results]
+
+
+def forget(list outputs, unsigned long long since, again):
+    """Drop the values saved on the way to `outputs` since `mark()` gave `since`.  When a walk needs them it calls `again`, which
+    gives (a mark, a list of tensors) of an equal computation."""
+    def recomputed():
+        mark, tensors = again()
+        return edges_of(tensors), mark
+
+    drop(edges_of(outputs), since, recomputed)
 
 
 # ---- what the tape borrows ---------------------------------------------------------------------------
