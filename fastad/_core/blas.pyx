@@ -1,8 +1,9 @@
-"""Level 1: matrix products.  Finds the BLAS that NumPy has already loaded, and calls it without NumPy.
+"""Level 1: matrix products and triangular systems.  Finds the BLAS that NumPy has already loaded, and calls it without NumPy.
 
 One BLAS and one thread pool in the process: nothing is bundled and the thread count is NumPy's.  Where NumPy's
 BLAS hides its names, SciPy's serves if it is installed, else the loop of csrc/gemm.inc, which small products run in
-any case.  ``FASTAD_BLAS`` (numpy, scipy or plain) forces one for every product.  `gemm` is one product; `multiply` one over batches of any strides.
+any case.  ``FASTAD_BLAS`` (numpy, scipy or plain) forces one for every product.  `gemm` is one product; `multiply` one
+over batches of any strides; `solve_triangular` has triangular systems, where the BLAS shows its function for them.
 
 OpenBLAS starts threads only above some 2**18 multiplications, and they pay there (64 x 64 by 64 x 128, float32: 13 us
 on one thread, 10 on two; 128 x 128 by 128 x 128: 47 and 29), so small products need no cap of their own.
@@ -454,10 +455,10 @@ def solve_triangular(a, b, bint lower, bint trans, bint unit):
     if xa.layout.ndim < 2 or xb.layout.ndim < 2:
         raise ValueError(f"solve_triangular: shapes {a.shape} and {b.shape} are not those of matrices")
     n, k = xa.layout.shape[xa.layout.ndim - 1], xb.layout.shape[xb.layout.ndim - 1]
-    if not compiled(code) or xb.layout.code != code or blas.trsm[code] is NULL:
-        return False
     if not xa.layout.contiguous or not xb.layout.contiguous or xa.layout.size * k != xb.layout.size * n:
         raise ValueError(f"solve_triangular: shapes {a.shape} and {b.shape} of dense arrays do not fit")
+    if not compiled(code) or xb.layout.code != code or blas.trsm[code] is NULL:
+        return False
     if xb.layout.size == 0:
         return True
     batch = xb.layout.size // (n * k)
