@@ -505,7 +505,8 @@ def test_triangular_systems_by_each_blas(library):
 
 def test_the_blas_refuses_what_does_not_fit():
     from fastad._core import blas
-    for a, b in ((np.eye(3), np.ones((2, 1))), (np.eye(2), np.ones((3, 2, 1))), (np.eye(4)[::2, ::2], np.ones((2, 1))), (np.ones(()), np.ones((1, 1))), (np.eye(1), np.ones(1))):
+    for a, b in ((np.eye(3), np.ones((2, 1))), (np.eye(2), np.ones((3, 2, 1))), (np.eye(4)[::2, ::2], np.ones((2, 1))), (np.ones(()), np.ones((1, 1))), (np.eye(1), np.ones(1)),
+                 (np.ones((1, 0)), np.ones((5, 3))), (np.ones((0, 0)), np.ones((5, 3)))):
         with pytest.raises(ValueError, match="solve_triangular"):
             blas.solve_triangular(a, b, True, False, False)
 

@@ -452,11 +452,10 @@ def solve_triangular(a, b, bint lower, bint trans, bint unit):
     cdef Py_ssize_t n, k, i, batch, itemsize
     cdef int code = xa.layout.code
     cdef bint served = True
-    if xa.layout.ndim < 2 or xb.layout.ndim < 2:
-        raise ValueError(f"solve_triangular: shapes {a.shape} and {b.shape} are not those of matrices")
+    if xa.layout.ndim < 2 or a.shape[-1:] != a.shape[-2:-1] or a.shape[:-1] != b.shape[:-1] or \
+            not xa.layout.contiguous or not xb.layout.contiguous:
+        raise ValueError(f"solve_triangular: shapes {a.shape} and {b.shape} do not fit, or the arrays are not dense")
     n, k = xa.layout.shape[xa.layout.ndim - 1], xb.layout.shape[xb.layout.ndim - 1]
-    if not xa.layout.contiguous or not xb.layout.contiguous or xa.layout.size * k != xb.layout.size * n:
-        raise ValueError(f"solve_triangular: shapes {a.shape} and {b.shape} of dense arrays do not fit")
     if not compiled(code) or xb.layout.code != code or blas.trsm[code] is NULL:
         return False
     if xb.layout.size == 0:
