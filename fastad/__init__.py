@@ -3,6 +3,7 @@ from . import autograd
 from ._config import get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
+from ._core.exchange import LATER as _LATER
 from ._core.exchange import from_dlpack
 from ._core.make import from_numpy, tensor
 from ._core.primitives import load as _load
@@ -18,9 +19,10 @@ _load()
 from . import creation as _creation  # noqa: E402  (registers its functions, after the core has its own)
 
 globals().update(_FUNCTIONS)
+_LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
-_LAZY = ("data", "datasets", "nn", "optim", "reference")
+_LAZY = ("data", "datasets", "linalg", "nn", "optim", "optimize", "reference")
 _LAZY_FROM = {"checkpoint": "checkpointing"}
 
 

@@ -31,6 +31,7 @@ from ._config import get_num_threads as get_num_threads
 from .transforms import grad as grad
 from .creation import identity as identity
 from .autograd import is_grad_enabled as is_grad_enabled
+from . import linalg as linalg
 from .creation import linspace as linspace
 from .random import manual_seed as manual_seed
 from . import nn as nn
@@ -38,6 +39,7 @@ from .autograd import no_grad as no_grad
 from .creation import ones as ones
 from .creation import ones_like as ones_like
 from . import optim as optim
+from . import optimize as optimize
 from . import random as random
 from . import reference as reference
 from .autograd import set_grad_enabled as set_grad_enabled

@@ -121,6 +121,7 @@ RESULTS = {
     "adam_step": "None",
     "install": "None",
     "set_blas_threads": "None",
+    "solve_triangular": "bool",
 }
 
 # whole signatures, where the live one says too little: NumPy's functions behind *args, and overloads
@@ -192,4 +193,8 @@ SPECIAL = {
     "__reduce_ex__": "(self, protocol: SupportsIndex) -> tuple[Any, ...]",
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
+    # of one class
+    "Rule.__init__": "(self, name: str) -> None",
+    "Rule.apply": "(self, function: Function, inputs: list[Tensor], args: object = None, keep: tuple[int, ...] = ()) "
+                  "-> list[Tensor]",
 }

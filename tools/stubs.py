@@ -136,6 +136,9 @@ def class_lines(cls):
         return [*lines, f'    """{inspect.getdoc(cls).splitlines()[0]}"""', *tensor_methods()]
     body = list(CLOSED) if "__init__" in vars(cls) and cls.__module__ == "fastad._core.tape" else []
     for name, member in sorted(vars(cls).items()):
+        if f"{cls.__name__}.{name}" in SPECIAL:
+            body.append(f"    def {name}{SPECIAL[f'{cls.__name__}.{name}']}: ...")
+            continue
         if name.startswith("_") and name not in ("__repr__", "__call__", "__enter__", "__exit__"):
             continue
         if isinstance(member, types.GetSetDescriptorType | types.MemberDescriptorType):

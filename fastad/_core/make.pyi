@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastad._typing import ArrayLike, DType
+from fastad._typing import ArrayLike, DType, Function
 from fastad._core.tensor import Tensor
+from fastad._core.tape import Primitive
 
+class Rule(Primitive):
+    def __init__(self, name: str) -> None: ...
+    def apply(self, function: Function, inputs: list[Tensor], args: object = None, keep: tuple[int, ...] = ()) -> list[Tensor]: ...
 FUNCTIONS: dict[Any, Any]
 def as_tensors(*values: Any) -> list[Tensor]: ...
 def copy_of(value: Any, name: Any, k: Any) -> Any: ...

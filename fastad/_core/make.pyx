@@ -9,8 +9,13 @@ from cpython.object cimport PyObject
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
-from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, switch_recording
-from .tensor cimport LeafState, Tensor, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
+from .tape cimport (
+    FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording,
+)
+from .tensor cimport (
+    LeafState, Tensor, any_records, as_tensor, cotangent, drop_leaf, make_leaf, operators, produced, record_n, result_from,
+    unchanged, wrap,
+)
 from .tensor import FUNCTIONS
 from .walk cimport drop, walk_back, walk_forward
 
@@ -283,6 +288,40 @@ def push(list inputs, list outputs, list tangents, int lead, bint recording, uns
     cdef list found = walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
     return found if recording else [None if t is None else wrap(t) for t in found]
 
+
+# ---- primitives in Python ----------------------------------------------------------------------------
+cdef class Rule(Primitive):
+    """A primitive whose rules are written in Python: a subclass has `vjp` and `jvp`, see Primitive."""
+    def __init__(self, str name):
+        self.name = name
+
+    def apply(self, function, list inputs not None, object args=None, tuple keep not None=()):
+        """The arrays that ``function(*arrays)`` gives (a tuple, or one) as a list of tensors, recorded if an input is.
+
+        `keep` names what the rules get as `saved`: i is input i, ~k output k.  `args` stands in ``node.args``."""
+        cdef Tensor t
+        cdef Node node
+        cdef int k
+        cdef list held = [], results
+        for x in inputs:
+            if not isinstance(x, Tensor):
+                raise TypeError(f"{self.name}: expected tensors, got {type(x).__name__}")
+            held.append((<Tensor> x).arr)
+        found = function(*[to_ndarray(a) for a in held])
+        results = [result_from(nd).arr for nd in (found if isinstance(found, tuple) else (found,))]
+        if not any_records(inputs):
+            return [wrap(a) for a in results]
+        for t, a in zip(inputs, held):
+            unchanged(self.name, t, a)
+        node = record_n(self, inputs, args)
+        for k in keep:
+            if not -len(results) <= k < len(held):
+                raise IndexError(f"{self.name}: keep={keep} of {len(held)} inputs and {len(results)} outputs")
+            if k >= 0:
+                save(node, held[k], k)
+            else:
+                save(node, results[-1 - k], FROM_OUTPUT + 1 + k)
+        return [produced(a, node) for a in results]
 
 
 def forget(list outputs, unsigned long long since, again):
