@@ -22,6 +22,8 @@ cdef class More:
     cdef list layouts                   # of outputs from the second on
     cdef list sums                      # checksums of the saved values, in the debug build
     cdef dict hooks                     # output index -> list of callables
+    cdef list after                     # of a leaf: called with it when its .grad was added to
+    cdef object line                    # whatever an observer wants to know again: where the operation was written
 
 cdef class Node:
     cdef readonly Primitive prim
@@ -56,6 +58,8 @@ cdef class Walk:
     cdef unsigned long long* displaced  # stamps and slots of an outer walk, restored at the end
     cdef Py_ssize_t n, n_displaced, capacity, n_grads
     cdef readonly bint recording, keep
+    cdef bint raw                       # raw rules may run, without a detour
+    cdef Watch watch                    # who observes, or None
     cdef bint python_ran                # hooks or traced rules, which may have freed something
     cdef unsigned long long writes      # before it checked what was saved; other threads write while kernels run
     cdef readonly int lead
@@ -64,6 +68,16 @@ cdef class Walk:
     cdef PyObject* adding               # the buffer that `receive` has lent to an adding kernel; borrowed
     cdef dict captured
     cdef Walk next                      # under way at the same time, of any thread
+
+cdef class Watch:
+    """The observers of one thread, and what they are about to be told."""
+    cdef list observers
+    cdef Node node                      # the last one recorded, whose outputs come next
+    cdef tuple inputs                   # its inputs, as Tensors
+    cdef Node running                   # whose rule a walk is running
+
+cdef int watched                        # observers that are on, of every thread
+cdef Watch watch_of_thread()
 
 cdef Primitive ACCUMULATE               # of the node at the end of every path: a leaf's
 

@@ -92,6 +92,54 @@ def is_grad_enabled():
     return not fad_no_grad
 
 
+# ---- observers: called with what this thread records, and with what the rules of its walks give -------
+cdef int watched = 0
+cdef dict watches = {}                    # thread -> Watch
+
+
+@cython.final
+cdef class Watch:
+    pass
+
+
+cdef Watch watch_of_thread():
+    return watches.get(PyThread_get_thread_ident())
+
+
+def observe(observer):
+    """From now on, in this thread, call
+
+    ``observer.recorded(out, inputs, within)`` with every output of a recorded operation and its inputs, as Tensors (`out`
+    is a handle of its own), and with the node whose rule does this in a walk, or None;
+    ``observer.ruled(node, given, found, forward)`` after a walk has run a rule: the tangents of the node's inputs and outputs
+    if it goes forward, else the cotangents of its outputs and inputs; None where there is none.
+
+    What an observer raises stops the operation or the walk."""
+    global watched
+    cdef Watch watch = watch_of_thread()
+    if watch is None:
+        watch = watches[PyThread_get_thread_ident()] = Watch.__new__(Watch)
+        watch.observers = []
+    watch.observers.append(observer)
+    watched += 1
+
+
+def unobserve(observer):
+    """Stop that."""
+    global watched
+    cdef Watch watch = watch_of_thread()
+    cdef Py_ssize_t i
+    if watch is not None:
+        for i in range(len(watch.observers) - 1, -1, -1):
+            if watch.observers[i] is observer:
+                del watch.observers[i]
+                watched -= 1
+                if not watch.observers:
+                    del watches[PyThread_get_thread_ident()]
+                return
+    raise RuntimeError(f"{type(observer).__name__}: left by a thread that did not enter it; enter and leave in one thread")
+
+
 # ---- nodes -------------------------------------------------------------------------------------------
 cdef class Primitive:
     """Base class of every rule.
@@ -116,6 +164,10 @@ cdef class Primitive:
 
     def jvp(self, node, saved, tangents):
         raise NotImplementedError(f"{self.name}: no rule for tangents; differentiate in reverse mode (grad, jacrev, vjp)")
+
+    def statics(self, node):
+        """The operation's arguments that are no tensors, for who prints the tape: by name, or by number if they have none."""
+        return {} if node.args is None else {0: node.args}
 
     def __repr__(self):
         return f"<primitive {self.name}>"
@@ -175,6 +227,15 @@ cdef class Node:
         if not 0 <= i < self.n_in or edge(self, i) is None:
             raise ValueError(f"{self.prim.name}: input {i} has no derivative")
         return shape_of(out_layout(edge(self, i), edge_out(self, i)))
+
+    @property
+    def line(self):
+        """What an observer has noted: see `observe`."""
+        return None if self.more is None else self.more.line
+
+    @line.setter
+    def line(self, value):
+        more(self).line = value
 
     def __repr__(self):
         return f"<node {self.prim.name} {shape_of(self.layout)} {self.layout.dtype}>"

@@ -17,7 +17,8 @@ from .storage cimport (
     copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node,
+    ACCUMULATE, LeafRef, Py_REFCNT, Watch, add_output, grad_enabled, link, nesting, new_node, switch_recording, watch_of_thread,
+    watched,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, compiled
@@ -84,7 +85,45 @@ cdef Node record_n(Primitive prim, list inputs, object args):
     for i in range(len(inputs)):
         if (<Tensor> inputs[i]).node is not None:
             link(node, i, (<Tensor> inputs[i]).node, (<Tensor> inputs[i]).out)
+    if watched:
+        note(node, None, None, inputs)
     return node
+
+
+cdef int note(Node node, Tensor a, Tensor b, list inputs) except -1:
+    cdef Watch watch = watch_of_thread()
+    if watch is not None:
+        watch.node = node
+        watch.inputs = tuple(inputs) if inputs is not None else (a,) if b is None else (a, b)
+        node.n_out = OBSERVED             # sends its outputs to `another`
+    return 0
+
+
+cdef int another(Tensor t, Node node) except -1:
+    if node.n_out == OBSERVED:
+        node.n_out = 0
+    t.out = node.n_out
+    add_output(node, t.arr.layout)
+    if watched:
+        tell(t)
+    return 0
+
+
+cdef int tell(Tensor t) except -1:
+    cdef Watch watch = watch_of_thread()
+    cdef Tensor handle
+    cdef bint before
+    if watch is None or watch.node is not t.node:
+        return 0
+    handle = wrap(t.arr)                  # `t` may get another node, e.g. by x += y
+    handle.node, handle.out = t.node, t.out
+    before = switch_recording(False)
+    try:
+        for observer in watch.observers[:]:
+            observer.recorded(handle, watch.inputs, watch.running)
+    finally:
+        switch_recording(before)
+    return 0
 
 
 # ---- taking arguments --------------------------------------------------------------------------------
