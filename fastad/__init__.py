@@ -19,15 +19,18 @@ from . import creation as _creation  # noqa: E402  (registers its functions, aft
 
 globals().update(_FUNCTIONS)
 
-_LAZY = ("data", "datasets", "nn", "optim", "reference")            # imported when first asked for
+_LAZY = ("data", "datasets", "nn", "optim", "reference", "testing")            # imported when first asked for
+_LATE = {"detect_anomaly": "_anomaly", "trace": "_trace"}                      # and names with the modules they are in
 
 
 def __getattr__(name):
+    import importlib
     if name in _LAZY:
-        import importlib
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _LATE:
+        return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_LATE})

@@ -166,8 +166,8 @@ cdef class Primitive:
         raise NotImplementedError(f"{self.name}: no rule for tangents; differentiate in reverse mode (grad, jacrev, vjp)")
 
     def statics(self, node):
-        """The operation's arguments that are no tensors, for who prints the tape: by name, or by number if they have none."""
-        return {} if node.args is None else {0: node.args}
+        """Arguments that are no tensors, for who prints the tape: by name, or by number if they have none."""
+        return {}
 
     def __repr__(self):
         return f"<primitive {self.name}>"
