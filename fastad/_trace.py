@@ -13,7 +13,7 @@ import numpy as np
 
 from ._core import make, tape
 from ._core.tensor import Tensor
-from ._tree import arguments, leaves, transformed
+from ._tree import arguments, copied, differentiable, leaves, plain, transformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,10 +76,6 @@ class Recorder:
 
 
 _NOTHING = np.empty(0)
-
-
-def copied(x: Tensor) -> npt.NDArray[Any]:
-    return np.array(x.detach().numpy())
 
 
 def trace(f: Callable[..., Any]) -> Callable[..., Trace]:
@@ -468,18 +464,6 @@ class Trace:
 
 
 # ---- numbers and expressions as text -----------------------------------------------------------------
-def differentiable(value: Any) -> bool:
-    """Whether an argument is an input: it has a derivative, or is a Python integer."""
-    if isinstance(value, Tensor | np.ndarray | np.generic):
-        return value.dtype.kind in "fc" or isinstance(value, np.integer)
-    return isinstance(value, int | float | complex) and not isinstance(value, bool)
-
-
-def plain(value: Any) -> Any:
-    """A tensor as an array or scalar, anything else as it is."""
-    return copied(value)[()] if isinstance(value, Tensor) else value
-
-
 def fitting(name: str, what: str, given: Any, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
     array = np.asarray(plain(given))
     if array.shape not in ((), like.shape):

@@ -1,15 +1,21 @@
 """Nested lists, tuples, dicts, named tuples and dataclasses: their leaves, with names to call them by.
 
-Imports nothing of fastad.  Next: _trace.py, testing.py.
+Imports the tensor.  Next: _trace.py, testing.py.
 """
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ._core.tensor import Tensor
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    import numpy.typing as npt
 
 
 def transformed(tree: Any, f: Callable[[str, Any], Any], name: str = "") -> Any:
@@ -45,3 +51,20 @@ def arguments(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
     rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
     first = len(names)
     return names + [f"x{i + 1}" if rest is None else f"{rest}[{i - first}]" for i in range(first, len(args))]
+
+
+def differentiable(value: Any) -> bool:
+    """Whether one can differentiate by a leaf: by floating-point and complex numbers, and Python's integers, which become such."""
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        return value.dtype.kind in "fc" or isinstance(value, np.integer)
+    return isinstance(value, int | float | complex) and not isinstance(value, bool)
+
+
+def copied(x: Tensor) -> npt.NDArray[Any]:
+    """The numbers of a tensor as an array of its own."""
+    return np.array(x.detach().numpy())
+
+
+def plain(value: Any) -> Any:
+    """A tensor as an array or scalar, anything else as it is."""
+    return copied(value)[()] if isinstance(value, Tensor) else value
