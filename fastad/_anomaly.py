@@ -44,9 +44,9 @@ class AnomalyError(RuntimeError, FloatingPointError):
 class detect_anomaly(Decorator):
     """Inside, an operation that makes a NaN or an infinity is an error that names the line of the program; per thread.
 
-    It looks at every operation that is recorded, when it runs, and at every rule of the walks, backward and forward: then the
-    error names the operation whose derivative it is and the line that recorded it.  So both the computation and the walk belong
-    inside.  A ``with`` block, or with parentheses a decorator.  Nothing is slower while no such block is entered.
+    It looks at every operation that is recorded, when it runs, and at every rule of the walks, backward and forward: then
+    the error names the operation whose derivative it is and the line that recorded it.  So both the computation and the
+    walk belong inside.  A ``with`` block, or with parentheses a decorator.  It costs nothing outside of such blocks.
 
     Parameters
     ----------
@@ -94,9 +94,10 @@ class detect_anomaly(Decorator):
         node = out.grad_fn
         assert node is not None
         if within is not None:                        # `ruled` looks at what comes out; its intermediate values are its own
-            node.line = within.line
+            tape.note_line(node, within.line)
             return
-        node.line = line = calling_line()
+        line = calling_line()
+        tape.note_line(node, line)
         made = self.made([out], inputs)
         if made is not None:
             what, count = made
@@ -112,11 +113,12 @@ class detect_anomaly(Decorator):
             made = None if x is None else self.made([x], given)
             if x is not None and made is not None:
                 what, count = made
-                raise anomaly(node.name, node.line, f"the {walk} walk first made {'an' if what == 'infinity' else 'a'} {what} in the "
-                              f"rule of this operation, recorded at",
+                had = [f"{carried} {j} of shape {g.shape}: {state(g)}" for j, g in enumerate(given) if g is not None]
+                article = "an" if what == "infinity" else "a"
+                raise anomaly(node.name, node.line,
+                              f"the {walk} walk first made {article} {what} in the rule of this operation, recorded at",
                               f"{'output' if forward else 'input'} {i} of shape {x.shape}: {count} of {x.size} elements; "
-                              + "; ".join(f"{carried} {j} of shape {g.shape}: {state(g)}" for j, g in enumerate(given) if g is not None)
-                              + given_so(what, given))
+                              + "; ".join(had) + given_so(what, given))
 
     def made(self, found: list[Tensor], given: Any) -> tuple[str, int] | None:
         """(what, how many), if there is something that was not given."""

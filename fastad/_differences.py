@@ -68,7 +68,8 @@ def entry(label: str, x: Tensor, k: int) -> str:
     """What real number k of a tensor is called."""
     part = ("", "imag ")[k % 2] if x.dtype.kind == "c" else ""
     index = np.unravel_index(k // 2 if x.dtype.kind == "c" else k, x.shape) if x.shape else ()
-    return part + label + (f"[{', '.join(map(str, index))}]" if index else "")
+    name = part + label + (f"[{', '.join(map(str, index))}]" if index else "")
+    return f"({name})" if " " in name else name
 
 
 class Point:
@@ -92,8 +93,8 @@ class Point:
             if not np.isfinite(mine).all():
                 raise ValueError(f"{self.name}: {label} is not finite here; check it at another place")
             if not np.array_equal(mine, other):
-                raise GradcheckError(f"{self.name}: two calls with the same arguments gave different values of {label}; seed what is "
-                                     f"random, and keep no state between calls")
+                raise GradcheckError(f"{self.name}: two calls with the same arguments gave different values of {label}; "
+                                     f"seed what is random, and keep no state between calls")
         if not any(y.requires_grad for _, y in first):
             warnings.warn(f"{self.name}: no output is on the tape, so all derivatives are 0", stacklevel=warn_level)
 
@@ -111,13 +112,15 @@ class Point:
     def adjoints(self, y: Tensor, cotangent: npt.NDArray[Any], lead: int = 0) -> list[npt.NDArray[Any]]:
         xs = [x for _, x in self.inputs]
         found = make.pull([y], xs, [make.tensor(cotangent)], lead, False, True) if y.requires_grad else [None] * len(xs)
-        return [np.zeros(cotangent.shape[:lead] + x.shape, x.dtype) if g is None else copied(g) for g, x in zip(found, xs, strict=True)]
+        return [np.zeros(cotangent.shape[:lead] + x.shape, x.dtype) if g is None else copied(g)
+                for g, x in zip(found, xs, strict=True)]
 
     def tangents(self, x: Tensor, ys: Labelled, tangent: npt.NDArray[Any], lead: int = 0) -> list[npt.NDArray[Any]]:
         taped = [y for _, y in ys if y.requires_grad]
         pushed = iter(make.push([x], taped, [make.tensor(tangent)], lead, False))
         found = [next(pushed) if y.requires_grad else None for _, y in ys]
-        return [np.zeros(tangent.shape[:lead] + y.shape, y.dtype) if t is None else copied(t) for t, (_, y) in zip(found, ys, strict=True)]
+        return [np.zeros(tangent.shape[:lead] + y.shape, y.dtype) if t is None else copied(t)
+                for t, (_, y) in zip(found, ys, strict=True)]
 
     def derivative(self, mode: str, seed: int) -> Point:
         """The function that gives the tangents, or the adjoints, along random directions."""
@@ -125,19 +128,20 @@ class Point:
         xs = [x for _, x in self.inputs]
 
         def along(like: Tensor) -> Tensor:
-            return make.tensor(sum((rng.normal() * unit(like, k, 1j) for k in range(count(like))), np.zeros(like.shape, like.dtype)))
+            numbers = rng.normal(size=count(like)).view(np.complex128 if like.dtype.kind == "c" else np.float64)
+            return make.tensor(numbers.reshape(like.shape).astype(like.dtype))
 
         directions = [along(x) for x in xs] if mode == "fwd" else [along(y) for _, y in self.evaluate()]
 
         def evaluate() -> Labelled:
             ys = self.evaluate()
-            taped = [(y, g) for (_, y), g in zip(ys, directions, strict=False) if y.requires_grad]
+            on_tape = [i for i, (_, y) in enumerate(ys) if y.requires_grad]
+            taped = [ys[i][1] for i in on_tape]
             if mode == "fwd":
-                taped_ys = [y for _, y in ys if y.requires_grad]
-                pushed = iter(make.push(xs, taped_ys, directions, 0, True))
-                found = [(f"tangent of {label}", y, next(pushed) if y.requires_grad else None) for label, y in ys]
+                pushed = dict(zip(on_tape, make.push(xs, taped, directions, 0, True), strict=True))
+                found = [(f"tangent of {label}", y, pushed.get(i)) for i, (label, y) in enumerate(ys)]
             else:
-                pulled = make.pull([y for y, _ in taped], xs, [g for _, g in taped], 0, True, True) if taped else [None] * len(xs)
+                pulled = make.pull(taped, xs, [directions[i] for i in on_tape], 0, True, True)
                 found = [(f"adjoint of {label}", x, g) for (label, x), g in zip(self.inputs, pulled, strict=True)]
             return [(label, make.tensor(np.zeros(x.shape, x.dtype)) if t is None else t) for label, x, t in found]
 
@@ -163,7 +167,8 @@ class Point:
         """The central difference by real number k of an input."""
         base = reals(copied(x))
         up, down = base[k] + h, base[k] - h
-        return [(a - b) / (up - down) for a, b in zip(self.moved(x, base, {k: up}), self.moved(x, base, {k: down}), strict=True)]
+        above, below = self.moved(x, base, {k: up}), self.moved(x, base, {k: down})
+        return [(a - b) / (up - down) for a, b in zip(above, below, strict=True)]
 
     def step(self, x: Tensor, k: int, eps: float) -> float:
         return eps * max(1.0, abs(float(reals(copied(x))[k])))
@@ -210,7 +215,8 @@ def chunks(like: Tensor, imaginary: complex, at_once: int) -> Iterator[npt.NDArr
 
 
 # ---- comparison --------------------------------------------------------------------------------------
-def check(point: Point, modes: list[str], tolerance: Tolerance, path: tuple[str, ...], at_once: dict[str, bool] | None = None) -> None:
+def check(point: Point, modes: list[str], tolerance: Tolerance, path: tuple[str, ...],
+          at_once: dict[str, bool] | None = None) -> None:
     """Compare the derivatives of a point, which itself was differentiated along `path`, with central differences."""
     expected = point.by_differences(tolerance.eps)
     found = {mode: point.by_walks(mode, 0) for mode in modes}
@@ -232,21 +238,23 @@ def compare(point: Point, what: str, found: list[list[Reals]], expected: list[li
     if not wrong:
         return
     total = sum(block.size for row in expected for block in row)
-    lines = [f"{what}: {len(wrong)} of {total} entries differ from central differences (atol {tolerance.atol:g}, rtol {tolerance.rtol:g})"]
+    lines = [f"{what}: {len(wrong)} of {total} entries differ from central differences (atol {tolerance.atol:g}, "
+             f"rtol {tolerance.rtol:g})"]
     for i, o, r, k in wrong[:SHOWN]:
         (label, x), (name, y) = point.inputs[i], ys[o]
-        a, n, h = float(found[i][o][r, k]), float(expected[i][o][r, k]), point.step(x, k, tolerance.eps)
-        left, right = entry(name, y, r), entry(label, x, k)
-        left = f"({left})" if " " in left else left
-        lines.append(f"  d{left}/d{f'({right})' if ' ' in right else right}: fastad {a:.9g}, difference {n:.9g} (step {h:.3g}): "
-                     + reason(point, x, k, o, r, a, h, tolerance, y.requires_grad))
+        ours, theirs, h = float(found[i][o][r, k]), float(expected[i][o][r, k]), point.step(x, k, tolerance.eps)
+        lines.append(f"  d{entry(name, y, r)}/d{entry(label, x, k)}: fastad {ours:.9g}, difference {theirs:.9g} "
+                     f"(step {h:.3g}): " + reason(point, (i, k), (o, r), ours, h, tolerance, y.requires_grad))
     if len(wrong) > SHOWN:
         lines.append(f"  and {len(wrong) - SHOWN} more")
     raise GradcheckError("\n".join(lines))
 
 
-def reason(point: Point, x: Tensor, k: int, o: int, r: int, found: float, h: float, tolerance: Tolerance, taped: bool) -> str:
-    """What is probably the matter with an entry."""
+def reason(point: Point, by: tuple[int, int], of: tuple[int, int], found: float, h: float, tolerance: Tolerance,
+           taped: bool) -> str:
+    """What is probably the matter with an entry: the derivative of number r of output o, by number k of input i."""
+    (i, k), (o, r) = by, of
+    x = point.inputs[i][1]
     base = reals(copied(x))
 
     def sides(h: float) -> tuple[float, float, float]:
@@ -261,17 +269,21 @@ def reason(point: Point, x: Tensor, k: int, o: int, r: int, found: float, h: flo
         return "the function is not finite within the step; check it at another place, or with a smaller eps"
     for factor in (8, 64):
         if fits(sides(h / factor)[2]):
-            return (f"with step {h / factor:.3g} they agree: a kink is near, or the function bends much; use a smaller eps, or move the "
-                    f"point away from the kink")
+            return (f"with step {h / factor:.3g} they agree: a kink is near, or the function bends much; use a smaller eps, "
+                    f"or move the point away from the kink")
     for factor in (8, 64, 512):
         if fits(sides(h * factor)[2]):
             return f"with step {h * factor:.3g} they agree: the difference is lost in rounding; use a larger eps"
-    near_left, near_right, _ = sides(h / 8)
+    near_left, near_right, nearer = sides(h / 8)
+    if abs(nearer) > 4 * abs(middle):
+        return ("the difference quotient grows as the step shrinks: the function jumps here (the derivative of one with a "
+                "kink does); check it elsewhere")
     gap, near = abs(right - left), abs(near_right - near_left)
     if gap > 1e-3 * max(abs(left), abs(right)) and near > gap / 2:
-        return f"the function has a kink here: its slope is {left:.6g} on the left, {right:.6g} on the right; check it elsewhere"
+        return (f"the function has a kink here: its slope is {left:.6g} on the left, {right:.6g} on the right; check it "
+                f"elsewhere")
     if not taped:
-        return "the output is not on the tape, though it depends on the input: detach(), no_grad() or a NumPy function cut it off"
+        return "the output is not on the tape, though it depends on the input: detach(), no_grad() or NumPy cut it off"
     return "the rule of an operation is wrong, or part of the function is hidden from the tape (detach, no_grad, NumPy)"
 
 
@@ -283,20 +295,20 @@ def agree(point: Point, forward: list[list[Reals]], reverse: list[list[Reals]], 
             r, k = np.unravel_index(np.argmax(np.abs(a - b)), a.shape) if a.size else (0, 0)
             if a.size and not abs(a[r, k] - b[r, k]) <= 1e-9 * scale:
                 (label, x), (name, y) = point.inputs[i], point.evaluate()[o]
-                raise GradcheckError(f"{point.name}, order {order}: the two modes disagree: d({entry(name, y, int(r))})/d("
-                                     f"{entry(label, x, int(k))}) is {a[r, k]:.15g} forward, {b[r, k]:.15g} in reverse; the vjp and the "
-                                     f"jvp of an operation are not those of one function")
+                raise GradcheckError(f"{point.name}, order {order}: the two modes disagree: d{entry(name, y, int(r))}/d"
+                                     f"{entry(label, x, int(k))} is {a[r, k]:.15g} forward, {b[r, k]:.15g} in reverse; the "
+                                     f"vjp and the jvp of an operation are not those of one function")
 
 
 def check_projected(point: Point, modes: list[str], tolerance: Tolerance) -> None:
     """u^T J v for a random u and v of length 1, for every input and output."""
     rng = np.random.default_rng(0)
-    ys = point.evaluate()
-    for label, x in point.inputs:
+    for at, (label, x) in enumerate(point.inputs):
         base = reals(copied(x))
         v = rng.normal(size=base.size)
         v /= max(float(np.linalg.norm(v)), 1e-300)
         up, down = (point.moved(x, base, dict(enumerate(base + s * tolerance.eps * v))) for s in (1, -1))
+        ys = point.evaluate()                         # now: what was saved before has been written to
         for o, (name, y) in enumerate(ys):
             u = rng.normal(size=count(y))
             u /= max(float(np.linalg.norm(u)), 1e-300)
@@ -308,8 +320,8 @@ def check_projected(point: Point, modes: list[str], tolerance: Tolerance) -> Non
                     found = float(u @ reals(point.tangents(x, ys, tangent)[o]))
                 else:
                     cotangent = (np.conj(u.view(np.complex128)) if complex_y else u).reshape(y.shape).astype(y.dtype)
-                    at = [other for _, other in point.inputs].index(x)
                     found = float(reals(np.conj(point.adjoints(y, cotangent)[at])) @ v)
                 if tolerance.violated(np.array([found]), np.array([expected]))[0]:
-                    raise GradcheckError(f"{point.name}, {MODES[mode]} mode: a random projection of d{name}/d{label} is {found:.9g}, of "
-                                         f"differences {expected:.9g} (step {tolerance.eps:g}); fast_mode=False names the entries")
+                    raise GradcheckError(f"{point.name}, {MODES[mode]} mode: a random projection of d{name}/d{label} is "
+                                         f"{found:.9g}, of differences {expected:.9g} (step {tolerance.eps:g}); "
+                                         f"fast_mode=False names the entries")

@@ -5,11 +5,12 @@ testing.py.
 """
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._trace import text
+from ._notation import text
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,7 +31,8 @@ def dot(trace: Trace, precision: int) -> str:
         lines += [f"  {quoted(source)} -> {quoted(row.name)};" for source in row.inputs if source is not None]
     for label, name in trace.outputs:
         if name is not None:
-            lines += [f"  {quoted(label)} [label={quoted(label)}, shape=plaintext];", f"  {quoted(name)} -> {quoted(label)};"]
+            end = quoted(label)
+            lines += [f"  {end} [label={end}, shape=plaintext];", f"  {quoted(name)} -> {end};"]
     return "\n".join([*lines, "}"])
 
 
@@ -63,11 +65,12 @@ def layers(rows: list[Row]) -> tuple[list[list[str]], list[list[str]]]:
         for k, source in enumerate(row.inputs):
             if source is None:
                 continue
-            way = [source, *(f"{source} to {row.name} {k} {at}" for at in range(depth[source] + 1, depth[row.name])), row.name]
-            for at, place in enumerate(way[1:-1], depth[source] + 1):
+            passed = [f"{source} to {row.name} {k} {at}" for at in range(depth[source] + 1, depth[row.name])]
+            way = [source, *passed, row.name]
+            for at, place in enumerate(passed, depth[source] + 1):
                 found[at].append(place)
             ways.append(way)
-    uncross(found, [(a, b) for way in ways for a, b in zip(way, way[1:], strict=False)])
+    uncross(found, [(a, b) for way in ways for a, b in pairwise(way)])
     return found, ways
 
 
@@ -91,7 +94,7 @@ def positions(found: list[list[str]], ways: list[list[str]], widths: dict[str, f
     """Where everything stands from left to right: near its neighbours, as far apart as the boxes need."""
     near: dict[str, list[str]] = {}
     for way in ways:
-        for a, b in zip(way, way[1:], strict=False):
+        for a, b in pairwise(way):
             near.setdefault(a, []).append(b)
             near.setdefault(b, []).append(a)
     x: dict[str, float] = {}
@@ -105,7 +108,7 @@ def positions(found: list[list[str]], ways: list[list[str]], widths: dict[str, f
     for sweep in range(SWEEPS):
         for layer in reversed(found) if sweep % 2 else found:
             want = [sum(x[m] for m in near[n]) / len(near[n]) if n in near else x[n] for n in layer]
-            apart = [(widths.get(a, 0.2) + widths.get(b, 0.2)) / 2 + 0.25 for a, b in zip(layer, layer[1:], strict=False)]
+            apart = [(widths.get(a, 0.2) + widths.get(b, 0.2)) / 2 + 0.25 for a, b in pairwise(layer)]
             to_right, to_left = list(want), list(want)
             for i, gap in enumerate(apart):
                 to_right[i + 1] = max(want[i + 1], to_right[i] + gap)
@@ -133,7 +136,8 @@ def draw(trace: Trace, path: str | None, precision: int) -> Any:
     for row in rows:
         lines = [f"{row.name} = {row.expression}" + "".join(f" = {label}" for label in ends.get(row.name, ())),
                  text(row.value, precision)]
-        slopes = [f"{what} {text(v, precision)}" for what, v in (("tangent", row.tangent), ("adjoint", row.adjoint)) if v is not None]
+        slopes = [f"{what} {text(value, precision)}" for what, value in (("tangent", row.tangent), ("adjoint", row.adjoint))
+                  if value is not None]
         lines += [", ".join(slopes)] if slopes and np.ndim(row.value) == 0 else slopes
         captions[row.name] = "\n".join(lines)
     widths = {name: 0.25 + 0.075 * max(map(len, caption.split("\n"))) for name, caption in captions.items()}
@@ -150,16 +154,17 @@ def draw(trace: Trace, path: str | None, precision: int) -> Any:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.axis("off")
-    for way in ways:
-        points = [(x[way[0]], y[way[0]] - half[way[0]]), *((x[n], y[n]) for n in way[1:-1]), (x[way[-1]], y[way[-1]] + half[way[-1]])]
+    for first, *passed, last in ways:
+        points = [(x[first], y[first] - half[first]), *((x[n], y[n]) for n in passed), (x[last], y[last] + half[last])]
         codes = [Path.MOVETO] + [Path.LINETO] * (len(points) - 1)
         axes.add_patch(FancyArrowPatch(path=Path(points, codes), arrowstyle="-|>", mutation_scale=10, shrinkA=0, shrinkB=1,
                                        color="#555555", linewidth=0.9))
     for row in rows:
-        axes.text(x[row.name], y[row.name], captions[row.name].replace("$", r"\$"), ha="center", va="center", fontsize=8, family="monospace",
-                  linespacing=1.3, bbox={"boxstyle": "round,pad=0.4", "facecolor": COLOURS.get(row.operation, "white"),
-                                         "edgecolor": "#c0392b" if row.name in ends else "#555555",
-                                         "linestyle": "--" if row.operation == "outside" else "-"})
+        box = {"boxstyle": "round,pad=0.4", "facecolor": COLOURS.get(row.operation, "white"),
+               "edgecolor": "#c0392b" if row.name in ends else "#555555",
+               "linestyle": "--" if row.operation == "outside" else "-"}
+        axes.text(x[row.name], y[row.name], captions[row.name].replace("$", r"\$"), ha="center", va="center", fontsize=8,
+                  family="monospace", linespacing=1.3, bbox=box)
     if path is None:
         return figure
     figure.savefig(path, dpi=150)

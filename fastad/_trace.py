@@ -13,6 +13,7 @@ import numpy as np
 
 from ._core import make, tape
 from ._core.tensor import Tensor
+from ._notation import bar, marked, seed_text, short, text, written
 from ._tree import arguments, copied, differentiable, leaves, plain, transformed
 
 if TYPE_CHECKING:
@@ -23,15 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "Trace", "trace"]
 
-INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@"}
-WRITTEN = {"negative": "-{}", "square": "{} ** 2", "reciprocal": "1 / {}", "log": "ln {}"}
-
-
 class Row(NamedTuple):
     """One row of a `Trace`."""
 
     name: str
-    "``v-1``, ``v0`` for the inputs, ``v1``, ``v2``, ... for operations, ``c1``, ... for tensors from outside of the function."
+    "``v-1``, ``v0`` for the inputs, ``v1``, ... for operations, ``c1``, ... for tensors from outside of the function."
     expression: str
     "How it was computed."
     operation: str
@@ -84,15 +81,15 @@ def trace(f: Callable[..., Any]) -> Callable[..., Trace]:
     Parameters
     ----------
     f : callable
-        Takes tensors where the result takes arrays, numbers, and nested lists, tuples, dicts, named tuples and dataclasses of
-        them; returns tensors, nested likewise.
+        Takes tensors where the result takes arrays, numbers, and nested lists, tuples, dicts, named tuples and dataclasses
+        of them; returns tensors, nested likewise.
 
     Returns
     -------
     callable
         Called with arguments of `f`, it gives a `Trace`.  `f` runs on copies of its own of all floating-point and complex
-        arguments and of Python's integers; they are the inputs of the table.  Arrays of integers, and whatever else, are passed
-        on.  A tensor with a derivative that `f` takes from outside has a row ``c1``, ..., and counts as a constant.
+        arguments and of Python's integers; they are the inputs of the table.  Arrays of integers, and whatever else, are
+        passed on.  A tensor with a derivative that `f` takes from outside has a row ``c1``, ..., and counts as a constant.
 
     Raises
     ------
@@ -224,7 +221,8 @@ class Trace:
             for source, (x, constant) in zip(node.inputs, others, strict=True):
                 if source is not None and source not in rows:
                     what = "leaf" if x.is_leaf else f"result of {source[0].name}"
-                    rows[source] = Entry(f"c{len(outside) + 1}", f"{what} outside of {self.name}", "outside", (), constant, x)
+                    name = f"c{len(outside) + 1}"
+                    rows[source] = Entry(name, f"{what} outside of {self.name}", "outside", (), constant, x)
                     outside.append(rows[source])
                 operands.append(short(constant) if source is None else rows[source].name)
                 froms.append(None if source is None else rows[source].name)
@@ -257,8 +255,8 @@ class Trace:
     def tangents(self, *seeds: Any, **named: Any) -> Trace:
         """The same table with the tangents for other seeds: one an argument, by position or name, 0 for those left out.
 
-        A seed has the shape of its argument, or is a number for all of its elements; for a nested argument it is nested in the same
-        way, or one number.  Raises ValueError for seeds that do not fit.
+        A seed has the shape of its argument, or is a number for all of its elements; for a nested argument it is nested in
+        the same way, or one number.  Raises ValueError for seeds that do not fit.
 
         Examples
         --------
@@ -301,8 +299,8 @@ class Trace:
         """
         outputs = [(label, y) for label, y in self._outputs if isinstance(y, Entry)]
         if len(cotangents) != len(outputs):
-            raise ValueError(f"adjoints: {len(cotangents)} cotangents for the {len(outputs)} outputs of {self.name} that depend on "
-                             f"its inputs: {', '.join(label for label, _ in outputs)}")
+            raise ValueError(f"adjoints: {len(cotangents)} cotangents for the {len(outputs)} outputs of {self.name} that are "
+                             f"on the tape: {', '.join(label for label, _ in outputs)}")
         return self._with(self._seeds, [fitting("adjoints", f"the cotangent of {label}", g, y.value)
                                         for (label, y), g in zip(outputs, cotangents, strict=True)])
 
@@ -346,29 +344,30 @@ class Trace:
             for row in self.rows:
                 if row.name == name:
                     return row
-            raise KeyError(f"the trace of {self.name} has no row {name}; its rows are {self.rows[0].name} to {self.rows[-1].name}")
+            raise KeyError(f"the trace of {self.name} has no row {name}, but {', '.join(row.name for row in self.rows)}")
         return self.rows[name]
 
     # -- text
     def _cells(self, precision: int) -> tuple[list[list[str]], list[str]]:
         """The table, with its head, and what stands below it."""
         rows = self.rows
-        seeds = ", ".join(f"d{e.expression} = {seed_text(s, precision)}" for e, s in zip(self._inputs, self._seeds, strict=True))
-        outputs = [label for label, y in self._outputs if isinstance(y, Entry)]
-        ends = ", ".join(f"{bar(label)} = {seed_text(g, precision)}" for label, g in zip(outputs, self._cotangents, strict=True))
+        starts = [f"d{entry.expression}" for entry in self._inputs]
+        ends = [bar(label) for label, y in self._outputs if isinstance(y, Entry)]
         head = ["primal", "value", "tangent", "adjoint"]
-        notes = [f"{label} = {y.name}" if isinstance(y, Entry) else f"{label} = {text(y[()], precision)}, which depends on no input"
+        notes = [f"{label} = " + (y.name if isinstance(y, Entry) else f"{text(y[()], precision)}, which depends on no input")
                  for label, y in self._outputs]
         if self._missing is not None:
             notes.append(f"no tangents: {self._missing}")
-            seeds = ""
-        for k, with_what in ((2, seeds), (3, ends)):
+            starts = []
+        for k, names, seeds in ((2, starts, self._seeds), (3, ends, self._cotangents)):
+            with_what = ", ".join(f"{name} = {seed_text(seed, precision)}" for name, seed in zip(names, seeds, strict=False))
             if with_what and len(with_what) <= 40:
                 head[k] += f", with {with_what}"
             elif with_what:
                 notes.append(f"{head[k]} with {with_what}")
-        return [head, *([f"{row.name} = {row.expression}", *(text(v, precision) for v in (row.value, row.tangent, row.adjoint))]
-                        for row in rows)], notes
+        cells = [[f"{row.name} = {row.expression}", *(text(v, precision) for v in (row.value, row.tangent, row.adjoint))]
+                 for row in rows]
+        return [head, *cells], notes
 
     def text(self, precision: int = 3) -> str:
         """The table as aligned text, numbers to `precision` decimals.
@@ -415,8 +414,9 @@ class Trace:
 
     def _repr_html_(self) -> str:
         (head, *cells), notes = self._cells(3)
-        lines = ["<table>", "<thead><tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr></thead>", "<tbody>"]
-        lines += ["<tr>" + "".join(f'<td style="text-align: left">{escape(cell)}</td>' for cell in row) + "</tr>" for row in cells]
+        lines = ["<table>", "<thead><tr>", *(f"<th>{escape(cell)}</th>" for cell in head), "</tr></thead>", "<tbody>"]
+        for row in cells:
+            lines.append("<tr>" + "".join(f'<td style="text-align: left">{escape(cell)}</td>' for cell in row) + "</tr>")
         return "\n".join([*lines, "</tbody></table>", *(f"<p>{escape(line)}</p>" for line in notes)])
 
     # -- pictures
@@ -441,7 +441,7 @@ class Trace:
         return dot(self, precision)
 
     def draw(self, path: str | None = None, precision: int = 3) -> Any:
-        """The graph as a picture, by matplotlib: written to `path` (png, svg, pdf), and returned as a figure if that is None.
+        """The graph as a picture, by matplotlib: written to `path` (png, svg, pdf); a figure if that is None.
 
         Every box has the value below its expression, and beside it the tangent and the adjoint.  Raises ImportError if
         matplotlib is not installed; `dot` needs nothing.
@@ -463,101 +463,8 @@ class Trace:
         return [(label, y.name if isinstance(y, Entry) else None) for label, y in self._outputs]
 
 
-# ---- numbers and expressions as text -----------------------------------------------------------------
 def fitting(name: str, what: str, given: Any, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
     array = np.asarray(plain(given))
     if array.shape not in ((), like.shape):
         raise ValueError(f"{name}: {what} has shape {array.shape}, expected {like.shape}")
     return np.array(np.broadcast_to(array, like.shape), dtype=like.dtype)
-
-
-def number(x: Any, precision: int) -> str:
-    if isinstance(x, np.bool_ | bool):
-        return str(bool(x))
-    if isinstance(x, complex | np.complexfloating):
-        imaginary = number(x.imag, precision)
-        return f"{number(x.real, precision)}{'' if imaginary.startswith('-') else '+'}{imaginary}j"
-    if isinstance(x, int | np.integer):
-        return str(x)
-    if x == 0 or not np.isfinite(x):
-        return f"{x:g}".replace("-0", "0")
-    if 10.0**-precision <= abs(x) < 1e6:
-        return np.format_float_positional(float(x), precision=precision, trim="-")
-    return np.format_float_scientific(float(x), precision=precision, trim="-")
-
-
-def text(value: Any, precision: int) -> str:
-    """A value for a cell: a number, or an array's dtype, shape and first elements."""
-    if value is None:
-        return ""
-    array = np.asarray(value)
-    kind = "" if array.dtype in (np.float64, np.complex128, np.int64, np.bool_) else f"{array.dtype} "
-    if array.ndim == 0:
-        return kind + number(value, precision)
-    numbers = [number(x, precision) for x in (array.flat if array.size <= 6 else array.flat[:3])]
-    if array.size > 6:
-        numbers += ["...", number(array.flat[-1], precision)]
-    return f"{kind}{array.shape} {' '.join(numbers)}".rstrip()
-
-
-def seed_text(value: npt.NDArray[Any], precision: int) -> str:
-    """A seed for the head: one number if all elements are equal."""
-    same = value.size and (value == value.flat[0]).all()
-    return number(value.flat[0], precision) if same else text(value[()], precision)
-
-
-def bar(label: str) -> str:
-    return f"{label}bar" if label.isidentifier() else f"bar({label})"
-
-
-def short(constant: npt.NDArray[Any]) -> str:
-    """A constant inside an expression."""
-    if constant.ndim == 0:
-        return number(constant[()], 6)
-    if constant.ndim == 1 and constant.size <= 4:
-        return "[" + ", ".join(number(x, 6) for x in constant) + "]"
-    return f"array{constant.shape}"
-
-
-def static(value: Any) -> str:
-    """An argument that is no tensor."""
-    if isinstance(value, np.ndarray):
-        return short(value)
-    if isinstance(value, slice):
-        ends = ["" if end is None else static(end) for end in (value.start, value.stop, value.step)]
-        return ":".join(ends if ends[2] else ends[:2])
-    if value is Ellipsis:
-        return "..."
-    if isinstance(value, tuple):
-        return "(" + ", ".join(map(static, value)) + ("," if len(value) == 1 else "") + ")"
-    if isinstance(value, float | np.floating):
-        return number(value, 6)
-    return repr(value) if isinstance(value, str) else str(value)
-
-
-def written(prim: tape.Primitive, node: tape.Node, operands: list[str]) -> str:
-    """The expression of an operation: infix where it has a sign, ``name operand`` with one operand, else as a call."""
-    statics = dict(prim.statics(node))
-    name = node.name
-    if name in INFIX and len(operands) == 2:
-        left, right = operands
-        return f"{left} {INFIX[name]} {f'({right})' if right.startswith('-') else right}"
-    if name in WRITTEN and len(operands) == 1:
-        return WRITTEN[name].format(*operands)
-    index = statics.pop("index", None)
-    if name in ("getitem", "part") and index is not None:
-        inside = ", ".join(map(static, index)) if isinstance(index, tuple) and index else static(index)
-        return f"{operands[0]}[{inside}]"
-    if index is not None:
-        statics["index"] = index
-    if len(operands) == 1 and not statics:
-        return f"{name} {operands[0]}"
-    extra = [static(value) if isinstance(key, int) else f"{key}={static(value)}" for key, value in statics.items()]
-    return f"{name}({', '.join([*operands, *extra])})"
-
-
-def marked(cell: str) -> str:
-    """A cell in Markdown, where a star or a bar would not be one."""
-    for sign in "\\|*_<":
-        cell = cell.replace(sign, "\\" + sign)
-    return cell

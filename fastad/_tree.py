@@ -54,7 +54,7 @@ def arguments(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
 
 
 def differentiable(value: Any) -> bool:
-    """Whether one can differentiate by a leaf: by floating-point and complex numbers, and Python's integers, which become such."""
+    """Whether one can differentiate by a leaf: a floating-point or complex number, or an integer that becomes one."""
     if isinstance(value, Tensor | np.ndarray | np.generic):
         return value.dtype.kind in "fc" or isinstance(value, np.integer)
     return isinstance(value, int | float | complex) and not isinstance(value, bool)

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from ._typing import F
     from .testing import gradcheck, gradgradcheck
 
-__all__ = ["detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = ["detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad",
+           "set_grad_enabled"]
 
-_LATE = {"detect_anomaly": "._anomaly", "gradcheck": ".testing", "gradgradcheck": ".testing"}      # imported when first asked for
+# imported when first asked for
+_LATE = {"detect_anomaly": "._anomaly", "gradcheck": ".testing", "gradgradcheck": ".testing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -33,13 +33,13 @@ def check_grads(f: Callable[..., Any], args: Sequence[Any], order: int = 2, mode
     f : callable
         Takes and returns tensors, and nested lists, tuples, dicts, named tuples and dataclasses of them.
     args : tuple
-        Its positional arguments: as for `f`, or numbers and arrays.  The derivatives are by all that are of floating-point or
-        complex type, which `f` gets as float64 or complex128.
+        Its positional arguments: as for `f`, or numbers and arrays.  The derivatives are by all that are of floating-point
+        or complex type, which `f` gets as float64 or complex128.
     order : int
         Up to which order: derivatives of order 2 are compared with differences of those of order 1, along random directions.
     modes : sequence of {"fwd", "rev"}
-        Forward, reverse, or both: then in every combination to `order`, and the two must agree.  Each is checked as one walk a
-        derivative, and as one walk for all.
+        Forward, reverse, or both: then in every combination to `order`, and the two must agree.  Each is checked as one
+        walk a derivative, and as one walk for all.
     atol, rtol : float
         The largest difference allowed is ``atol + rtol * abs(difference quotient)``.
     eps : float
@@ -65,19 +65,20 @@ def check_grads(f: Callable[..., Any], args: Sequence[Any], order: int = 2, mode
     >>> check_grads(lambda x, y: fastad.sin(x * y).sum(), (np.array([0.5, 2.0]), 3.0), order=3)
     >>> check_grads(lambda x: x.detach() * x, (2.0,))
     Traceback (most recent call last):
-    fastad._differences.GradcheckError: check_grads of <lambda>, order 1, forward mode: 1 of 1 entries differ from central differences (atol 1e-06, rtol 1e-05)
+    fastad._differences.GradcheckError: check_grads of <lambda>, order 1, forward mode: 1 of 1 entries differ from ...
       dy/dx: fastad 2, difference 4 (step 2e-06): ...
     """
     name = getattr(f, "__name__", type(f).__name__)
     if not callable(f):
         raise TypeError(f"check_grads: expected a function, got {type(f).__name__}")
     if not isinstance(args, tuple | list):
-        raise TypeError(f"check_grads: args must be the tuple of the arguments of {name}, got {type(args).__name__}; write (x,)")
+        raise TypeError(f"check_grads of {name}: args must be a tuple of arguments, got {type(args).__name__}; write (x,)")
     if not isinstance(order, int | np.integer) or order < 1:
         raise ValueError(f"check_grads: order must be an integer of at least 1, got {order!r}")
     if isinstance(modes, str) or not modes or not set(modes) <= {"fwd", "rev"}:
         raise ValueError(f"check_grads: modes must be some of 'fwd' and 'rev', got {modes!r}")
     inputs: list[tuple[str, Tensor]] = []
+    low: list[str] = []
 
     def own(label: str, value: Any) -> Any:
         if not differentiable(value):
@@ -85,18 +86,21 @@ def check_grads(f: Callable[..., Any], args: Sequence[Any], order: int = 2, mode
         array = np.asarray(plain(value))
         dtype = np.dtype(complex if array.dtype.kind == "c" else float)
         if array.dtype != dtype and array.dtype.kind in "fc":
-            warnings.warn(f"check_grads: {label} is {array.dtype}, whose differences have no digits to compare; its copy in {dtype} is "
-                          f"checked", stacklevel=5)
+            low.append(f"{label} is {array.dtype}")
         inputs.append((label, make.tensor(array, dtype=dtype, requires_grad=True)))
         return inputs[-1][1]
 
     given = [transformed(value, own, label) for label, value in zip(arguments(f, tuple(args)), args, strict=True)]
+    if low:
+        warnings.warn(f"check_grads of {name}: {', '.join(low)}, whose differences have too few digits; copies in double "
+                      f"precision are checked", stacklevel=2)
     if not inputs:
-        raise TypeError(f"check_grads of {name}: no argument has a derivative; they are {', '.join(type(a).__name__ for a in args)}")
+        kinds = ", ".join(type(a).__name__ for a in args)
+        raise TypeError(f"check_grads of {name}: no argument has a derivative; they are {kinds}")
     point = Point(f"check_grads of {name}", inputs, lambda: outputs_of(f(*given), f"check_grads of {name}"))
     tolerance = Tolerance(atol, rtol, eps)
     point.examine(warn_level=3)
-    points = [((), point)]
+    points: list[tuple[tuple[str, ...], Point]] = [((), point)]
     for depth in range(order):
         for path, there in points:
             check(there, list(modes), tolerance, path)
@@ -107,13 +111,13 @@ def check_grads(f: Callable[..., Any], args: Sequence[Any], order: int = 2, mode
 def outputs_of(result: Any, name: str) -> list[tuple[str, Tensor]]:
     found = [(label, y) for label, y in leaves(result, "y") if isinstance(y, Tensor) and y.dtype.kind in "fc"]
     if not found:
-        raise TypeError(f"{name}: it returned a {type(result).__name__} without a tensor that could have a derivative; use fastad's "
-                        f"functions inside")
+        raise TypeError(f"{name}: it returned a {type(result).__name__} without a tensor that could have a derivative; use "
+                        f"fastad's functions inside")
     return found
 
 
-def gradcheck(func: Callable[..., Any], inputs: Tensor | Sequence[Any], *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
-              raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
+def gradcheck(func: Callable[..., Any], inputs: Tensor | Sequence[Any], *, eps: float = 1e-6, atol: float = 1e-5,
+              rtol: float = 1e-3, raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
               check_grad_dtypes: bool = False, check_batched_grad: bool = False, check_batched_forward_grad: bool = False,
               check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
               masked: bool | None = None) -> bool:
@@ -167,36 +171,38 @@ def gradcheck(func: Callable[..., Any], inputs: Tensor | Sequence[Any], *, eps: 
     >>> gradcheck(fastad.tanh, fastad.tensor([0.1, 2.0], requires_grad=True), check_forward_ad=True)
     True
     """
-    return _gradcheck("gradcheck", func, inputs, eps, atol, rtol, raise_exception, nondet_tol, check_grad_dtypes, check_batched_grad,
-                      check_batched_forward_grad, check_forward_ad, check_backward_ad, fast_mode, masked)
+    return _gradcheck("gradcheck", func, inputs, Tolerance(atol, rtol, eps), raise_exception, nondet_tol, check_grad_dtypes,
+                      {"fwd": check_forward_ad, "rev": check_backward_ad},
+                      {"fwd": check_batched_forward_grad, "rev": check_batched_grad}, fast_mode, masked)
 
 
-def _gradcheck(name: str, func: Callable[..., Any], inputs: Any, eps: float, atol: float, rtol: float, raise_exception: bool,
-               nondet_tol: float, check_grad_dtypes: bool, batched: bool, batched_forward: bool, forward: bool, backward: bool,
+def _gradcheck(name: str, func: Callable[..., Any], inputs: Any, tolerance: Tolerance, raise_exception: bool,
+               nondet_tol: float, check_grad_dtypes: bool, wanted_modes: dict[str, bool], at_once: dict[str, bool],
                fast_mode: bool, masked: bool | None) -> bool:
     values = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     name = f"{name} of {getattr(func, '__name__', type(func).__name__)}"
     if masked:
         raise ValueError(f"{name}: masked is for sparse tensors, which fastad does not have")
-    if not forward and not backward:
-        raise ValueError(f"{name}: check_forward_ad and check_backward_ad are both False: nothing to check")
-    wanted = [(label, x) for label, x in zip(arguments(func, values), values, strict=True) if isinstance(x, Tensor) and x.requires_grad]
+    modes = [mode for mode, on in wanted_modes.items() if on]
+    if not modes:
+        raise ValueError(f"{name}: neither mode is to be checked: nothing is left")
+    wanted = [(label, x) for label, x in zip(arguments(func, values), values, strict=True)
+              if isinstance(x, Tensor) and x.requires_grad]
     if not wanted:
         raise ValueError(f"{name}: no input is a tensor that requires a gradient; pass requires_grad=True")
     for label, x in wanted:
         if x.dtype not in (np.float64, np.complex128):
-            warnings.warn(f"{name}: {label} is {x.dtype}; without double precision the check will probably fail", stacklevel=4)
+            warnings.warn(f"{name}: {label} is {x.dtype}; without double precision the check will probably fail",
+                          stacklevel=3)
     point = Point(name, wanted, lambda: outputs_of(func(*values), name))
-    tolerance = Tolerance(atol, rtol, eps)
-    modes = [mode for mode, on in (("fwd", forward), ("rev", backward)) if on]
     try:
-        point.examine(warn_level=5)
-        if backward:
+        point.examine(warn_level=4)
+        if wanted_modes["rev"]:
             point.examine_walks(nondet_tol, check_grad_dtypes)
         if fast_mode:
             check_projected(point, modes, tolerance)
         else:
-            check(point, modes, tolerance, (), {"fwd": batched_forward, "rev": batched})
+            check(point, modes, tolerance, (), at_once)
     except GradcheckError:
         if raise_exception:
             raise
@@ -204,9 +210,10 @@ def _gradcheck(name: str, func: Callable[..., Any], inputs: Any, eps: float, ato
     return True
 
 
-def gradgradcheck(func: Callable[..., Any], inputs: Tensor | Sequence[Any], grad_outputs: Tensor | Sequence[Tensor] | None = None, *,
-                  eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3, gen_non_contig_grad_outputs: bool = False,
-                  raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
+def gradgradcheck(func: Callable[..., Any], inputs: Tensor | Sequence[Any],
+                  grad_outputs: Tensor | Sequence[Tensor] | None = None, *, eps: float = 1e-6, atol: float = 1e-5,
+                  rtol: float = 1e-3, gen_non_contig_grad_outputs: bool = False, raise_exception: bool = True,
+                  nondet_tol: float = 0.0, check_undefined_grad: bool = True,
                   check_grad_dtypes: bool = False, check_batched_grad: bool = False, check_fwd_over_rev: bool = False,
                   check_rev_over_rev: bool = True, fast_mode: bool = False, masked: bool = False) -> bool:
     """Compare the gradients of the gradients of `func` with central differences, as ``torch.autograd.gradgradcheck``.
@@ -254,8 +261,9 @@ def gradgradcheck(func: Callable[..., Any], inputs: Tensor | Sequence[Any], grad
         return tuple(x.detach() * 0 if g is None else g for g, x in zip(found, wanted, strict=True))
 
     gradients.__name__ = f"the gradient of {getattr(func, '__name__', type(func).__name__)}"
-    return _gradcheck("gradgradcheck", gradients, (*values, *seeds), eps, atol, rtol, raise_exception, nondet_tol, check_grad_dtypes,
-                      check_batched_grad, False, check_fwd_over_rev, check_rev_over_rev, fast_mode, masked)
+    return _gradcheck("gradgradcheck", gradients, (*values, *seeds), Tolerance(atol, rtol, eps), raise_exception, nondet_tol,
+                      check_grad_dtypes, {"fwd": check_fwd_over_rev, "rev": check_rev_over_rev},
+                      {"fwd": False, "rev": check_batched_grad}, fast_mode, masked)
 
 
 def random_cotangent(rng: np.random.Generator, y: Tensor, strided: bool) -> Tensor:

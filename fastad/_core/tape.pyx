@@ -230,12 +230,8 @@ cdef class Node:
 
     @property
     def line(self):
-        """What an observer has noted: see `observe`."""
+        """What an observer noted with `note_line`, or None."""
         return None if self.more is None else self.more.line
-
-    @line.setter
-    def line(self, value):
-        more(self).line = value
 
     def __repr__(self):
         return f"<node {self.prim.name} {shape_of(self.layout)} {self.layout.dtype}>"
@@ -325,6 +321,11 @@ cdef int add_output(Node node, Layout layout) except -1:
         node.more.layouts.append(layout)
     node.n_out += 1
     return 0
+
+
+def note_line(Node node not None, line):
+    """For an observer, which wants to know again where the operation was written."""
+    more(node).line = line
 
 
 def add_hook(Node node not None, unsigned int out):
