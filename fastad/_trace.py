@@ -299,8 +299,8 @@ class Trace:
         """
         outputs = [(label, y) for label, y in self._outputs if isinstance(y, Entry)]
         if len(cotangents) != len(outputs):
-            raise ValueError(f"adjoints: {len(cotangents)} cotangents for the {len(outputs)} outputs of {self.name} that are "
-                             f"on the tape: {', '.join(label for label, _ in outputs)}")
+            raise ValueError(f"adjoints: {len(cotangents)} cotangents for the {len(outputs)} outputs of {self.name} that "
+                             f"are on the tape: {', '.join(label for label, _ in outputs)}")
         return self._with(self._seeds, [fitting("adjoints", f"the cotangent of {label}", g, y.value)
                                         for (label, y), g in zip(outputs, cotangents, strict=True)])
 

@@ -78,6 +78,9 @@ cdef class Watch:
 
 cdef int watched                        # observers that are on, of every thread
 cdef Watch watch_of_thread()
+cdef int note(Node node, object a, object b, list inputs) except -1
+cdef int another(Node node, Array a) except -1
+cdef int tell_rule(Watch watch, Node node, list given, list found, bint forward) except -1
 
 cdef Primitive ACCUMULATE               # of the node at the end of every path: a leaf's
 

@@ -140,6 +140,54 @@ def unobserve(observer):
     raise RuntimeError(f"{type(observer).__name__}: left by a thread that did not enter it; enter and leave in one thread")
 
 
+cdef enum:
+    OBSERVED = 65535                      # in place of n_out, until the first output of a node that observers wait for
+
+
+cdef int note(Node node, object a, object b, list inputs) except -1:
+    """A node was recorded: remember its inputs (a; a and b; or the list), if this thread has observers."""
+    cdef Watch watch = watch_of_thread()
+    if watch is not None:
+        watch.node = node
+        watch.inputs = tuple(inputs) if inputs is not None else (a,) if b is None else (a, b)
+        node.n_out = OBSERVED             # sends its outputs to `another`
+    return 0
+
+
+cdef int another(Node node, Array a) except -1:
+    """A second output, or one that is not dense or that observers wait for: its number."""
+    cdef int out = 0 if node.n_out == OBSERVED else node.n_out
+    node.n_out = out
+    add_output(node, a.layout)
+    if watched:
+        tell_output(node, a, out)
+    return out
+
+
+cdef int tell_output(Node node, Array a, int out) except -1:
+    cdef Watch watch = watch_of_thread()
+    cdef bint before
+    if watch is None or watch.node is not node:
+        return 0
+    before = switch_recording(False)
+    try:
+        for observer in watch.observers[:]:
+            observer.recorded(lent.wrap(a, node, out), watch.inputs, watch.running)
+    finally:
+        switch_recording(before)
+    return 0
+
+
+cdef int tell_rule(Watch watch, Node node, list given, list found, bint forward) except -1:
+    cdef bint before = switch_recording(False)
+    try:
+        for observer in watch.observers[:]:
+            observer.ruled(node, given, found, forward)
+    finally:
+        switch_recording(before)
+    return 0
+
+
 # ---- nodes -------------------------------------------------------------------------------------------
 cdef class Primitive:
     """Base class of every rule.
@@ -333,6 +381,13 @@ def add_hook(Node node not None, unsigned int out):
     if more(node).hooks is None:
         node.more.hooks = {}
     return node.more.hooks.setdefault(out, [])
+
+
+def add_after(Node node not None):
+    """The list of hooks that are called with a leaf when its ``.grad`` was added to."""
+    if more(node).after is None:
+        node.more.after = []
+    return node.more.after
 
 
 cdef int check_versions(Node node) except -1:

@@ -2,7 +2,7 @@
 from cpython.object cimport PyObject
 
 from .storage cimport Array, Layout
-from .tape cimport LeafRef, Node, Primitive, new_node, watched
+from .tape cimport LeafRef, Node, Primitive, another, new_node, note, watched
 
 cdef class LeafState:
     """The gradient of a leaf, and the reference by which its accumulation node finds the leaf; dies with it."""
@@ -32,14 +32,8 @@ cdef inline Tensor produced(Array a, Node node):
         node.layout = a.layout
         node.n_out = 1
     else:
-        another(t, node)
+        t.out = another(node, a)
     return t
-
-cdef enum:
-    OBSERVED = 65535                    # in place of n_out, until the first output of a node that observers wait for
-
-cdef int another(Tensor t, Node node) except -1             # a second output, or one that is not dense or observed
-cdef int note(Node node, Tensor a, Tensor b, list inputs) except -1      # for the observers, if this thread has any
 
 cdef object replaced(str name, Tensor x)
 

@@ -17,13 +17,12 @@ from .storage cimport (
     copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, Py_REFCNT, Watch, add_output, grad_enabled, link, nesting, new_node, switch_recording, watch_of_thread,
-    watched,
+    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node, note, watched,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, compiled
 
-from .tape import add_hook
+from .tape import add_after, add_hook
 
 cnp.import_array()
 
@@ -88,42 +87,6 @@ cdef Node record_n(Primitive prim, list inputs, object args):
     if watched:
         note(node, None, None, inputs)
     return node
-
-
-cdef int note(Node node, Tensor a, Tensor b, list inputs) except -1:
-    cdef Watch watch = watch_of_thread()
-    if watch is not None:
-        watch.node = node
-        watch.inputs = tuple(inputs) if inputs is not None else (a,) if b is None else (a, b)
-        node.n_out = OBSERVED             # sends its outputs to `another`
-    return 0
-
-
-cdef int another(Tensor t, Node node) except -1:
-    if node.n_out == OBSERVED:
-        node.n_out = 0
-    t.out = node.n_out
-    add_output(node, t.arr.layout)
-    if watched:
-        tell(t)
-    return 0
-
-
-cdef int tell(Tensor t) except -1:
-    cdef Watch watch = watch_of_thread()
-    cdef Tensor handle
-    cdef bint before
-    if watch is None or watch.node is not t.node:
-        return 0
-    handle = wrap(t.arr)                  # `t` may get another node, e.g. by x += y
-    handle.node, handle.out = t.node, t.out
-    before = switch_recording(False)
-    try:
-        for observer in watch.observers[:]:
-            observer.recorded(handle, watch.inputs, watch.running)
-    finally:
-        switch_recording(before)
-    return 0
 
 
 # ---- taking arguments --------------------------------------------------------------------------------
@@ -267,6 +230,14 @@ def hooks_of(Tensor t not None):
     if t.node is None:
         raise RuntimeError("register_hook: this tensor does not require a gradient")
     return add_hook(t.node, t.out)
+
+
+def after_of(Tensor t not None):
+    """The list of the functions that are called when this leaf's ``.grad`` was added to."""
+    if t.node is None or t.node.prim is not ACCUMULATE:
+        raise RuntimeError("register_post_accumulate_grad_hook: this tensor is no leaf that requires a gradient; register_hook "
+                           "sees the gradients of others")
+    return add_after(t.node)
 
 
 # ---- Tensor ------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from .arrays cimport add, copy
 from .storage cimport Array, give_back, resize, same, shape_of, writes, zeros
 from .tape cimport (
     ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
-    exclusive, lent, out_layout, release, saved, saved_kind, switch_recording, tangent_pointer, wants, watch_of_thread, watched,
+    exclusive, lent, out_layout, release, saved, saved_kind, switch_recording, tangent_pointer, tell_rule, wants,
+    watch_of_thread, watched,
 )
 from .types cimport compiled
 
@@ -297,7 +298,6 @@ cdef int observed(Walk walk, Node node, bint forward) except -1:
     """Run a rule, and tell the observers what it was given and what it gave."""
     cdef Node outer = walk.watch.running
     cdef PyObject* g
-    cdef bint before
     cdef int i
     cdef list inputs, outputs
     walk.watch.running = node
@@ -314,13 +314,7 @@ cdef int observed(Walk walk, Node node, bint forward) except -1:
     outputs = [as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)]
     inputs = [as_tensor(walk, tangent_pointer(walk, node, i)) if forward or wants(walk, node, i) else None
               for i in range(node.n_in)]
-    before = switch_recording(False)
-    try:
-        for observer in walk.watch.observers[:]:
-            observer.ruled(node, inputs if forward else outputs, outputs if forward else inputs, bool(forward))
-    finally:
-        switch_recording(before)
-    return 0
+    return tell_rule(walk.watch, node, inputs if forward else outputs, outputs if forward else inputs, forward)
 
 
 cdef int slow_backward(Walk walk, Node node) except -1:
