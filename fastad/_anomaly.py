@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ._core.tensor import Tensor
 
-    Line = tuple[str, int, str]                       # file, line, function
+    _Line = tuple[str, int, str]                       # file, line, function
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
@@ -38,7 +38,7 @@ class AnomalyError(RuntimeError, FloatingPointError):
     """
 
     operation: str = ""
-    line: Line | None = None
+    line: _Line | None = None
 
 
 class detect_anomaly(Decorator):
@@ -151,7 +151,7 @@ def given_so(what: str, given: Any) -> str:
     return "\nthe NaN was given, and no operation that was recorded here made it: look where it comes from"
 
 
-def anomaly(operation: str, line: Line | None, what: str, details: str) -> AnomalyError:
+def anomaly(operation: str, line: _Line | None, what: str, details: str) -> AnomalyError:
     import linecache
 
     if line is None:
@@ -164,7 +164,7 @@ def anomaly(operation: str, line: Line | None, what: str, details: str) -> Anoma
     return error
 
 
-def calling_line() -> Line | None:
+def calling_line() -> _Line | None:
     """The innermost line that is not fastad's own."""
     frame = sys._getframe(1)
     while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(HERE):

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ._core.tensor import Tensor
 
-    Reals = npt.NDArray[np.float64]
-    Labelled = list[tuple[str, Tensor]]
+    _Reals = npt.NDArray[np.float64]
+    _Labelled = list[tuple[str, Tensor]]
 
 MODES = {"fwd": "forward", "rev": "reverse"}
 SHOWN = 5                                             # entries in a report
@@ -31,7 +31,18 @@ AT_ONCE = 64                                          # tangents or cotangents i
 
 
 class GradcheckError(AssertionError, RuntimeError):
-    """A derivative that is not what central differences say."""
+    """A derivative that is not what central differences say: an AssertionError, and a RuntimeError as PyTorch's.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> from fastad.testing import GradcheckError, check_grads
+    >>> try:
+    ...     check_grads(fastad.relu, (0.0,))
+    ... except GradcheckError as error:
+    ...     print(str(error).partition("): ")[2])
+    the function has a kink here: its slope is 0 on the left, 1 on the right; check it elsewhere
+    """
 
 
 class Tolerance(NamedTuple):
@@ -39,12 +50,12 @@ class Tolerance(NamedTuple):
     rtol: float
     eps: float
 
-    def violated(self, found: Reals, expected: Reals) -> npt.NDArray[np.bool_]:
+    def violated(self, found: _Reals, expected: _Reals) -> npt.NDArray[np.bool_]:
         with np.errstate(invalid="ignore"):
             return ~(np.abs(found - expected) <= self.atol + self.rtol * np.abs(expected))
 
 
-def reals(array: npt.NDArray[Any]) -> Reals:
+def reals(array: npt.NDArray[Any]) -> _Reals:
     """Every number of an array, a complex one as two."""
     kind = np.complex128 if array.dtype.kind == "c" else np.float64
     return np.array(array, dtype=kind).ravel().view(np.float64)
@@ -69,20 +80,20 @@ def entry(label: str, x: Tensor, k: int) -> str:
     part = ("", "imag ")[k % 2] if x.dtype.kind == "c" else ""
     index = np.unravel_index(k // 2 if x.dtype.kind == "c" else k, x.shape) if x.shape else ()
     name = part + label + (f"[{', '.join(map(str, index))}]" if index else "")
-    return f"({name})" if " " in name else name
+    return f"({name})" if " " in part + label else name
 
 
 class Point:
     """A function at one place."""
 
-    def __init__(self, name: str, inputs: Labelled, evaluate: Callable[[], Labelled]) -> None:
+    def __init__(self, name: str, inputs: _Labelled, evaluate: Callable[[], _Labelled]) -> None:
         self.name, self.inputs, self._evaluate = name, inputs, evaluate
 
-    def evaluate(self) -> Labelled:
+    def evaluate(self) -> _Labelled:
         with autograd.enable_grad():
             return self._evaluate()
 
-    def values(self) -> list[Reals]:
+    def values(self) -> list[_Reals]:
         return [reals(copied(y)) for _, y in self.evaluate()]
 
     def examine(self, warn_level: int) -> None:
@@ -115,7 +126,7 @@ class Point:
         return [np.zeros(cotangent.shape[:lead] + x.shape, x.dtype) if g is None else copied(g)
                 for g, x in zip(found, xs, strict=True)]
 
-    def tangents(self, x: Tensor, ys: Labelled, tangent: npt.NDArray[Any], lead: int = 0) -> list[npt.NDArray[Any]]:
+    def tangents(self, x: Tensor, ys: _Labelled, tangent: npt.NDArray[Any], lead: int = 0) -> list[npt.NDArray[Any]]:
         taped = [y for _, y in ys if y.requires_grad]
         pushed = iter(make.push([x], taped, [make.tensor(tangent)], lead, False))
         found = [next(pushed) if y.requires_grad else None for _, y in ys]
@@ -133,7 +144,7 @@ class Point:
 
         directions = [along(x) for x in xs] if mode == "fwd" else [along(y) for _, y in self.evaluate()]
 
-        def evaluate() -> Labelled:
+        def evaluate() -> _Labelled:
             ys = self.evaluate()
             on_tape = [i for i, (_, y) in enumerate(ys) if y.requires_grad]
             taped = [ys[i][1] for i in on_tape]
@@ -148,7 +159,7 @@ class Point:
         return Point(self.name, self.inputs, evaluate)
 
     # -- Jacobians: [input][output] -> (real numbers of the output, of the input)
-    def moved(self, x: Tensor, base: Reals, changes: dict[int, float]) -> list[Reals]:
+    def moved(self, x: Tensor, base: _Reals, changes: dict[int, float]) -> list[_Reals]:
         """The outputs with some numbers of one input changed."""
         flat = base.copy()
         for k, value in changes.items():
@@ -163,7 +174,7 @@ class Point:
             with autograd.no_grad():
                 x.copy_(before)
 
-    def quotient(self, x: Tensor, k: int, h: float) -> list[Reals]:
+    def quotient(self, x: Tensor, k: int, h: float) -> list[_Reals]:
         """The central difference by real number k of an input."""
         base = reals(copied(x))
         up, down = base[k] + h, base[k] - h
@@ -173,7 +184,7 @@ class Point:
     def step(self, x: Tensor, k: int, eps: float) -> float:
         return eps * max(1.0, abs(float(reals(copied(x))[k])))
 
-    def by_differences(self, eps: float) -> list[list[Reals]]:
+    def by_differences(self, eps: float) -> list[list[_Reals]]:
         sizes = [count(y) for _, y in self.evaluate()]
         found = []
         for _, x in self.inputs:
@@ -181,21 +192,21 @@ class Point:
             found.append([np.array([c[o] for c in columns]).reshape(count(x), size).T for o, size in enumerate(sizes)])
         return found
 
-    def forward(self, at_once: int) -> list[list[Reals]]:
+    def forward(self, at_once: int) -> list[list[_Reals]]:
         ys = self.evaluate()
         found = []
         for _, x in self.inputs:
-            columns: list[list[Reals]] = [[] for _ in ys]
+            columns: list[list[_Reals]] = [[] for _ in ys]
             for several in chunks(x, 1j, at_once):
                 for o, t in enumerate(self.tangents(x, ys, several if at_once else several[0], int(at_once > 0))):
                     columns[o] += [reals(part) for part in (t if at_once else [t])]
             found.append([np.array(c).reshape(count(x), count(y)).T for c, (_, y) in zip(columns, ys, strict=True)])
         return found
 
-    def reverse(self, at_once: int) -> list[list[Reals]]:
-        found: list[list[Reals]] = [[] for _ in self.inputs]
+    def reverse(self, at_once: int) -> list[list[_Reals]]:
+        found: list[list[_Reals]] = [[] for _ in self.inputs]
         for _, y in self.evaluate():
-            rows: list[list[Reals]] = [[] for _ in self.inputs]
+            rows: list[list[_Reals]] = [[] for _ in self.inputs]
             for several in chunks(y, -1j, at_once):
                 for i, g in enumerate(self.adjoints(y, several if at_once else several[0], int(at_once > 0))):
                     rows[i] += [reals(np.conj(part)) for part in (g if at_once else [g])]
@@ -203,7 +214,7 @@ class Point:
                 found[i].append(np.array(rows[i]).reshape(count(y), count(x)))
         return found
 
-    def by_walks(self, mode: str, at_once: int) -> list[list[Reals]]:
+    def by_walks(self, mode: str, at_once: int) -> list[list[_Reals]]:
         return self.forward(at_once) if mode == "fwd" else self.reverse(at_once)
 
 
@@ -229,7 +240,7 @@ def check(point: Point, modes: list[str], tolerance: Tolerance, path: tuple[str,
         agree(point, found["fwd"], found["rev"], len(path) + 1)
 
 
-def compare(point: Point, what: str, found: list[list[Reals]], expected: list[list[Reals]], tolerance: Tolerance) -> None:
+def compare(point: Point, what: str, found: list[list[_Reals]], expected: list[list[_Reals]], tolerance: Tolerance) -> None:
     ys = point.evaluate()
     wrong = []
     for i, (row, other) in enumerate(zip(found, expected, strict=True)):
@@ -287,7 +298,7 @@ def reason(point: Point, by: tuple[int, int], of: tuple[int, int], found: float,
     return "the rule of an operation is wrong, or part of the function is hidden from the tape (detach, no_grad, NumPy)"
 
 
-def agree(point: Point, forward: list[list[Reals]], reverse: list[list[Reals]], order: int) -> None:
+def agree(point: Point, forward: list[list[_Reals]], reverse: list[list[_Reals]], order: int) -> None:
     """Both modes are exact to rounding, so they agree much better than either with differences."""
     for i, (row, other) in enumerate(zip(forward, reverse, strict=True)):
         for o, (a, b) in enumerate(zip(row, other, strict=True)):

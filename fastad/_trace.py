@@ -403,7 +403,7 @@ class Trace:
         | primal | value | tangent, with dx = 1 | adjoint, with ybar = 1 |
         |---|---|---|---|
         | v0 = x | 2 | 1 | 3 |
-        | v1 = 3 \\\\* v0 | 6 | 3 | 1 |
+        | v1 = 3 \\* v0 | 6 | 3 | 1 |
         <BLANKLINE>
         y = v1
         """
@@ -430,8 +430,8 @@ class Trace:
         digraph "<lambda>" {
           rankdir=TB;
           node [shape=box, style=rounded, fontname="Helvetica"];
-          "v0" [label="v0 = x\\\\n2", style="filled", fillcolor="#dbe9f6"];
-          "v1" [label="v1 = 3 * v0\\\\n6"];
+          "v0" [label="v0 = x\\n2", style="filled", fillcolor="#dbe9f6"];
+          "v1" [label="v1 = 3 * v0\\n6"];
           "v0" -> "v1";
           "y" [label="y", shape=plaintext];
           "v1" -> "y";
