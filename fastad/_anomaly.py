@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
-HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+HERE = os.path.dirname(__file__) + os.sep
 
 
 class AnomalyError(RuntimeError, FloatingPointError):
@@ -167,6 +167,6 @@ def anomaly(operation: str, line: _Line | None, what: str, details: str) -> Anom
 def calling_line() -> _Line | None:
     """The innermost line that is not fastad's own."""
     frame = sys._getframe(1)
-    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(HERE):
+    while frame is not None and frame.f_code.co_filename.startswith(HERE):
         frame = frame.f_back                          # type: ignore[assignment]
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)

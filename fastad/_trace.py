@@ -123,7 +123,7 @@ def trace(f: Callable[..., Any]) -> Callable[..., Trace]:
 
     @wraps(f)
     def traced(*args: Any, **kwargs: Any) -> Trace:
-        return Trace.of(f, args, kwargs)
+        return Trace._of(f, args, kwargs)
 
     return traced
 
@@ -164,7 +164,7 @@ class Trace:
     _missing: str | None                              # why there are no tangents
 
     @classmethod
-    def of(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Trace:
+    def _of(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Trace:
         """Run f and keep what it records."""
         self = cls.__new__(cls)
         self.name = getattr(f, "__name__", type(f).__name__)

@@ -1,6 +1,7 @@
 """The Wengert table: the numbers of the texts' example, what stands in the rows, and that the pictures are of the same graph."""
 import collections
 import dataclasses
+import itertools
 import math
 import re
 import sys
@@ -382,7 +383,10 @@ def test_a_function_without_derivatives():
 def parsed(dot):
     """Nodes and edges of Graphviz's text, by the strings' own rules."""
     string = r'"((?:[^"\\]|\\.)*)"'
-    unescape = lambda s: re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], s)
+
+    def unescape(s):
+        return re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], s)
+
     nodes = {unescape(m[1]): unescape(m[2]) for m in re.finditer(rf"^  {string} \[label={string}", dot, re.M)}
     edges = {(unescape(m[1]), unescape(m[2])) for m in re.finditer(rf"^  {string} -> {string};$", dot, re.M)}
     return nodes, edges
@@ -415,7 +419,7 @@ def test_layers_cross_no_box():
     widths = dict.fromkeys(names, 2.0)
     x = positions(found, ways, widths)
     for layer in found:
-        for a, b in zip(layer, layer[1:], strict=False):
+        for a, b in itertools.pairwise(layer):
             assert x[b] - x[a] >= (widths.get(a, 0.2) + widths.get(b, 0.2)) / 2
 
 
@@ -429,6 +433,18 @@ def test_the_picture_is_written(table, tmp_path, kind):
     figure = table.draw()
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert len(texts) == 7 and "v5 = v4 - v3 = y\n11.652\ntangent 5.5, adjoint 1" in texts
+
+
+def test_an_operation_without_a_rule_for_tangents_has_the_rest_of_its_table(table, monkeypatch):
+    def missing(*args):
+        raise NotImplementedError("cube: no rule for tangents")
+
+    monkeypatch.setattr(make, "push", missing)
+    other = table.tangents(1.0, 1.0)
+    lines = str(other).split("\n")
+    assert lines[0].split("  ")[0] == "primal" and "tangent  adjoint, with ybar = 1" in lines[0]
+    assert lines[-1] == "no tangents: cube: no rule for tangents" and other["v0"].tangent is None
+    assert other["v0"].adjoint == table["v0"].adjoint and "tangent" not in other.dot()
 
 
 def test_without_matplotlib_the_error_says_what_to_do(table, monkeypatch):
