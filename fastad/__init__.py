@@ -19,18 +19,20 @@ from . import creation as _creation  # noqa: E402  (registers its functions, aft
 
 globals().update(_FUNCTIONS)
 
-_LAZY = ("data", "datasets", "nn", "optim", "reference", "testing")            # imported when first asked for
-_LATE = {"detect_anomaly": "_anomaly", "trace": "_trace"}                      # and names with the modules they are in
+# imported when first asked for: modules, and functions of modules that few programs need
+_LAZY = ("data", "datasets", "nn", "optim", "reference", "testing")
+_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "_anomaly", "trace": "_trace"}
 
 
 def __getattr__(name):
     import importlib
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
-    if name in _LATE:
-        return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+    if name in _LAZY_FROM:
+        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LAZY_FROM[name]}"), name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_LATE})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM})
