@@ -35,4 +35,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_LAZY_FROM})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM} - {*_LAZY_FROM.values()})      # whichever were asked for

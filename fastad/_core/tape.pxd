@@ -13,6 +13,7 @@ cdef class Primitive:
     cdef bint one_by_one                # its traced rules take no leading axes: the walks loop
     cdef int backward(self, Node node, Array g, Walk walk) except -1
     cdef Array push(self, Node node, Walk walk)
+    cdef dict statics_of(self, Node node)
 
 cdef class Segment:
     """Part of a graph whose saved values were dropped: they are computed again when a walk comes by."""

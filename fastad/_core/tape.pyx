@@ -213,9 +213,13 @@ cdef class Primitive:
     def jvp(self, node, saved, tangents):
         raise NotImplementedError(f"{self.name}: no rule for tangents; differentiate in reverse mode (grad, jacrev, vjp)")
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         """Arguments that are no tensors, for who prints the tape: by name, or by number if they have none."""
         return {}
+
+    def statics(self, Node node not None):
+        """The same: what Python overrides."""
+        return self.statics_of(node)
 
     def __repr__(self):
         return f"<primitive {self.name}>"

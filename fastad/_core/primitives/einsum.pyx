@@ -208,7 +208,7 @@ cdef class Einsum(Primitive):
             save(node, x.arr, i)
         return produced(out, node)
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {0: ",".join(node.args[0]) + "->" + node.args[1]}
 
     def vjp(self, node, saved, g):

@@ -132,7 +132,7 @@ cdef class Row(Primitive):
                 total = change if total is None else FUNCTIONS["add"](total, change)
         return total
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {} if node.args is None else dict(enumerate(node.args))
 
     cdef int check_complex(self, Tensor x) except -1:

@@ -346,7 +346,7 @@ cdef class GetItem(Primitive):
         add_at(out, node.args, g)
         return deliver(walk, node, 0, out)
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {"index": node.args}
 
     def vjp(self, node, saved, g):
@@ -383,7 +383,7 @@ cdef class Scatter(Primitive):
         kind = region(g.layout, node.args, &r)
         return deliver(walk, node, 0, read(g, node.args, kind, &r))
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {"index": node.args}
 
     def vjp(self, node, saved, g):

@@ -93,7 +93,7 @@ cdef class Join(Primitive):
             start += n
         return 0
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {"axis": node.args[0] + len(node.out_shape)}
 
     def vjp(self, node, saved, g):
@@ -239,7 +239,7 @@ cdef class AsType(PassOn):
         unchanged("astype", x, xa)
         return produced(out, record1(self, x, None)) if records(x) and dtype.kind in "fc" else wrap(out)
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {0: node.out_dtype}
 
 

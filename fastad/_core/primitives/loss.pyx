@@ -87,7 +87,7 @@ cdef class CrossEntropy(Primitive):
                 K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
         return deliver(walk, node, 0, out)
 
-    def statics(self, Node node not None):
+    cdef dict statics_of(self, Node node):
         return {"target": to_ndarray(<Array?> node.args)}
 
     def vjp(self, Node node not None, saved, g):

@@ -113,7 +113,7 @@ cdef class Part(Primitive):
             assign(into, g)
         return deliver(walk, node, 0, out)
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {"index": index_of(node.args, node.in_shape(0), node.out_shape)}
 
     def vjp(self, node, saved, g):
@@ -149,7 +149,7 @@ cdef class Place(Primitive):
             return 0
         return deliver(walk, node, 0, part(g, shape_of(in_layout(node, 0)), node.args))
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {"index": index_of(node.args, node.out_shape, node.in_shape(0)), "shape": node.out_shape}
 
     def vjp(self, node, saved, g):

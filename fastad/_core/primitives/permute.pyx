@@ -42,7 +42,7 @@ cdef class Transpose(Primitive):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, transposed(g, node.args, True)) if wants(walk, node, 0) else 0
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {} if node.args is None else {0: node.args}
 
     def vjp(self, node, saved, g):

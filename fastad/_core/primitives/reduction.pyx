@@ -166,7 +166,7 @@ cdef class Sum(Primitive):
             share = scaled(g, like.size // g.layout.size)
         return deliver(walk, node, 0, stretched(share, node.args, like))
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return named_axes(node)
 
     def vjp(self, node, saved, g):
@@ -348,7 +348,7 @@ cdef class LogSumExp(Primitive):
             out = put_back(out, like, reduced)
         return deliver(walk, node, 0, (<Tensor> multiply(wrap(out), wrap(stretched(g, node.args, like)))).arr)
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return named_axes(node)
 
     def vjp(self, node, saved, g):
@@ -424,7 +424,7 @@ cdef class CumSum(Primitive):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, scanned(g, node.args + g.layout.ndim, True)) if wants(walk, node, 0) else 0
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {"axis": node.args + len(node.out_shape)}
 
     def vjp(self, node, saved, g):

@@ -170,7 +170,7 @@ cdef class Reshape(Primitive):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, reshaped(g, in_layout(node, 0))) if wants(walk, node, 0) else 0
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {0: node.out_shape}
 
     def vjp(self, node, saved, g):
@@ -381,7 +381,7 @@ cdef class Broadcast(PassOn):
             out.readonly = True
         return produced(out, record1(self, x, None)) if records(x) else wrap(out)
 
-    def statics(self, node):
+    cdef dict statics_of(self, Node node):
         return {0: node.out_shape}
 
 
