@@ -4,7 +4,9 @@ import dataclasses
 import itertools
 import math
 import re
+import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -445,6 +447,17 @@ def test_an_operation_without_a_rule_for_tangents_has_the_rest_of_its_table(tabl
     assert lines[0].split("  ")[0] == "primal" and "tangent  adjoint, with ybar = 1" in lines[0]
     assert lines[-1] == "no tangents: cube: no rule for tangents" and other["v0"].tangent is None
     assert other["v0"].adjoint == table["v0"].adjoint and "tangent" not in other.dot()
+
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "wengert.py"
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not beside these tests")
+def test_the_example(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    program = runpy.run_path(str(EXAMPLE))
+    assert program["main"](["--out", str(tmp_path / "w.png")]) == 0
+    assert capsys.readouterr().out.startswith(PRINTED) and (tmp_path / "w.png").stat().st_size > 10_000
 
 
 def test_without_matplotlib_the_error_says_what_to_do(table, monkeypatch):
