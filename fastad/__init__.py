@@ -22,8 +22,8 @@ globals().update(_FUNCTIONS)
 _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
-_LAZY = ("data", "datasets", "linalg", "nn", "optim", "optimize", "reference")
-_LAZY_FROM = {"checkpoint": "checkpointing"}
+_LAZY = ("data", "datasets", "linalg", "nn", "optim", "optimize", "reference", "testing")
+_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "_anomaly", "trace": "_trace"}
 
 
 def __getattr__(name):
@@ -37,4 +37,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_LAZY_FROM})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM} - {*_LAZY_FROM.values()})      # whichever were asked for

@@ -89,6 +89,7 @@ PARAMETERS = {
     "fill_.value": "ArrayLike",
     "requires_grad_.requires_grad": "bool",
     "register_hook.hook": "Callable[[Tensor], Tensor | None]",
+    "register_post_accumulate_grad_hook.hook": "Callable[[Tensor], object]",
     "reshape.shape": "Shape",
     "transpose.axes": "Axes",
 }
@@ -99,6 +100,7 @@ RESULTS = {
     "array_split": "list[Tensor]",
     "backward": "None",
     "register_hook": "HookHandle",
+    "register_post_accumulate_grad_hook": "HookHandle",
     "retain_grad": "None",
     "numpy": "npt.NDArray[Any]",
     "item": "Any",
@@ -151,7 +153,7 @@ SIGNATURES = {
 PROPERTIES = {
     "shape": "tuple[int, ...]", "dtype": "np.dtype[Any]", "ndim": "int", "size": "int", "itemsize": "int", "nbytes": "int",
     "strides": "tuple[int, ...]", "is_contiguous": "bool", "version": "int", "requires_grad": "bool", "is_leaf": "bool",
-    "grad_fn": "Node | None", "grad": "Tensor | None", "T": "Tensor", "mT": "Tensor",
+    "grad_fn": "Node | None", "grad": "Tensor | None", "retains_grad": "bool", "T": "Tensor", "mT": "Tensor",
     "name": "str", "inputs": "list[tuple[Node, int] | None]", "out_shape": "tuple[int, ...]", "out_dtype": "np.dtype[Any]",
     "args": "Any", "prim": "Primitive", "texts": "tuple[str, ...]", "holomorphic": "bool",
     "recording": "bool", "keep": "bool", "lead": "int", "mode": "bool", "outer": "list[tuple[int, bool]]",

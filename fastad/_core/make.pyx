@@ -246,6 +246,11 @@ def copy_of(value, str name, k):
     return input_of(value, name, k)
 
 
+def edge_of(Tensor t not None):
+    """Where a tensor stands on the tape: (the node that produced it, which of its outputs), or None."""
+    return None if t.node is None else (t.node, t.out)
+
+
 def is_nested():
     """Whether a transform of this thread is under way, so that results must stay on the tape."""
     return nesting(0) > 0

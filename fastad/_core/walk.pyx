@@ -12,8 +12,9 @@ import os
 from .arrays cimport add, copy
 from .storage cimport Array, give_back, resize, same, shape_of, writes, zeros
 from .tape cimport (
-    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Segment, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
-    exclusive, lent, more, out_layout, release, saved, saved_kind, saved_version, switch_recording, tangent_pointer, wants,
+    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Segment, Walk, check_saved, deliver, edge, edge_out,
+    edge_pointer, exclusive, lent, more, out_layout, release, saved, saved_kind, saved_version, switch_recording,
+    tangent_pointer, tell_rule, wants, watch_of_thread, watched,
 )
 from .types cimport compiled
 
@@ -293,6 +294,33 @@ cdef int run_vjp(Walk walk, Node node) except -1:
     return 0
 
 
+cdef int observed(Walk walk, Node node, bint forward) except -1:
+    """Run a rule, and tell the observers what it was given and what it gave."""
+    cdef Node outer = walk.watch.running
+    cdef PyObject* g
+    cdef int i
+    cdef list inputs, outputs
+    walk.watch.running = node
+    try:
+        if forward:
+            forward_rule(walk, node, not walk.recording)
+        elif not walk.recording and not walk.lead and node.prim.raw and compiled(node.layout.code):
+            g = walk.grads[node.slot]
+            node.prim.backward(node, <Array> g if g is not NULL else None, walk)
+        else:
+            run_vjp(walk, node)
+    finally:
+        walk.watch.running = outer
+    outputs = [as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)]
+    inputs = [as_tensor(walk, tangent_pointer(walk, node, i)) if forward or wants(walk, node, i) else None
+              for i in range(node.n_in)]
+    return tell_rule(walk.watch, node, inputs if forward else outputs, outputs if forward else inputs, forward)
+
+
+cdef int slow_backward(Walk walk, Node node) except -1:
+    return run_vjp(walk, node) if walk.watch is None else observed(walk, node, False)
+
+
 cdef int make_own(Walk walk, PyObject** slot) except -1:
     """What a hook does to its gradient, now or later, must not reach another's."""
     cdef object given
@@ -343,7 +371,12 @@ cdef int run_leaf(Walk walk, Node node) except -1:
     walk.grads[node.slot] = NULL
     cdef object held = <object> g
     Py_DECREF(held)                       # `held` has the only reference now, if the walk had
-    return lent.leaf(leaf, held, walk.recording)
+    lent.leaf(leaf, held, walk.recording)
+    if node.more is not None and node.more.after is not None:
+        walk.python_ran = True
+        for hook in node.more.after[:]:
+            hook(alive)
+    return 0
 
 
 cdef int run(Walk walk) except -1:
@@ -375,11 +408,11 @@ cdef int run(Walk walk) except -1:
                     check_saved(node)     # hooks, of this node too, or another thread may have freed or changed it
                 if node.prim is ACCUMULATE:
                     run_leaf(walk, node)
-                elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
+                elif walk.raw and node.prim.raw and compiled(node.layout.code):
                     g = walk.grads[node.slot]
                     node.prim.backward(node, <Array> g if g is not NULL else None, walk)
                 else:
-                    run_vjp(walk, node)
+                    slow_backward(walk, node)
             for k in range(node.n_out):
                 g = walk.grads[node.slot + k]
                 walk.grads[node.slot + k] = NULL
@@ -445,6 +478,8 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     walk.recording = recording
     walk.keep = keep
     walk.lead = lead
+    walk.watch = watch_of_thread() if watched else None
+    walk.raw = not recording and not lead and walk.watch is None
     try:
         order(walk, [node for node, k in roots], since)
         begin(walk)
@@ -577,6 +612,16 @@ cdef int run_jvp(Walk walk, Node node) except -1:
     return 0
 
 
+cdef inline int forward_rule(Walk walk, Node node, bint raw) except -1:
+    cdef Array out
+    if raw and node.prim.pushes and compiled(node.layout.code):
+        out = node.prim.push(node, walk)
+        Py_INCREF(out)
+        walk.grads[node.slot] = <PyObject*> out
+        return 0
+    return run_jvp(walk, node)
+
+
 cdef bint moves(Walk walk, Node node) noexcept:
     """Whether an input of this node has a tangent."""
     cdef int i
@@ -592,7 +637,6 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
     cdef int j
     cdef unsigned int k, slot
     cdef Node node, producer
-    cdef Array out
     for i in range(walk.n):
         node = <Node> walk.order[i]
         for j in range(node.n_in):
@@ -606,19 +650,16 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
         if node.more is not None and node.more.segment is not None:
             refill(walk, node)
         check_saved(node)
-        if node.prim.pushes and not walk.recording and compiled(node.layout.code):
-            out = node.prim.push(node, walk)
-            Py_INCREF(out)
-            walk.grads[node.slot] = <PyObject*> out
+        if walk.watch is None:
+            forward_rule(walk, node, walk.raw)
         else:
-            run_jvp(walk, node)
+            observed(walk, node, True)
         for j in range(node.n_in):
             producer = edge(node, j)
             if producer is None or producer.stamp != walk.stamp:
                 continue
             slot = producer.slot + edge_out(node, j)
             if last[slot] == i and walk.grads[slot] is not NULL:
-                out = None
                 Py_DECREF(<object> walk.grads[slot])
                 walk.grads[slot] = NULL
     return 0
@@ -638,6 +679,8 @@ cdef list walk_forward(list sources, list tangents, list roots, bint recording, 
     walk.recording = recording
     walk.keep = True
     walk.lead = lead
+    walk.watch = watch_of_thread() if watched else None
+    walk.raw = not recording and walk.watch is None
     try:
         order(walk, [node for node, k in roots], since)
         begin(walk)
