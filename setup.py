@@ -65,8 +65,8 @@ def extension(path):
     if path.stem == "blas":
         sources.append("csrc/blas.c")
         libraries = ["dl"] if sys.platform == "linux" else []
-    return Extension(name, sources, include_dirs=["csrc", numpy.get_include()], define_macros=macros,
-                     libraries=libraries, depends=sorted(map(str, Path("csrc").iterdir())),
+    return Extension(name, sources, include_dirs=["csrc", "fastad/include", numpy.get_include()], define_macros=macros,
+                     libraries=libraries, depends=sorted(map(str, [*Path("csrc").iterdir(), *Path("fastad/include").iterdir()])),
                      extra_compile_args=OPT + WARN + SANITIZERS, extra_link_args=SANITIZERS)
 
 

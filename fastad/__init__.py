@@ -1,6 +1,6 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
 from . import autograd
-from ._config import get_num_threads, set_num_threads, show_config
+from ._config import get_include, get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
 from ._core.exchange import from_dlpack
@@ -19,7 +19,7 @@ from . import creation as _creation  # noqa: E402  (registers its functions, aft
 
 globals().update(_FUNCTIONS)
 
-_LAZY = ("data", "datasets", "nn", "optim", "reference")            # imported when first asked for
+_LAZY = ("data", "datasets", "extend", "nn", "optim", "reference")            # imported when first asked for
 
 
 def __getattr__(name):

@@ -18,9 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal, Self
 
+    from ._function import Function, once_differentiable
     from ._typing import F
 
-__all__ = ["enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = ["Function", "enable_grad", "grad", "is_grad_enabled", "no_grad", "once_differentiable", "set_grad_enabled"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Context", "Function", "once_differentiable"):         # few need them
+        from . import _function
+        return getattr(_function, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Block(tape.Switch):
