@@ -134,21 +134,22 @@ class _FunctionRules(Custom):
         super().__init__(cls.__name__)
         self.cls = cls
 
-    def run(self, rule: Callable[..., Any], user: Any, made: _Call, saved: tuple[Tensor, ...], given: Sequence[Any],
+    def run(self, node: Node, rule: Callable[..., Any], saved: tuple[Tensor, ...], given: Sequence[Any],
             check: Callable[[Any], list[Any]]) -> list[Any]:
         """The checked results of rule(ctx, *given), tensors that can be differentiated again or that say why not."""
+        made: _Call = node.args
         if not is_grad_enabled():
             return check(rule(made.context(saved), *given))
-        reason = f"{user.__qualname__} is once_differentiable" if hasattr(user, "_once") else made.reason
+        reason = f"{rule.__qualname__} is once_differentiable" if hasattr(rule, "_once") else made.reason
         if reason is None:
             try:
                 return run_rule(lambda *values: check(rule(made.context(saved), *values)), tuple(given))
             except UNRECORDED as error:
-                reason = f"{user.__qualname__} is not written in fastad's functions alone ({error})"
+                reason = f"{rule.__qualname__} is not written in fastad's functions alone ({error})"
                 results = self.unrecorded(rule, made, saved, given, check)
         else:
             results = self.unrecorded(rule, made, saved, given, check)
-        return once(self.name, [t for t in (*saved, *given) if t is not None], results, reason)
+        return once(node, given, results, reason)
 
     def unrecorded(self, rule: Callable[..., Any], made: _Call, saved: tuple[Tensor, ...], given: Sequence[Any],
                    check: Callable[[Any], list[Any]]) -> list[Any]:
@@ -175,7 +176,7 @@ class _FunctionRules(Custom):
                            also=[s for s in made.out_shapes if broadcasts(shape, s)]) if want else None
                     for n, shape, dtype, want in zip(made.argnums, made.shapes, made.dtypes, wants, strict=False)]
 
-        found = self.run(self.cls.backward, self.cls.backward, made, saved, gs, check)
+        found = self.run(node, self.cls.backward, saved, gs, check)
         return (*found, *[None] * (len(wants) - len(found)))
 
     def jvp(self, node: Node, saved: tuple[Tensor, ...], tangents: tuple[Any, ...]) -> Any:
@@ -199,26 +200,24 @@ class _FunctionRules(Custom):
                             complex_too=complex_too) for k in made.recorded]
             return found
 
-        total = self.run(self.cls.jvp, self.cls.jvp, made, saved, placed, check)
+        total = self.run(node, self.cls.jvp, saved, placed, check)
         return total[0] if len(total) == 1 else tuple(total)
 
 
 def _unfollowed(ctx: Context, free: list[Any]) -> str | None:
-    """Which attribute of a context holds numbers that `forward` may have computed, so that nobody knows their derivative."""
-    def holds(x: Any) -> bool:
-        if any(x is known for known in free):
-            return False
-        if isinstance(x, (list, tuple, set)):
-            return any(map(holds, x))
+    """Which attribute of a context may hold numbers that `forward` computed, so that nobody knows their derivative."""
+    def fixed(x: Any) -> bool:
+        if x is None or isinstance(x, (int, str, bytes, np.integer, np.bool_, np.dtype, type, slice)) or any(x is f for f in free):
+            return True
+        if isinstance(x, (list, tuple, set, frozenset)):
+            return all(map(fixed, x))
         if isinstance(x, dict):
-            return any(map(holds, x.values()))
-        if isinstance(x, (Tensor, np.ndarray)):
-            return x.dtype.kind in "fcO"
-        return isinstance(x, (float, complex, np.inexact))
+            return all(map(fixed, x.values()))
+        return isinstance(x, (Tensor, np.ndarray)) and x.dtype.kind in "biu"
 
     for name, value in vars(ctx).items():
-        if not name.startswith("_") and name != "needs_input_grad" and holds(value):
-            return f"ctx.{name} holds numbers that are no argument; save tensors that are arguments or results with " \
+        if name not in ("needs_input_grad", "_saved", "_fixed", "_materialize") and not fixed(value):
+            return f"ctx.{name} may hold numbers that depend on the arguments; save tensors that are arguments or results with " \
                    f"ctx.save_for_backward, and compute the rest in the rule"
     return None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, constant, frozen, record, run_plain, run_rule
+from ._core.custom import Custom, constant, frozen, record_after, run_plain, run_rule
 from ._core.make import tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
@@ -34,14 +34,14 @@ class Once(Custom):
         raise NotImplementedError(node.args)
 
 
-def once(name: str, sources: Sequence[Tensor], results: list[Any], reason: str) -> list[Any]:
-    """`results`, constants or None, as tensors that depend on `sources` in a way that nobody recorded."""
-    edges = [t for t in sources if t.requires_grad]
+def once(node: Node, given: Sequence[Any], results: list[Any], reason: str) -> list[Any]:
+    """`results`, constants or None, as tensors that depend on the inputs of `node`, and on the cotangents or tangents `given`,
+    in a way that nobody recorded."""
+    name = node.prim.name
+    edges = [t for t in given if t is not None]
     found = [constant(r) for r in results if r is not None]
-    if not edges or not found:
-        return results
     message = f"{name}: its derivative cannot be differentiated again: {reason}"
-    recorded = iter(record(Once(f"derivative of {name}"), edges, found, [], message))
+    recorded = iter(record_after(Once(f"derivative of {name}"), node, edges, found, message))
     return [None if r is None else next(recorded) for r in results]
 
 

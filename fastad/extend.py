@@ -125,17 +125,18 @@ class _Primitive(Custom):
             asked = tuple(n in made.argnums and wants[made.argnums.index(n)] for n in range(self.kernel.n_inputs))
             results = self.kernel.backward(tuple(args), ans, frozen(gs[0]), asked)
             if is_grad_enabled():
-                results = once(self.name, (*saved, *gs), results, f"its backward kernel is compiled; give the rule in fastad's "
-                               f"functions with fastad.extend.defvjp({self.name}, ...)")
+                results = once(node, gs, results, f"its backward kernel is compiled; give the rule in fastad's functions with "
+                               f"fastad.extend.defvjp({self.name}, ...)")
             for i, n in enumerate(made.argnums):
                 found[i] = results[n] if wants[i] else None
         else:
             for i, n in enumerate(made.argnums):
                 if wants[i]:
-                    found[i] = self.adjoint(made, n, saved, gs)
+                    found[i] = self.adjoint(node, n, saved, gs)
         return tuple(found)
 
-    def adjoint(self, made: _Call, argnum: int, saved: tuple[Tensor, ...], gs: list[Tensor]) -> Tensor | None:
+    def adjoint(self, node: Node, argnum: int, saved: tuple[Tensor, ...], gs: list[Tensor]) -> Tensor | None:
+        made: _Call = node.args
         if argnum not in self.makers:
             raise self.missing(argnum, "defvjp", "reverse")
         maker = self.makers[argnum]
@@ -148,20 +149,20 @@ class _Primitive(Custom):
 
         i = made.argnums.index(argnum)
         shape = made.shapes[i]
-        return self.run(("vjp", argnum), rule, (*saved, *gs), lambda result: [fitted(
+        return self.run(node, ("vjp", argnum), rule, saved, gs, lambda result: [fitted(
             f"{self.name}: its rule (defvjp) for {self.argument(argnum)}", result, shape, made.dtypes[i],
             also=[s for s in made.out_shapes if broadcasts(shape, s)],
             complex_too=any(t.dtype.kind == "c" for t in (*saved, *gs)))])[0]
 
-    def run(self, key: tuple[str, int], rule: Callable[..., Any], values: tuple[Tensor, ...],
+    def run(self, node: Node, key: tuple[str, int], rule: Callable[..., Any], saved: tuple[Tensor, ...], given: list[Tensor],
             check: Callable[[Any], list[Any]]) -> list[Any]:
         """The checked results of a rule, tensors that can be differentiated again or that say why not."""
-        result, reason = evaluated(rule, values, self.plain.get(key))
+        result, reason = evaluated(rule, (*saved, *given), self.plain.get(key))
         results = check(result)
         if reason is None:
             return results
         self.plain[key] = reason
-        return once(self.name, values, results, reason) if is_grad_enabled() else results
+        return once(node, given, results, reason) if is_grad_enabled() else results
 
     # -- forward mode
     def jvp(self, node: Node, saved: tuple[Tensor, ...], tangents: tuple[Any, ...]) -> Any:
@@ -173,16 +174,17 @@ class _Primitive(Custom):
             moves = dict(moving)
             result = self.kernel.jvp(tuple(args), ans, [frozen(moves[n]) if n in moves else None for n in range(self.kernel.n_inputs)])
             if is_grad_enabled():
-                result, = once(self.name, (*saved, *moves.values()), [result], f"its jvp kernel is compiled; give the rule in "
-                               f"fastad's functions with fastad.extend.defjvp({self.name}, ...)")
+                result, = once(node, list(moves.values()), [result], f"its jvp kernel is compiled; give the rule in fastad's "
+                               f"functions with fastad.extend.defjvp({self.name}, ...)")
             return result
-        parts = [self.tangent(made, n, saved, t) for n, t in moving]
+        parts = [self.tangent(node, n, saved, t) for n, t in moving]
         total = [reduce(FUNCTIONS["add"], [p for p in column if p is not None]) if any(p is not None for p in column) else None
                  for column in zip(*parts, strict=True)]
         return total[0] if len(total) == 1 else tuple(total)
 
-    def tangent(self, made: _Call, argnum: int, saved: tuple[Tensor, ...], g: Tensor) -> list[Any]:
+    def tangent(self, node: Node, argnum: int, saved: tuple[Tensor, ...], g: Tensor) -> list[Any]:
         """What the tangent of one argument adds to those of the recorded outputs."""
+        made: _Call = node.args
         if argnum not in self.pushers and not self.linear:
             raise self.missing(argnum, "defjvp", "forward")
         pusher = self.pushers.get(argnum, _same(self))
@@ -211,7 +213,7 @@ class _Primitive(Custom):
                 found.append(t if t.shape == to else FUNCTIONS["broadcast_to"](t, to))
             return found
 
-        return self.run(("jvp", argnum), rule, (*saved, g), check)
+        return self.run(node, ("jvp", argnum), rule, saved, [g], check)
 
 
 class _same:

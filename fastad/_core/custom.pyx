@@ -11,7 +11,10 @@ import numpy as np
 
 from .arrays cimport contiguous, operand
 from .storage cimport Array, Layout, copy_ndarray, dense, empty, from_ndarray, shape_of, to_ndarray, wrote
-from .tape cimport FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, nesting, ruling, save, switch_recording
+from .tape cimport (
+    FROM_OUTPUT, Node, Primitive, Py_REFCNT, edge, edge_out, grad_enabled, link, nesting, new_node, ruling, save,
+    switch_recording,
+)
 from .tensor cimport Tensor, produced, record_n, wrap
 from .types cimport F32, F64, MAX_NDIM, compiled
 
@@ -73,6 +76,21 @@ def record(Primitive prim not None, list inputs, list outputs, list saved, args)
     for t in saved:
         save(node, t.arr, kind_of(prim, t, inputs, outputs))
     return [produced((<Tensor> t).arr, node) for t in outputs]
+
+
+def record_after(Primitive prim not None, Node node not None, list inputs, list outputs, args):
+    """The constants `outputs` as the results of an operation on the inputs of `node` and on `inputs`; nothing is saved."""
+    cdef Node after = new_node(prim, node.n_in + <int> len(inputs), args)
+    cdef Tensor t
+    cdef int i
+    for i in range(node.n_in):
+        if edge(node, i) is not None:
+            link(after, i, edge(node, i), edge_out(node, i))
+    for i in range(len(inputs)):
+        t = inputs[i]
+        if t.node is not None:
+            link(after, node.n_in + i, t.node, t.out)
+    return [produced((<Tensor> t).arr, after) for t in outputs]
 
 
 cdef int kind_of(Primitive prim, Tensor t, list inputs, list outputs) except -1:
