@@ -119,21 +119,24 @@ class _Primitive(Custom):
             gs[k] = t
         gs = zeros_for_none(gs, made.out_shapes, made.out_dtypes)
         found: list[Any] = [None] * (len(made.argnums) + len(gs) - len(made.recorded))
-        lacking = [n for n, want in zip(made.argnums, wants, strict=True) if want and n not in self.makers]
-        if self.kernel is not None and self.kernel.has_backward and (lacking or not is_grad_enabled()):
+        asked = [n for n, want in zip(made.argnums, wants, strict=True) if want]
+        compiled = self.by_kernel(asked, self.makers, "has_backward")
+        if self.kernel is not None and compiled:
             ans, args = made.filled([frozen(t) for t in saved])
-            asked = tuple(n in made.argnums and wants[made.argnums.index(n)] for n in range(self.kernel.n_inputs))
-            results = self.kernel.backward(tuple(args), ans, frozen(gs[0]), asked)
+            results = self.kernel.backward(tuple(args), ans, frozen(gs[0]), tuple(n in compiled for n in range(self.kernel.n_inputs)))
             if is_grad_enabled():
                 results = once(node, gs, results, f"its backward kernel is compiled; give the rule in fastad's functions with "
                                f"fastad.extend.defvjp({self.name}, ...)")
-            for i, n in enumerate(made.argnums):
-                found[i] = results[n] if wants[i] else None
-        else:
-            for i, n in enumerate(made.argnums):
-                if wants[i]:
-                    found[i] = self.adjoint(node, n, saved, gs)
+        for i, n in enumerate(made.argnums):
+            if n in asked:
+                found[i] = results[n] if n in compiled else self.adjoint(node, n, saved, gs)
         return tuple(found)
+
+    def by_kernel(self, argnums: list[int], rules: dict[int, Any], has: str) -> list[int]:
+        """Those of the arguments whose derivative a compiled kernel gives: all that it can, but for a walk that records."""
+        if self.kernel is None or not getattr(self.kernel, has):
+            return []
+        return [n for n in argnums if n < self.kernel.n_inputs and not (is_grad_enabled() and n in rules)]
 
     def adjoint(self, node: Node, argnum: int, saved: tuple[Tensor, ...], gs: list[Tensor]) -> Tensor | None:
         made: _Call = node.args
@@ -168,16 +171,16 @@ class _Primitive(Custom):
     def jvp(self, node: Node, saved: tuple[Tensor, ...], tangents: tuple[Any, ...]) -> Any:
         made: _Call = node.args
         moving = [(n, t) for n, t in zip(made.argnums, tangents, strict=False) if t is not None]
-        lacking = [n for n, _ in moving if n not in self.pushers and not self.linear]
-        if self.kernel is not None and self.kernel.has_jvp and (lacking or not is_grad_enabled()):
+        compiled = [] if self.linear else self.by_kernel([n for n, _ in moving], self.pushers, "has_jvp")
+        parts = [self.tangent(node, n, saved, t) for n, t in moving if n not in compiled]
+        if self.kernel is not None and compiled:
             ans, args = made.filled([frozen(t) for t in saved])
-            moves = dict(moving)
-            result = self.kernel.jvp(tuple(args), ans, [frozen(moves[n]) if n in moves else None for n in range(self.kernel.n_inputs)])
+            moves = {n: t for n, t in moving if n in compiled}
+            part = [self.kernel.jvp(tuple(args), ans, [frozen(moves[n]) if n in moves else None for n in range(self.kernel.n_inputs)])]
             if is_grad_enabled():
-                result, = once(node, list(moves.values()), [result], f"its jvp kernel is compiled; give the rule in fastad's "
-                               f"functions with fastad.extend.defjvp({self.name}, ...)")
-            return result
-        parts = [self.tangent(node, n, saved, t) for n, t in moving]
+                part = once(node, list(moves.values()), part, f"its jvp kernel is compiled; give the rule in fastad's functions with "
+                            f"fastad.extend.defjvp({self.name}, ...)")
+            parts.append(part)
         total = [reduce(FUNCTIONS["add"], [p for p in column if p is not None]) if any(p is not None for p in column) else None
                  for column in zip(*parts, strict=True)]
         return total[0] if len(total) == 1 else tuple(total)

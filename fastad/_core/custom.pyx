@@ -10,7 +10,7 @@ from libc.string cimport memset
 import numpy as np
 
 from .arrays cimport contiguous, operand
-from .storage cimport Array, Layout, copy_ndarray, dense, empty, from_ndarray, shape_of, to_ndarray, wrote
+from .storage cimport Array, Layout, copy_ndarray, dense, empty, from_ndarray, same_shape, shape_of, to_ndarray, wrote
 from .tape cimport (
     FROM_OUTPUT, Node, Primitive, Py_REFCNT, edge, edge_out, grad_enabled, link, nesting, new_node, ruling, save,
     switch_recording,
@@ -215,6 +215,8 @@ cdef class Kernel:
         cdef int i, n = self.k.n_inputs
         cdef list arrays = [], held = []
         cdef Array a
+        if self.k.forward is NULL:
+            raise TypeError("Kernel: kernels are registered by compiled modules, with fastad.register")
         if len(args) != n + self.k.n_params:
             raise TypeError(f"{self.__name__}: {len(args)} arguments, expected {n} arrays and {self.k.n_params} numbers")
         for i in range(n):
@@ -276,8 +278,8 @@ cdef class Kernel:
         cdef Array a
         cdef int i, status
         memset(dx, 0, sizeof(dx))
-        show(&y, self.beside(ans, ans.dtype, held))
-        show(&gy, self.beside(g, ans.dtype, held))
+        show(&y, self.beside(ans, ans.dtype, held, -1, NULL))
+        show(&gy, self.beside(g, ans.dtype, held, y.ndim, y.shape))
         for i in range(self.k.n_inputs):
             if wanted[i]:
                 a = empty(dense(c.code, c.x[i].ndim, c.x[i].shape))
@@ -299,10 +301,10 @@ cdef class Kernel:
         cdef Array out
         cdef int i, status
         memset(dx, 0, sizeof(dx))
-        show(&y, self.beside(ans, ans.dtype, held))
+        show(&y, self.beside(ans, ans.dtype, held, -1, NULL))
         for i in range(self.k.n_inputs):
             if tangents[i] is not None:
-                show(&dx[i], self.beside(tangents[i], ans.dtype, held))
+                show(&dx[i], self.beside(tangents[i], ans.dtype, held, c.x[i].ndim, c.x[i].shape))
         out = empty(dense(c.code, y.ndim, y.shape))
         show(&dy, out)
         with nogil:
@@ -310,8 +312,12 @@ cdef class Kernel:
         self.check(status, held[:self.k.n_inputs], "jvp")
         return wrap(out)
 
-    cdef Array beside(self, object x, object dtype, list held):
+    cdef Array beside(self, object x, object dtype, list held, int ndim, const Py_ssize_t* shape):
+        """An array of the shape of another; of any, if ndim is negative."""
         cdef Array a = contiguous(from_ndarray(np.require(x, dtype, "A")))
+        if ndim >= 0 and not same_shape(a.layout, dense(a.layout.code, ndim, shape)):
+            raise ValueError(f"{self.__name__}: a cotangent or tangent of shape {shape_of(a.layout)}, expected "
+                             f"{tuple([shape[i] for i in range(ndim)])}")
         held.append(a)
         return a
 
