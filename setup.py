@@ -65,8 +65,9 @@ def extension(path):
     if path.stem == "blas":
         sources.append("csrc/blas.c")
         libraries = ["dl"] if sys.platform == "linux" else []
+    headers = [*Path("csrc").iterdir(), *Path("fastad/include").iterdir()]
     return Extension(name, sources, include_dirs=["csrc", "fastad/include", numpy.get_include()], define_macros=macros,
-                     libraries=libraries, depends=sorted(map(str, [*Path("csrc").iterdir(), *Path("fastad/include").iterdir()])),
+                     libraries=libraries, depends=sorted(map(str, headers)),
                      extra_compile_args=OPT + WARN + SANITIZERS, extra_link_args=SANITIZERS)
 
 

@@ -143,7 +143,8 @@ class _FunctionRules(Custom):
         reason = f"{rule.__qualname__} is once_differentiable" if hasattr(rule, "_once") else made.reason
         if reason is None:
             try:
-                return run_rule(lambda *values: check(rule(made.context(saved), *values)), tuple(given))
+                found: list[Any] = run_rule(lambda *values: check(rule(made.context(saved), *values)), tuple(given))
+                return found
             except UNRECORDED as error:
                 reason = f"{rule.__qualname__} is not written in fastad's functions alone ({error})"
                 results = self.unrecorded(rule, made, saved, given, check)
@@ -154,8 +155,9 @@ class _FunctionRules(Custom):
     def unrecorded(self, rule: Callable[..., Any], made: _Call, saved: tuple[Tensor, ...], given: Sequence[Any],
                    check: Callable[[Any], list[Any]]) -> list[Any]:
         constants = tuple(constant(t) for t in saved)
-        return run_plain(lambda *values: check(rule(made.context(constants), *values)),
-                         tuple(None if t is None else constant(t) for t in given))
+        found: list[Any] = run_plain(lambda *values: check(rule(made.context(constants), *values)),
+                                     tuple(None if t is None else constant(t) for t in given))
+        return found
 
     def vjp(self, node: Node, saved: tuple[Tensor, ...], g: Any) -> tuple[Any, ...]:
         made: _Call = node.args
@@ -170,8 +172,8 @@ class _FunctionRules(Custom):
         def check(result: Any) -> list[Any]:
             results = list(result) if isinstance(result, (tuple, list)) else [result]
             if len(results) < made.count or any(r is not None for r in results[made.count:]):
-                raise ValueError(f"{self.name}: backward returned {len(results)} gradients for the {made.count} arguments of forward; "
-                                 f"return one for each, None for what is no tensor")
+                raise ValueError(f"{self.name}: backward returned {len(results)} gradients for the {made.count} arguments "
+                                 f"of forward; return one for each, None for what is no tensor")
             return [fitted(f"{self.name}: backward, for argument {n},", results[n], shape, dtype, complex_too=complex_too,
                            also=[s for s in made.out_shapes if broadcasts(shape, s)]) if want else None
                     for n, shape, dtype, want in zip(made.argnums, made.shapes, made.dtypes, wants, strict=False)]
@@ -182,8 +184,8 @@ class _FunctionRules(Custom):
     def jvp(self, node: Node, saved: tuple[Tensor, ...], tangents: tuple[Any, ...]) -> Any:
         made: _Call = node.args
         if self.cls.jvp is Function.jvp:
-            raise NotImplementedError(f"{self.name}: no rule for forward mode; write jvp(ctx, *tangents), or differentiate in reverse "
-                                      f"mode (grad, jacrev, vjp)")
+            raise NotImplementedError(f"{self.name}: no rule for forward mode; write jvp(ctx, *tangents), or differentiate "
+                                      f"in reverse mode (grad, jacrev, vjp)")
         given: list[Any] = list(tangents[:len(made.argnums)])
         if made.ctx._materialize:
             given = zeros_for_none(given, made.shapes, made.dtypes)
@@ -195,10 +197,10 @@ class _FunctionRules(Custom):
         def check(result: Any) -> list[Any]:
             results = list(result) if isinstance(result, (tuple, list)) else [result]
             if len(results) != len(made.out_shapes):
-                raise ValueError(f"{self.name}: jvp returned {len(results)} tangents for {len(made.out_shapes)} results of forward")
-            found = [fitted(f"{self.name}: jvp, for result {k},", results[k], made.out_shapes[k], made.out_dtypes[k],
-                            complex_too=complex_too) for k in made.recorded]
-            return found
+                raise ValueError(f"{self.name}: jvp returned {len(results)} tangents for {len(made.out_shapes)} results of "
+                                 f"forward")
+            return [fitted(f"{self.name}: jvp, for result {k},", results[k], made.out_shapes[k], made.out_dtypes[k],
+                           complex_too=complex_too) for k in made.recorded]
 
         total = self.run(node, self.cls.jvp, saved, placed, check)
         return total[0] if len(total) == 1 else tuple(total)
@@ -207,7 +209,9 @@ class _FunctionRules(Custom):
 def _unfollowed(ctx: Context, free: list[Any]) -> str | None:
     """Which attribute of a context may hold numbers that `forward` computed, so that nobody knows their derivative."""
     def fixed(x: Any) -> bool:
-        if x is None or isinstance(x, (int, str, bytes, np.integer, np.bool_, np.dtype, type, slice)) or any(x is f for f in free):
+        if x is None or any(x is f for f in free):
+            return True
+        if isinstance(x, (int, str, bytes, np.integer, np.bool_, np.dtype, type, slice)):
             return True
         if isinstance(x, (list, tuple, set, frozenset)):
             return all(map(fixed, x))
@@ -217,8 +221,8 @@ def _unfollowed(ctx: Context, free: list[Any]) -> str | None:
 
     for name, value in vars(ctx).items():
         if name not in ("needs_input_grad", "_saved", "_fixed", "_materialize") and not fixed(value):
-            return f"ctx.{name} may hold numbers that depend on the arguments; save tensors that are arguments or results with " \
-                   f"ctx.save_for_backward, and compute the rest in the rule"
+            return f"ctx.{name} may hold numbers that depend on the arguments; save tensors that are arguments or results " \
+                   f"with ctx.save_for_backward, and compute the rest in the rule"
     return None
 
 
@@ -267,8 +271,8 @@ class Function:
     @staticmethod
     def backward(ctx: Context, *gs: Any) -> Any:
         """The gradients; to be written by the subclass."""
-        raise NotImplementedError("Function: write backward(ctx, *gs) as a static method of the subclass, or differentiate in "
-                                  "forward mode (jacfwd, jvp)")
+        raise NotImplementedError("Function: write backward(ctx, *gs) as a static method of the subclass, or differentiate "
+                                  "in forward mode (jacfwd, jvp)")
 
     @staticmethod
     def jvp(ctx: Context, *tangents: Any) -> Any:
@@ -314,8 +318,8 @@ class Function:
         result = run_plain(lambda *values: cls.forward(ctx, *values, **kwargs), given)
         for i, (v, version) in enumerate(zip(views, versions, strict=True)):
             if v.version != version:
-                raise RuntimeError(f"{name}: forward changed tensor {i} of its arguments (shape {v.shape}) in place; change a copy "
-                                   f"of it")
+                raise RuntimeError(f"{name}: forward changed tensor {i} of its arguments (shape {v.shape}) in place; change "
+                                   f"a copy of it")
         several = isinstance(result, (tuple, list))
         raw = list(result) if several else [result]
         outs = [_own(name, y, views) for y in raw]
@@ -323,17 +327,18 @@ class Function:
             return tuple(outs) if several else outs[0]
         recorded = [k for k, y in enumerate(outs) if y.dtype.kind in "fc" and not any(raw[k] is t for t in ctx._fixed)]
         if not recorded and not ctx._fixed:
-            raise TypeError(f"{name}: the result of forward, of dtype {outs[0].dtype if outs else None}, has no derivative; return "
-                            f"floats, or name it in ctx.mark_non_differentiable")
+            raise TypeError(f"{name}: the result of forward, of dtype {outs[0].dtype if outs else None}, has no derivative; "
+                            f"return floats, or name it in ctx.mark_non_differentiable")
         if recorded:
-            found = iter(_record(cls, ctx, args, inputs, views, raw, outs, recorded))
+            found = iter(_record(cls, ctx, args, views, raw, outs, recorded))
             outs = [next(found) if k in recorded else y for k, y in enumerate(outs)]
         return tuple(outs) if several else outs[0]
 
 
-def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], inputs: list[Tensor], views: list[Tensor], raw: list[Any],
+def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], views: list[Tensor], raw: list[Any],
             outs: list[Tensor], recorded: list[int]) -> list[Tensor]:
     """The recorded results: the node saves what the context was asked to save."""
+    inputs = [a for a in args if isinstance(a, Tensor)]
     known = [*zip(views, inputs, strict=True), *[(r, y) for r, y in zip(raw, outs, strict=True) if isinstance(r, Tensor)]]
     saved: list[Tensor] = []
     slots: list[int | None] = []
@@ -348,11 +353,12 @@ def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], inputs: li
             match = constant(t)
             extra.append(match)
             if t.dtype.kind in "fc":
-                reason = f"forward saved a value of shape {t.shape} that is neither an argument nor a result; compute it in the " \
-                         f"rule, or return it as a result too"
+                reason = f"forward saved a value of shape {t.shape} that is neither an argument nor a result; compute it " \
+                         f"in the rule, or return it as a result too"
         slots.append(len(saved))
         saved.append(match)
-    free = [a for a in args if not isinstance(a, Tensor)] + [v for v, x in zip(views, inputs, strict=True) if not x.requires_grad]
+    free = [a for a in args if not isinstance(a, Tensor)]
+    free += [v for v, x in zip(views, inputs, strict=True) if not x.requires_grad]
     reason = reason or _unfollowed(ctx, free)
     made = _Call(ctx, args, slots, outs, recorded, reason)
     ctx._saved, ctx._fixed = [], []
@@ -363,10 +369,11 @@ def _own(name: str, y: Any, views: list[Tensor]) -> Tensor:
     """A result of `forward` as a constant tensor that shares no memory with an argument."""
     if isinstance(y, Tensor):
         if y.requires_grad:
-            raise TypeError(f"{name}: forward returned a tensor that is being differentiated, which reached it past its arguments; pass "
-                            f"it to apply")
-        if any(np.may_share_memory(frozen(y), frozen(v)) for v in views if y.ndim and v.ndim) or any(same_memory(y, v) for v in views):
-            return FUNCTIONS["copy"](y)
+            raise TypeError(f"{name}: forward returned a tensor that is being differentiated, which reached it past its "
+                            f"arguments; pass it to apply")
+        if any(same_memory(y, v) or (y.ndim and v.ndim and np.may_share_memory(frozen(y), frozen(v))) for v in views):
+            copied: Tensor = FUNCTIONS["copy"](y)
+            return copied
         return constant(y)
     if not isinstance(y, (np.ndarray, np.generic, int, float, complex)):
         raise TypeError(f"{name}: forward returned a {type(y).__name__}, expected a tensor or a tuple of tensors")

@@ -35,8 +35,8 @@ class Once(Custom):
 
 
 def once(node: Node, given: Sequence[Any], results: list[Any], reason: str) -> list[Any]:
-    """`results`, constants or None, as tensors that depend on the inputs of `node`, and on the cotangents or tangents `given`,
-    in a way that nobody recorded."""
+    """`results`, constants or None, as tensors that depend on the inputs of `node`, and on the cotangents or tangents
+    `given`, in a way that nobody recorded."""
     name = node.prim.name
     edges = [t for t in given if t is not None]
     found = [constant(r) for r in results if r is not None]
@@ -64,8 +64,8 @@ def fitted(what: str, result: Any, shape: tuple[int, ...], dtype: np.dtype[Any],
     """The result of a rule as a Tensor; an error unless its shape is `shape`, or one of `also`, and its dtype has the kind
     of `dtype`."""
     if result is None:
-        raise TypeError(f"{what} returned None, expected a tensor or an array of shape {shape}; return zeros if the derivative "
-                        f"is zero")
+        raise TypeError(f"{what} returned None, expected a tensor or an array of shape {shape}; return zeros if the "
+                        f"derivative is zero")
     if isinstance(result, (int, float, complex)) and not isinstance(result, (bool, np.generic)):
         if not isinstance(result, complex):
             result = tensor(result, dtype=dtype)
@@ -99,8 +99,8 @@ def without_tensors(name: str, where: str, x: Any, remedy: str | None) -> Any:
     With a `remedy`, a tensor that is being differentiated is an error: as a constant it would lose its derivative."""
     if isinstance(x, Tensor):
         if remedy is not None and x.requires_grad and is_grad_enabled():
-            raise TypeError(f"{name}: {where} is, or has in it, a tensor of shape {x.shape} that is being differentiated, and rules "
-                            f"are by positional arguments that are tensors; {remedy}")
+            raise TypeError(f"{name}: {where} is, or has in it, a tensor of shape {x.shape} that is being differentiated, "
+                            f"and rules are by positional arguments that are tensors; {remedy}")
         return frozen(x)
     if isinstance(x, (list, tuple)):
         items = [without_tensors(name, where, item, remedy) for item in x]

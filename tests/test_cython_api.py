@@ -143,7 +143,7 @@ def test_writing_is_counted_and_refused_in_a_graph(probe):
     before = w.version
     probe.fill(w, 5.0)
     assert w.tolist() == [5, 5] and w.version == before + 1
-    with pytest.raises(RuntimeError, match="multiply.*changed in place"):
+    with pytest.raises(RuntimeError, match=r"multiply.*changed in place"):
         y.sum().backward()
     with pytest.raises(RuntimeError, match="write: this tensor is part of a graph"):
         probe.fill(x, 0.0)
@@ -151,7 +151,7 @@ def test_writing_is_counted_and_refused_in_a_graph(probe):
         probe.fill(x, 0.0)
     frozen = np.ones(2)
     frozen.flags.writeable = False
-    with pytest.raises(ValueError, match="write: .* read-only"):
+    with pytest.raises(ValueError, match=r"write: .* read-only"):
         probe.fill(fa.from_numpy(frozen), 0.0)
     assert x.tolist() == [0, 0] and frozen.tolist() == [1, 1]
 

@@ -135,7 +135,7 @@ def test_leading_axes(lead, recording):
     np.testing.assert_allclose(plain(dw), (g * 2 * plain(x) ** 3).sum(-2), rtol=1e-13)
     t, = core.push([w], [y], [fa.tensor(v)], len(lead), recording)
     np.testing.assert_allclose(plain(t), v[..., None, :] * 2 * plain(x) ** 3, rtol=1e-13)
-    s, n, c = SineAndCosine.apply(x)
+    c = SineAndCosine.apply(x)[2]
     dx, = core.pull([c], [x], [fa.tensor(g)], len(lead), recording, True)
     np.testing.assert_allclose(plain(dx), -g * np.sin(plain(x)), rtol=1e-13)
 
@@ -263,7 +263,7 @@ def test_a_change_in_place_is_refused(which):
     y = Saved.apply(x, w)
     with fa.no_grad():
         {"argument": x, "constant": w, "result": y}[which].fill_(0.0)
-    with pytest.raises(RuntimeError, match="Saved.*changed in place"):
+    with pytest.raises(RuntimeError, match=r"Saved.*changed in place"):
         y.backward(fa.ones(2))
 
 
@@ -310,10 +310,10 @@ def test_no_cycles():
     x = leaf([1.0, 2.0])
     gc.disable()
     try:
-        s, n, c = SineAndCosine.apply(x)
-        refs = [weakref.ref(t) for t in (s, c)]
-        s = n = c = None
-        assert [r() for r in refs] == [None, None]
+        results = SineAndCosine.apply(x)
+        refs = [weakref.ref(t) for t in results]
+        results = None
+        assert [r() for r in refs] == [None] * 3
     finally:
         gc.enable()
 
@@ -337,7 +337,7 @@ def test_materialized_gradients():
             return t * 2, t * 3
 
     for keep in (True, False):
-        a, b = Two.apply(leaf([1.0]), keep)
+        a = Two.apply(leaf([1.0]), keep)[0]
         a.sum().backward()
     assert seen[0][1].tolist() == [0] and seen[1][1] is None
 
@@ -360,10 +360,10 @@ def test_wrong_results_of_rules(mistake, recording):
     backward, error, text = MISTAKES[mistake]
     x = leaf([1.0, 2.0])
     y = cubed(saving, backward).apply(x)
-    with pytest.raises(error, match="Cubed: .*" + text):
+    with pytest.raises(error, match=r"Cubed: .*" + text):
         core.pull([y], [x], [fa.ones(2)], 0, recording, True)
     if "many" not in mistake and "few" not in mistake:
-        with pytest.raises(error, match="Cubed: jvp, for result 0, .*" + text.split(", ")[-1]):
+        with pytest.raises(error, match=r"Cubed: jvp, for result 0, .*" + text.split(", ")[-1]):
             core.push([x], [y], [fa.ones(2)], 0, recording)
     assert (x * 2).requires_grad and not core.is_nested()
 
@@ -402,7 +402,7 @@ def test_missing_parts():
 @pytest.mark.parametrize("value", ["text", None, object()], ids=str)
 def test_results_that_are_no_tensors(value):
     f = cubed(lambda ctx, x: value, lambda ctx, g: g)
-    with pytest.raises(TypeError, match="Cubed: forward returned a .*, expected a tensor"):
+    with pytest.raises(TypeError, match=r"Cubed: forward returned a .*, expected a tensor"):
         f.apply(leaf(1.0))
 
 
@@ -413,7 +413,7 @@ def test_integers_must_be_declared():
 
 def test_tensors_that_would_be_constants():
     x = leaf(2.0)
-    with pytest.raises(TypeError, match="Weighted: argument 'name' is, or has in it, a tensor .* being differentiated"):
+    with pytest.raises(TypeError, match=r"Weighted: argument 'name' is, or has in it, a tensor .* being differentiated"):
         Weighted.apply(x, 1.0, x, name=x)
     with pytest.raises(TypeError, match="Weighted: argument 1 is, or has in it"):
         Weighted.apply(x, [x], x)

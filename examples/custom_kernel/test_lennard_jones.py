@@ -1,9 +1,10 @@
 """Run in an environment that has the package: python -m pytest test_lennard_jones.py"""
-import fastad
 import numpy as np
 import pytest
-from fastad._core import make as core
 from lennard_jones import energy
+
+import fastad
+from fastad._core import make as core
 
 
 def grid(dtype="float64"):

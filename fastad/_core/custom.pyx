@@ -1,7 +1,6 @@
-"""Level 3: operations of users' own.  How they are recorded; kernels from compiled modules, and the capsule by which these
-reach fastad (include/fastad.h).
+"""Level 3: operations of users' own: how they are recorded, kernels from compiled modules, and the capsule for these.
 
-Imports make and tensor.  Next: extend.py, three levels up, which has the rules.
+Imports tensor and the tape.  Next: ../extend.py, which has the rules, and include/fastad.h, the other side of the capsule.
 """
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_New
@@ -269,7 +268,7 @@ cdef class Kernel:
         nd = to_ndarray(out)
         return nd if ndim else nd[()]
 
-    def backward(self, tuple args, ans, g, tuple wanted):
+    def pull(self, tuple args, ans, g, tuple wanted):
         """The cotangents of the inputs, None where `wanted` is False."""
         cdef Call c
         cdef fastad_buffer y, gy
@@ -292,7 +291,7 @@ cdef class Kernel:
         self.check(status, held[:self.k.n_inputs], "backward")
         return found
 
-    def jvp(self, tuple args, ans, list tangents):
+    def push(self, tuple args, ans, list tangents):
         """The tangent of the result; `tangents` has None for an input without one."""
         cdef Call c
         cdef fastad_buffer y, dy
