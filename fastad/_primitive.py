@@ -66,7 +66,7 @@ class UserPrimitive(Custom):
     """The rules of one primitive."""
 
     def __init__(self, fun: Callable[..., Any]) -> None:
-        super().__init__(getattr(fun, "__name__", type(fun).__name__))
+        super().__init__(fun.name if isinstance(fun, Kernel) else getattr(fun, "__name__", type(fun).__name__))
         self.fun = fun
         self.kernel = fun if isinstance(fun, Kernel) else None
         self.makers: dict[int, Callable[..., Any] | None] = {}

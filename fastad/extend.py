@@ -66,6 +66,7 @@ def primitive(fun: F) -> F:
     def recorded(*args: Any, **kwargs: Any) -> Any:
         return rules.called(args, kwargs)
 
+    recorded.__name__ = rules.name
     recorded.fun = fun                                   # type: ignore[attr-defined]
     recorded._rules = rules                              # type: ignore[attr-defined]
     return recorded                                      # type: ignore[return-value]

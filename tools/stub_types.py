@@ -176,7 +176,7 @@ SPECIAL = {
     "__ipow__": "(self, other: Operand, /) -> Self",
     "__call__": "(self, *args: Any) -> Any",
     "Custom.__init__": "(self, name: str) -> None",
-    "Kernel.__init__": "(self) -> None",
+    "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "__hash__": "(self) -> int",
     "__bool__": "(self) -> bool",
     "__float__": "(self) -> float",

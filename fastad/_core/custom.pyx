@@ -2,6 +2,7 @@
 
 Imports tensor and the tape.  Next: ../extend.py, which has the rules, and include/fastad.h, the other side of the capsule.
 """
+cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memset
@@ -189,12 +190,13 @@ cdef void show(fastad_buffer* b, Array a) noexcept:
     b.ndim = a.layout.ndim
 
 
+@cython.final
 cdef class Kernel:
     """A function of a compiled module.  The first arguments are arrays of one dtype, the last ones numbers."""
     cdef fastad_kernel k
-    cdef readonly str __name__
+    cdef readonly str name
 
-    def __init__(self):
+    def __init__(self, *args, **kwargs):
         raise TypeError("Kernel: kernels are registered by compiled modules, with fastad.register")
 
     @property
@@ -217,14 +219,14 @@ cdef class Kernel:
         if self.k.forward is NULL:
             raise TypeError("Kernel: kernels are registered by compiled modules, with fastad.register")
         if len(args) != n + self.k.n_params:
-            raise TypeError(f"{self.__name__}: {len(args)} arguments, expected {n} arrays and {self.k.n_params} numbers")
+            raise TypeError(f"{self.name}: {len(args)} arguments, expected {n} arrays and {self.k.n_params} numbers")
         for i in range(n):
-            arrays.append(operand(self.__name__, args[i]))
+            arrays.append(operand(self.name, args[i]))
         if dtype is None:
             dtype = np.result_type(*[x.dtype if x.dtype.kind == "f" else np.result_type(x.dtype, np.float64) for x in arrays])
             dtype = np.dtype(np.float32) if dtype == np.float16 else dtype
         if dtype != np.float32 and dtype != np.float64:
-            raise TypeError(f"{self.__name__}: there are kernels for float32 and float64, not for {dtype}; use x.astype(float)")
+            raise TypeError(f"{self.name}: there are kernels for float32 and float64, not for {dtype}; use x.astype(float)")
         c.code = F32 if dtype == np.float32 else F64
         for i in range(n):
             a = contiguous(from_ndarray(np.require(arrays[i], dtype, "A")))
@@ -236,7 +238,7 @@ cdef class Kernel:
 
     cdef int check(self, int status, list held, str what) except -1:
         if status:
-            raise ValueError(f"{self.__name__}: its {what} kernel failed with {status} on inputs of shapes "
+            raise ValueError(f"{self.name}: its {what} kernel failed with {status} on inputs of shapes "
                              f"{', '.join([str(shape_of((<Array> a).layout)) for a in held])}")
         return 0
 
@@ -251,7 +253,7 @@ cdef class Kernel:
         if self.k.shape is NULL:
             for a in held:
                 if shape_of((<Array> a).layout) != shape_of(first.layout):
-                    raise ValueError(f"{self.__name__}: its inputs must have one shape, got "
+                    raise ValueError(f"{self.name}: its inputs must have one shape, got "
                                      f"{' and '.join([str(shape_of((<Array> b).layout)) for b in held])}")
             out = empty(dense(c.code, ndim, first.layout.shape))
         else:
@@ -259,7 +261,7 @@ cdef class Kernel:
                 status = self.k.shape(c.x, c.params, &ndim, shape)
             self.check(status, held, "shape")
             if ndim < 0 or ndim > MAX_NDIM or any([shape[i] < 0 for i in range(ndim)]):
-                raise ValueError(f"{self.__name__}: its shape kernel gave an impossible shape of {ndim} axes")
+                raise ValueError(f"{self.name}: its shape kernel gave an impossible shape of {ndim} axes")
             out = empty(dense(c.code, ndim, shape))
         show(&y, out)
         with nogil:
@@ -315,7 +317,7 @@ cdef class Kernel:
         """An array of the shape of another; of any, if ndim is negative."""
         cdef Array a = contiguous(from_ndarray(np.require(x, dtype, "A")))
         if ndim >= 0 and not same_shape(a.layout, dense(a.layout.code, ndim, shape)):
-            raise ValueError(f"{self.__name__}: a cotangent or tangent of shape {shape_of(a.layout)}, expected "
+            raise ValueError(f"{self.name}: a cotangent or tangent of shape {shape_of(a.layout)}, expected "
                              f"{tuple([shape[i] for i in range(ndim)])}")
         held.append(a)
         return a
@@ -372,7 +374,7 @@ cdef PyObject* kernel_of(const fastad_kernel* k) except NULL:
                          f"{FASTAD_MAX_INPUTS} and 0 to {FASTAD_MAX_INPUTS}")
     kernel = Kernel.__new__(Kernel)
     kernel.k = k[0]
-    kernel.__name__ = k.name.decode()
+    kernel.name = k.name.decode()
     kernel.k.name = NULL                   # the caller's
     Py_INCREF_PTR(<PyObject*> kernel)
     return <PyObject*> kernel
