@@ -269,8 +269,11 @@ cdef object own(Walk walk, PyObject* g):
 cdef list one_by_one(Walk walk, Node node, rule, tuple values, tuple given, str giver):
     """A rule that takes no leading axes, once for each place along them: a list of what it gave, a tuple for each place."""
     cdef list rows = []
-    cdef tuple lead = next(t for t in given if t is not None).shape[:walk.lead]
-    cdef object row
+    cdef tuple lead = ()
+    cdef object row, t
+    for t in given:
+        if t is not None:
+            lead = t.shape[:walk.lead]
     for place in product(*map(range, lead)):
         parts = tuple([None if t is None else t[place] for t in given])
         row = rule(node, values, parts if giver == "its jvp" or node.n_out > 1 else parts[0])
