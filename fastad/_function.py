@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, constant, frozen, record, run_plain, run_rule, same_memory
+from ._core.custom import Custom, constant, record, run_plain, run_rule, same_memory
 from ._core.make import tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
 from ._core.walk import wanted
-from ._rules import UNRECORDED, broadcasts, fitted, once, without_tensors, zeros_for_none
+from ._rules import UNRECORDED, broadcasts, fitted, frozen, once, without_tensors, zeros_for_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

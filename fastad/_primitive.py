@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, Kernel, call, frozen, record
+from ._core.custom import Custom, called, record
+from ._core.make import tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
 from ._core.walk import wanted
-from ._rules import broadcasts, evaluated, fitted, once, without_tensors, zeros_for_none
+from ._kernel import CompiledFunction
+from ._rules import broadcasts, constants, evaluated, fitted, frozen, once, without_tensors, zeros_for_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,9 +68,9 @@ class UserPrimitive(Custom):
     """The rules of one primitive."""
 
     def __init__(self, fun: Callable[..., Any]) -> None:
-        super().__init__(fun.name if isinstance(fun, Kernel) else getattr(fun, "__name__", type(fun).__name__))
+        super().__init__(getattr(fun, "__name__", type(fun).__name__))
         self.fun = fun
-        self.kernel = fun if isinstance(fun, Kernel) else None
+        self.kernel = fun if isinstance(fun, CompiledFunction) else None
         self.makers: dict[int, Callable[..., Any] | None] = {}
         self.pushers: dict[int, Callable[..., Any] | None] = {}
         self.linear = False
@@ -81,7 +83,7 @@ class UserPrimitive(Custom):
         plain_kwargs = {k: without_tensors(self.name, f"argument {k!r}", v, remedy) for k, v in kwargs.items()}
         if all(map(is_, plain_args, args)) and all(map(is_, plain_kwargs.values(), kwargs.values())):
             return self.fun(*args, **kwargs)                # no tensors
-        result = call(self.name, self.fun, plain_args, plain_kwargs)
+        result = constants(self.name, *called(self.fun, plain_args, plain_kwargs))
         inputs = [a for a in args if isinstance(a, Tensor)]
         if not is_grad_enabled() or not any(x.requires_grad for x in inputs):
             return result
@@ -124,8 +126,7 @@ class UserPrimitive(Custom):
         compiled = self.by_kernel(asked, self.makers, "has_backward")
         if self.kernel is not None and compiled:
             ans, args = made.filled([frozen(t) for t in saved])
-            wanted_of = tuple(n in compiled for n in range(self.kernel.n_inputs))
-            results = self.kernel.pull(tuple(args), ans, frozen(gs[0]), wanted_of)
+            results = [None if t is None else tensor(t) for t in self.kernel.pull(args, ans, frozen(gs[0]), set(compiled))]
             if is_grad_enabled():
                 results = once(node, gs, results, self.compiled("backward", "defvjp"))
         for i, n in enumerate(made.argnums):
@@ -135,9 +136,9 @@ class UserPrimitive(Custom):
 
     def by_kernel(self, argnums: list[int], rules: dict[int, Any], has: str) -> list[int]:
         """Those of the arguments whose derivative a compiled kernel gives: all that it can, but for a walk that records."""
-        if self.kernel is None or not getattr(self.kernel, has):
+        if self.kernel is None or not getattr(self.kernel.kernel, has):
             return []
-        return [n for n in argnums if n < self.kernel.n_inputs and not (is_grad_enabled() and n in rules)]
+        return [n for n in argnums if n < self.kernel.kernel.n_inputs and not (is_grad_enabled() and n in rules)]
 
     def adjoint(self, node: Node, argnum: int, saved: tuple[Tensor, ...], gs: list[Tensor]) -> Tensor | None:
         made: Call = node.args
@@ -178,8 +179,7 @@ class UserPrimitive(Custom):
         if self.kernel is not None and compiled:
             ans, args = made.filled([frozen(t) for t in saved])
             moves = {n: t for n, t in moving if n in compiled}
-            given = [frozen(moves[n]) if n in moves else None for n in range(self.kernel.n_inputs)]
-            part = [self.kernel.push(tuple(args), ans, given)]
+            part: list[Any] = [tensor(self.kernel.push(args, ans, {n: frozen(t) for n, t in moves.items()}))]
             if is_grad_enabled():
                 part = once(node, list(moves.values()), part, self.compiled("jvp", "defjvp"))
             parts.append(part)

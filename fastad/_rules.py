@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, constant, frozen, record_after, run_plain, run_rule
-from ._core.make import tensor
+from ._core.custom import Custom, constant, record_after, run_plain, run_rule
+from ._core.make import from_numpy, tensor
 from ._core.tape import is_grad_enabled
-from ._core.tensor import FUNCTIONS, Tensor
+from ._core.tensor import FUNCTIONS, Tensor, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +22,39 @@ if TYPE_CHECKING:
 
 # what a rule that is not written in fastad's functions meets when it is given tensors
 UNRECORDED = (TypeError, AttributeError, NotImplementedError)
+
+
+def frozen(t: Tensor) -> Any:
+    """The numbers of a tensor as an array that cannot be written to, a NumPy scalar if it is 0-d."""
+    array = numbers(t)
+    if t.ndim == 0:
+        return array[()]
+    array.flags.writeable = False
+    return array
+
+
+def constants(name: str, result: Any, sole: Any) -> Any:
+    """What a function of arrays returned, each result a constant tensor that nobody else can write to; `sole` says which are
+    in nobody else's hands."""
+    if not isinstance(result, (tuple, list)):
+        return _constant(name, result, sole)
+    found = [_constant(name, x, alone) for x, alone in zip(result, sole, strict=True)]
+    if hasattr(result, "_fields"):
+        return type(result)(*found)
+    return found if isinstance(result, list) else tuple(found)
+
+
+def _constant(name: str, x: Any, sole: bool) -> Tensor:
+    if isinstance(x, Tensor):
+        if x.requires_grad:
+            raise TypeError(f"{name}: it returned a tensor that is being differentiated, which reached it past its arguments; "
+                            f"pass it as one")
+        return constant(x) if sole else tensor(x)
+    if not isinstance(x, (np.ndarray, np.generic, int, float, complex)):
+        raise TypeError(f"{name}: it returned a {type(x).__name__}, expected an array, a number, or a tuple of these")
+    if sole and type(x) is np.ndarray and x.flags.owndata and x.flags.behaved and x.dtype.isnative and x.dtype.kind in "biufc":
+        return from_numpy(x)
+    return tensor(x)
 
 
 class Once(Custom):

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._core.custom import Kernel
 from ._function import Context, Function, once_differentiable
+from ._kernel import CompiledFunction
 from ._primitive import Same, UserPrimitive
 from ._rules import without_tensors
 
@@ -58,6 +60,8 @@ def primitive(fun: F) -> F:
     >>> fastad.grad(logsumexp)(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
+    if isinstance(fun, Kernel):                              # of a compiled module
+        fun = CompiledFunction(fun)
     if not callable(fun):
         raise TypeError(f"primitive: expected a function, got {type(fun).__name__}")
     rules = UserPrimitive(fun)

@@ -257,5 +257,15 @@ def test_kernels_cannot_be_made_by_hand():
     from fastad._core.custom import Kernel
     with pytest.raises(TypeError, match="registered by compiled modules"):
         Kernel()
-    with pytest.raises(TypeError, match="registered by compiled modules"):
-        Kernel.__new__(Kernel)()
+    with pytest.raises(TypeError, match="not registered"):
+        Kernel.__new__(Kernel).run("forward", [], [], np.ones(3), None, [])
+
+
+def test_kernels_are_only_given_arrays_that_fit(probe):
+    kernel = probe.register(b"probed").fun.kernel
+    for x in ([A, B.astype("float32")], [A.T, B], [A.astype(int), B.astype(int)]):
+        with pytest.raises(TypeError, match="contiguous and of one dtype"):
+            kernel.run("forward", x, [], np.empty((2, 2)), None, [None, None])
+    for x, params in (([A], []), ([A, B], [1.0])):
+        with pytest.raises(TypeError, match="not given its arguments"):
+            kernel.run("forward", x, params, np.empty((2, 2)), None, [None, None])

@@ -7,16 +7,13 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memset
 
-import numpy as np
-
-from .arrays cimport contiguous, operand
-from .storage cimport Array, Layout, copy_ndarray, dense, empty, from_ndarray, same_shape, shape_of, to_ndarray, wrote
+from .storage cimport Array, Layout, dense, empty, from_ndarray, wrote
 from .tape cimport (
     FROM_OUTPUT, Node, Primitive, Py_REFCNT, edge, edge_out, grad_enabled, link, nesting, new_node, ruling, save,
     switch_recording,
 )
 from .tensor cimport Tensor, produced, record_n, wrap
-from .types cimport F32, F64, MAX_NDIM, compiled
+from .types cimport MAX_NDIM, compiled
 
 cdef extern from "fastad.h":
     """
@@ -104,15 +101,6 @@ cdef int kind_of(Primitive prim, Tensor t, list inputs, list outputs) except -1:
     raise ValueError(f"{prim.name}: a saved value of shape {t.shape} is neither an input nor an output")
 
 
-def frozen(Tensor t not None):
-    """The numbers of a tensor as an array that cannot be written to, a NumPy scalar if it is 0-d."""
-    nd = to_ndarray(t.arr)
-    if t.arr.layout.ndim == 0:
-        return nd[()]
-    nd.flags.writeable = False
-    return nd
-
-
 def constant(Tensor t not None):
     """The same numbers without a derivative, also inside a rule."""
     return wrap(t.arr)
@@ -123,32 +111,16 @@ def same_memory(Tensor a not None, Tensor b not None):
     return a.arr is b.arr
 
 
-def call(str name, f, tuple args, dict kwargs):
-    """f(*args, **kwargs), each result a constant tensor that nobody else can write to."""
-    cdef object result = f(*args, **kwargs)
+def called(f, tuple args, dict kwargs):
+    """(f(*args, **kwargs), whether nobody else holds it); for a tuple or list, a list of that for its items."""
+    cdef object result = f(*args, **kwargs), item = None
     cdef bint sole = Py_REFCNT(<PyObject*> result) == 1
     if not isinstance(result, (tuple, list)):
-        return taken(name, result, sole)
+        return result, sole
     found = []
     for item in result:                    # referred to by `item` and by the sequence
-        found.append(taken(name, item, sole and Py_REFCNT(<PyObject*> item) == 2))
-    if hasattr(result, "_fields"):
-        return type(result)(*found)
-    return found if isinstance(result, list) else tuple(found)
-
-
-cdef Tensor taken(str name, object x, bint sole):
-    if isinstance(x, Tensor):
-        if (<Tensor> x).node is not None:
-            raise TypeError(f"{name}: it returned a tensor that is being differentiated, which reached it past its arguments; pass "
-                            f"it as one")
-        return wrap((<Tensor> x).arr) if sole else wrap(copy_ndarray(to_ndarray((<Tensor> x).arr)))
-    if not isinstance(x, (np.ndarray, np.generic, int, float, complex)):
-        raise TypeError(f"{name}: it returned a {type(x).__name__}, expected an array, a number, or a tuple of these")
-    nd = operand(name, x)
-    if sole and type(x) is np.ndarray and nd.flags.owndata and nd.flags.writeable and nd.dtype.isnative and nd.flags.aligned:
-        return wrap(from_ndarray(nd))
-    return wrap(copy_ndarray(nd))
+        found.append(sole and Py_REFCNT(<PyObject*> item) == 2)
+    return result, found
 
 
 def run_rule(rule, tuple values):
@@ -177,22 +149,24 @@ def run_plain(rule, tuple values):
 
 
 # ---- compiled kernels --------------------------------------------------------------------------------
-cdef struct Call:                          # what a kernel is given
-    fastad_buffer x[FASTAD_MAX_INPUTS]
-    double params[FASTAD_MAX_INPUTS]
-    int code
-
-
-cdef void show(fastad_buffer* b, Array a) noexcept:
-    b.data = a.data
-    b.size = a.layout.size
-    b.shape = a.layout.shape
-    b.ndim = a.layout.ndim
+cdef int show(fastad_buffer* b, object x, int* code, list held) except -1:
+    """A contiguous array of the dtype that the others have, as a kernel sees it; nothing for None."""
+    cdef Array a
+    memset(b, 0, sizeof(b[0]))
+    if x is None:
+        return 0
+    a = from_ndarray(x)
+    held.append(a)
+    if not a.layout.contiguous or not compiled(a.layout.code) or (code[0] >= 0 and code[0] != a.layout.code):
+        raise TypeError(f"kernel: arrays must be contiguous and of one dtype, float32 or float64, got {a.layout.dtype}")
+    code[0] = a.layout.code
+    b.data, b.size, b.ndim, b.shape = a.data, a.layout.size, a.layout.ndim, a.layout.shape
+    return 0
 
 
 @cython.final
 cdef class Kernel:
-    """A function of a compiled module.  The first arguments are arrays of one dtype, the last ones numbers."""
+    """A function of a compiled module; ../_kernel.py calls it, with arrays that fit."""
     cdef fastad_kernel k
     cdef readonly str name
 
@@ -204,6 +178,14 @@ cdef class Kernel:
         return self.k.n_inputs
 
     @property
+    def n_params(self):
+        return self.k.n_params
+
+    @property
+    def has_shape(self):
+        return self.k.shape is not NULL
+
+    @property
     def has_backward(self):
         return self.k.backward is not NULL
 
@@ -211,116 +193,44 @@ cdef class Kernel:
     def has_jvp(self):
         return self.k.jvp is not NULL
 
-    cdef list begin(self, Call* c, tuple args, object dtype):
-        """Fill `c`; a list of the arrays, which keeps their memory alive."""
-        cdef int i, n = self.k.n_inputs
-        cdef list arrays = [], held = []
-        cdef Array a
-        if self.k.forward is NULL:
-            raise TypeError("Kernel: kernels are registered by compiled modules, with fastad.register")
-        if len(args) != n + self.k.n_params:
-            raise TypeError(f"{self.name}: {len(args)} arguments, expected {n} arrays and {self.k.n_params} numbers")
-        for i in range(n):
-            arrays.append(operand(self.name, args[i]))
-        if dtype is None:
-            dtype = np.result_type(*[x.dtype if x.dtype.kind == "f" else np.result_type(x.dtype, np.float64) for x in arrays])
-            dtype = np.dtype(np.float32) if dtype == np.float16 else dtype
-        if dtype != np.float32 and dtype != np.float64:
-            raise TypeError(f"{self.name}: there are kernels for float32 and float64, not for {dtype}; use x.astype(float)")
-        c.code = F32 if dtype == np.float32 else F64
-        for i in range(n):
-            a = contiguous(from_ndarray(np.require(arrays[i], dtype, "A")))
-            held.append(a)
-            show(&c.x[i], a)
-        for i in range(self.k.n_params):
-            c.params[i] = args[n + i]
-        return held
-
-    cdef int check(self, int status, list held, str what) except -1:
-        if status:
-            raise ValueError(f"{self.name}: its {what} kernel failed with {status} on inputs of shapes "
-                             f"{', '.join([str(shape_of((<Array> a).layout)) for a in held])}")
-        return 0
-
-    def __call__(self, *args):
-        """The value: an array, a NumPy scalar if it is 0-d."""
-        cdef Call c
-        cdef fastad_buffer y
-        cdef list held = self.begin(&c, args, None)
-        cdef Array out, first = held[0]
+    def run(self, str what, list x, list params, y, g, list dx):
+        """What the kernel `what` returned: "shape" (the shape then stands in y, a list), "forward" into y, "backward" of g into
+        dx, "jvp" of dx into g."""
+        cdef fastad_buffer xs[FASTAD_MAX_INPUTS]
+        cdef fastad_buffer dxs[FASTAD_MAX_INPUTS]
+        cdef fastad_buffer ys, gs
+        cdef double numbers[FASTAD_MAX_INPUTS]
         cdef Py_ssize_t shape[MAX_NDIM]
-        cdef int ndim = first.layout.ndim, status, i
-        if self.k.shape is NULL:
-            for a in held:
-                if shape_of((<Array> a).layout) != shape_of(first.layout):
-                    raise ValueError(f"{self.name}: its inputs must have one shape, got "
-                                     f"{' and '.join([str(shape_of((<Array> b).layout)) for b in held])}")
-            out = empty(dense(c.code, ndim, first.layout.shape))
-        else:
+        cdef int i, code = -1, status, ndim = 0
+        cdef list held = []
+        if self.k.forward is NULL or len(x) != self.k.n_inputs or len(dx) != self.k.n_inputs or len(params) != self.k.n_params:
+            raise TypeError("kernel: not registered, or not given its arguments")
+        for i in range(self.k.n_inputs):
+            show(&xs[i], x[i], &code, held)
+            show(&dxs[i], dx[i], &code, held)
+        for i in range(self.k.n_params):
+            numbers[i] = params[i]
+        if what == "shape":
+            if self.k.shape is NULL:
+                return -1
             with nogil:
-                status = self.k.shape(c.x, c.params, &ndim, shape)
-            self.check(status, held, "shape")
-            if ndim < 0 or ndim > MAX_NDIM or any([shape[i] < 0 for i in range(ndim)]):
-                raise ValueError(f"{self.name}: its shape kernel gave an impossible shape of {ndim} axes")
-            out = empty(dense(c.code, ndim, shape))
-        show(&y, out)
-        with nogil:
-            status = self.k.forward(c.code, c.x, c.params, &y)
-        self.check(status, held, "forward")
-        nd = to_ndarray(out)
-        return nd if ndim else nd[()]
-
-    def pull(self, tuple args, ans, g, tuple wanted):
-        """The cotangents of the inputs, None where `wanted` is False."""
-        cdef Call c
-        cdef fastad_buffer y, gy
-        cdef fastad_buffer dx[FASTAD_MAX_INPUTS]
-        cdef list held = self.begin(&c, args, ans.dtype), found = []
-        cdef Array a
-        cdef int i, status
-        memset(dx, 0, sizeof(dx))
-        show(&y, self.beside(ans, ans.dtype, held, -1, NULL))
-        show(&gy, self.beside(g, ans.dtype, held, y.ndim, y.shape))
-        for i in range(self.k.n_inputs):
-            if wanted[i]:
-                a = empty(dense(c.code, c.x[i].ndim, c.x[i].shape))
-                show(&dx[i], a)
-                found.append(wrap(a))
-            else:
-                found.append(None)
-        with nogil:
-            status = self.k.backward(c.code, c.x, c.params, &y, &gy, dx)
-        self.check(status, held[:self.k.n_inputs], "backward")
-        return found
-
-    def push(self, tuple args, ans, list tangents):
-        """The tangent of the result; `tangents` has None for an input without one."""
-        cdef Call c
-        cdef fastad_buffer y, dy
-        cdef fastad_buffer dx[FASTAD_MAX_INPUTS]
-        cdef list held = self.begin(&c, args, ans.dtype)
-        cdef Array out
-        cdef int i, status
-        memset(dx, 0, sizeof(dx))
-        show(&y, self.beside(ans, ans.dtype, held, -1, NULL))
-        for i in range(self.k.n_inputs):
-            if tangents[i] is not None:
-                show(&dx[i], self.beside(tangents[i], ans.dtype, held, c.x[i].ndim, c.x[i].shape))
-        out = empty(dense(c.code, y.ndim, y.shape))
-        show(&dy, out)
-        with nogil:
-            status = self.k.jvp(c.code, c.x, c.params, &y, dx, &dy)
-        self.check(status, held[:self.k.n_inputs], "jvp")
-        return wrap(out)
-
-    cdef Array beside(self, object x, object dtype, list held, int ndim, const Py_ssize_t* shape):
-        """An array of the shape of another; of any, if ndim is negative."""
-        cdef Array a = contiguous(from_ndarray(np.require(x, dtype, "A")))
-        if ndim >= 0 and not same_shape(a.layout, dense(a.layout.code, ndim, shape)):
-            raise ValueError(f"{self.name}: a cotangent or tangent of shape {shape_of(a.layout)}, expected "
-                             f"{tuple([shape[i] for i in range(ndim)])}")
-        held.append(a)
-        return a
+                status = self.k.shape(xs, numbers, &ndim, shape)
+            (<list> y)[:] = [shape[i] for i in range(ndim)] if 0 <= ndim <= MAX_NDIM else [-1]
+            return status
+        show(&ys, y, &code, held)
+        show(&gs, g, &code, held)
+        if what == "forward":
+            with nogil:
+                status = self.k.forward(code, xs, numbers, &ys)
+        elif what == "backward" and self.k.backward is not NULL:
+            with nogil:
+                status = self.k.backward(code, xs, numbers, &ys, &gs, dxs)
+        elif what == "jvp" and self.k.jvp is not NULL:
+            with nogil:
+                status = self.k.jvp(code, xs, numbers, &ys, dxs, &gs)
+        else:
+            return -1
+        return status
 
 
 # ---- the capsule -------------------------------------------------------------------------------------
