@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from ._core.custom import Kernel
+    import numpy.typing as npt
 
-    Array = np.ndarray[Any, np.dtype[Any]]
+    from ._core.custom import Kernel
 
 
 class CompiledFunction:
@@ -26,20 +26,23 @@ class CompiledFunction:
         self.kernel = kernel
         self.__name__ = kernel.name
 
-    def arguments(self, args: Sequence[Any], dtype: np.dtype[Any] | None) -> tuple[list[Array], list[float], np.dtype[Any]]:
+    def arguments(self, args: Sequence[Any], dtype: np.dtype[Any] | None) -> tuple[list[npt.NDArray[Any]], list[float], np.dtype[Any]]:
         """(arrays of one dtype, numbers, the dtype)"""
         n = self.kernel.n_inputs
         if len(args) != n + self.kernel.n_params:
-            raise TypeError(f"{self.__name__}: {len(args)} arguments, expected {n} arrays and {self.kernel.n_params} numbers")
+            raise TypeError(f"{self.__name__}: {len(args)} arguments, expected {n} arrays and {self.kernel.n_params} "
+                            f"numbers")
         arrays = [checked(self.__name__, x) for x in args[:n]]
         if dtype is None:
             dtype = np.result_type(*[x.dtype if x.dtype.kind == "f" else np.result_type(x, np.float64) for x in arrays])
             dtype = np.dtype(np.float32) if dtype == np.float16 else dtype
         if dtype not in (np.float32, np.float64):
-            raise TypeError(f"{self.__name__}: there are kernels for float32 and float64, not for {dtype}; use x.astype(float)")
+            raise TypeError(f"{self.__name__}: there are kernels for float32 and float64, not for {dtype}; use "
+                            f"x.astype(float)")
         return [fit(x, dtype) for x in arrays], list(map(float, args[n:])), dtype
 
-    def run(self, what: str, x: list[Array], params: list[float], y: Any, g: Array | None, dx: Sequence[Array | None]) -> None:
+    def run(self, what: str, x: list[npt.NDArray[Any]], params: list[float], y: Any, g: npt.NDArray[Any] | None,
+            dx: Sequence[npt.NDArray[Any] | None]) -> None:
         status = self.kernel.run(what, x, params, y, g, list(dx))
         if status:
             raise ValueError(f"{self.__name__}: its {what} kernel failed with {status} on inputs of shapes "
@@ -67,7 +70,7 @@ class CompiledFunction:
         self.run("backward", x, params, y, self.like(g, y), dx)
         return list(dx)
 
-    def push(self, args: Sequence[Any], ans: Any, tangents: dict[int, Any]) -> Array:
+    def push(self, args: Sequence[Any], ans: Any, tangents: dict[int, Any]) -> npt.NDArray[Any]:
         """The tangent of the value, from the tangents of some inputs."""
         x, params, dtype = self.arguments(args, ans.dtype)
         y = fit(ans, dtype)
@@ -75,12 +78,12 @@ class CompiledFunction:
         self.run("jvp", x, params, y, dy, [self.like(tangents[i], a) if i in tangents else None for i, a in enumerate(x)])
         return dy
 
-    def like(self, t: Any, a: Array) -> Array:
+    def like(self, t: Any, a: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if np.shape(t) != a.shape:
             raise ValueError(f"{self.__name__}: a cotangent or tangent of shape {np.shape(t)}, expected {a.shape}")
         return fit(t, a.dtype)
 
 
-def fit(x: Any, dtype: np.dtype[Any]) -> Array:
+def fit(x: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Contiguous, aligned, of a dtype."""
     return np.require(x, dtype, ["C", "A"])

@@ -47,12 +47,13 @@ def constants(name: str, result: Any, sole: Any) -> Any:
 def _constant(name: str, x: Any, sole: bool) -> Tensor:
     if isinstance(x, Tensor):
         if x.requires_grad:
-            raise TypeError(f"{name}: it returned a tensor that is being differentiated, which reached it past its arguments; "
-                            f"pass it as one")
+            raise TypeError(f"{name}: it returned a tensor that is being differentiated, which reached it past its "
+                            f"arguments; pass it as one")
         return constant(x) if sole else tensor(x)
     if not isinstance(x, (np.ndarray, np.generic, int, float, complex)):
         raise TypeError(f"{name}: it returned a {type(x).__name__}, expected an array, a number, or a tuple of these")
-    if sole and type(x) is np.ndarray and x.flags.owndata and x.flags.behaved and x.dtype.isnative and x.dtype.kind in "biufc":
+    ours = sole and type(x) is np.ndarray and x.flags.owndata and x.flags.behaved
+    if ours and x.dtype.isnative and x.dtype.kind in "biufc":
         return from_numpy(x)
     return tensor(x)
 
