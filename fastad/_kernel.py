@@ -26,7 +26,8 @@ class CompiledFunction:
         self.kernel = kernel
         self.__name__ = kernel.name
 
-    def arguments(self, args: Sequence[Any], dtype: np.dtype[Any] | None) -> tuple[list[npt.NDArray[Any]], list[float], np.dtype[Any]]:
+    def arguments(self, args: Sequence[Any], dtype: np.dtype[Any] | None
+                  ) -> tuple[list[npt.NDArray[Any]], list[float], np.dtype[Any]]:
         """(arrays of one dtype, numbers, the dtype)"""
         n = self.kernel.n_inputs
         if len(args) != n + self.kernel.n_params:

@@ -1,4 +1,7 @@
 """fastad.extend: functions made operations, their rules in both modes and to any order, and every way to get them wrong."""
+import doctest
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -539,3 +542,22 @@ def test_the_same_definitions_as_in_autograd():
         results.append((differentiate(f)(np.array([0.1, 0.7, -0.4])), second(np.array([0.1, 0.7, -0.4]))))
     for ours, theirs in zip(results[1], results[0], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+# ---- the guide ---------------------------------------------------------------------------------------
+GUIDE = Path(__file__).parents[1] / "docs" / "extending.md"
+guide = pytest.mark.skipif(not GUIDE.exists(), reason="the guide is not beside these tests")
+
+
+@guide
+def test_the_guide_runs():
+    found = doctest.testfile(str(GUIDE), module_relative=False, encoding="utf-8")
+    assert found.attempted > 10 and not found.failed
+
+
+@guide
+def test_the_kernel_of_the_guide_is_that_of_the_example():
+    source = (GUIDE.parents[1] / "examples" / "custom_kernel" / "lennard_jones.pyx").read_text()
+    block, = re.findall(r"```cython\n(.*?)```", GUIDE.read_text(), re.S)
+    code = {line.partition("#")[0].strip() for line in source.splitlines()}
+    assert not [line for line in block.splitlines() if line.strip() not in (*code, "...")]
