@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, constant, record, run_plain, run_rule, same_memory
+from ._core.custom import Custom, constant, fixed, record, run_plain, run_rule, same_memory
 from ._core.make import tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
@@ -139,11 +139,12 @@ class _FunctionRules(Custom):
         """The checked results of rule(ctx, *given), tensors that can be differentiated again or that say why not."""
         made: _Call = node.args
         if not is_grad_enabled():
-            return check(rule(made.context(saved), *given))
+            return self.unrecorded(rule, made, saved, given, check)
         reason = f"{rule.__qualname__} is once_differentiable" if hasattr(rule, "_once") else made.reason
         if reason is None:
             try:
-                found: list[Any] = run_rule(lambda *values: check(rule(made.context(saved), *values)), tuple(given))
+                found: list[Any] = run_rule(lambda *values: check(rule(made.context(tuple(map(fixed, saved))), *values)),
+                                            tuple(None if t is None else fixed(t) for t in given))
                 return found
             except UNRECORDED as error:
                 reason = f"{rule.__qualname__} is not written in fastad's functions alone ({error})"
@@ -154,9 +155,9 @@ class _FunctionRules(Custom):
 
     def unrecorded(self, rule: Callable[..., Any], made: _Call, saved: tuple[Tensor, ...], given: Sequence[Any],
                    check: Callable[[Any], list[Any]]) -> list[Any]:
-        constants = tuple(constant(t) for t in saved)
+        constants = tuple(fixed(constant(t)) for t in saved)
         found: list[Any] = run_plain(lambda *values: check(rule(made.context(constants), *values)),
-                                     tuple(None if t is None else constant(t) for t in given))
+                                     tuple(None if t is None else fixed(constant(t)) for t in given))
         return found
 
     def vjp(self, node: Node, saved: tuple[Tensor, ...], g: Any) -> tuple[Any, ...]:
@@ -288,8 +289,8 @@ class Function:
         TypeError
             If such a tensor stands in a list or is given by name, or if `forward` returns something else than tensors,
             arrays and numbers, or only integers.
-        RuntimeError
-            If `forward` changes an argument in place.
+        ValueError
+            If `forward` writes to an argument.
 
         Examples
         --------
@@ -310,16 +311,11 @@ class Function:
             if not isinstance(value, Tensor) or where in kwargs:
                 without_tensors(name, f"argument {where!r}", value, "pass it as one")
         recording = is_grad_enabled() and any(x.requires_grad for x in inputs)
-        given = tuple(constant(a) if isinstance(a, Tensor) else a for a in args)
+        given = tuple(fixed(constant(a)) if isinstance(a, Tensor) else a for a in args)
         views = [a for a in given if isinstance(a, Tensor)]
-        versions = [v.version for v in views]
         ctx = Context()
         ctx.needs_input_grad = tuple(recording and isinstance(a, Tensor) and a.requires_grad for a in args)
         result = run_plain(lambda *values: cls.forward(ctx, *values, **kwargs), given)
-        for i, (v, version) in enumerate(zip(views, versions, strict=True)):
-            if v.version != version:
-                raise RuntimeError(f"{name}: forward changed tensor {i} of its arguments (shape {v.shape}) in place; change "
-                                   f"a copy of it")
         several = isinstance(result, (tuple, list))
         raw = list(result) if several else [result]
         outs = [_own(name, y, views) for y in raw]

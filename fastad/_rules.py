@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, constant, record_after, run_plain, run_rule
+from ._core.custom import Custom, constant, fixed, record_after, run_plain, run_rule
 from ._core.make import from_numpy, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor, numbers
@@ -83,12 +83,12 @@ def evaluated(rule: Callable[..., Any], tensors: tuple[Tensor, ...], reason: str
     """(rule(*tensors), None) if the rule takes tensors; else rule(*arrays) and the reason why it does not.
 
     Where a walk records, the tensors have their edges, and nothing may be taken out of them.  With a `reason` it is not
-    tried.  Arrays cannot be written to."""
+    tried.  Nothing that a rule is given can be written to."""
     arrays = tuple(frozen(t) for t in tensors)
     if reason is not None:
         return run_plain(rule, arrays), reason
     try:
-        return (run_rule if is_grad_enabled() else run_plain)(rule, tensors), None
+        return (run_rule if is_grad_enabled() else run_plain)(rule, tuple(map(fixed, tensors))), None
     except UNRECORDED as error:
         return run_plain(rule, arrays), f"the rule is not written in fastad's functions alone ({error})"
 

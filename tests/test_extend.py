@@ -285,6 +285,27 @@ def test_mixed_dtypes_are_cast_back():
     np.testing.assert_allclose(plain(x.grad), [9, 48])
 
 
+@pytest.mark.parametrize("recording", [False, True])
+def test_rules_do_not_share_memory_with_what_they_are_given(recording):
+    def scale(g):
+        g *= 2
+        return g
+
+    f, same = primitive(lambda x: 2 * x), primitive(lambda x: +x)
+    defvjp(f, lambda ans, x: scale)
+    defjvp(f, lambda g, ans, x: scale(g))
+    defvjp(same, lambda ans, x: lambda g: g)
+    defjvp(same, lambda g, ans, x: g)
+    x, v = leaf([1.0, 2.0]), fa.ones(2)
+    for walk in (lambda y: core.pull([y], [x], [v], 0, recording, True), lambda y: core.push([x], [y], [v], 0, recording)):
+        with pytest.raises(ValueError, match="read-only"):
+            walk(f(x))
+        result, = walk(same(x))
+        with fa.no_grad():
+            result += 5
+        assert v.tolist() == [1, 1] and result.detach().tolist() == [6, 6]
+
+
 # ---- several outputs ---------------------------------------------------------------------------------
 class Parts(NamedTuple):
     whole: object

@@ -282,8 +282,27 @@ def test_forward_must_not_write_to_its_arguments():
             x += 1
             return x
 
-    with pytest.raises(RuntimeError, match=r"Writes: forward changed tensor 0 of its arguments \(shape \(2,\)\) in place"):
-        Writes.apply(leaf([1.0, 2.0]))
+    x = leaf([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"\+=: this tensor's memory is read-only; write to a copy\(\)"):
+        Writes.apply(x)
+    assert x.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("recording", [False, True])
+def test_rules_must_not_write_either(recording):
+    def rule(ctx, g):
+        g *= 3 * ctx.saved_tensors[0] ** 2
+        return g
+
+    x = leaf([1.0, 2.0])
+    y, seed = cubed(saving, rule).apply(x), fa.ones(2)
+    if recording:                          # with an operand in a graph it is g = g * ..., which writes to nothing
+        dx, = core.pull([y], [x], [seed], 0, True, True)
+        assert dx.detach().tolist() == [3, 12]
+    else:
+        with pytest.raises(ValueError, match="read-only"):
+            core.pull([y], [x], [seed], 0, False, True)
+    assert seed.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("give", [lambda x: x, lambda x: x[1:], lambda x: x.T], ids=["itself", "part", "view"])

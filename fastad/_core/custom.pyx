@@ -7,7 +7,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memset
 
-from .storage cimport Array, Layout, dense, empty, from_ndarray, wrote
+from .storage cimport Array, Layout, dense, empty, from_ndarray, view, wrote
 from .tape cimport (
     FROM_OUTPUT, Node, Primitive, Py_REFCNT, edge, edge_out, grad_enabled, link, nesting, new_node, ruling, save,
     switch_recording,
@@ -104,6 +104,16 @@ cdef int kind_of(Primitive prim, Tensor t, list inputs, list outputs) except -1:
 def constant(Tensor t not None):
     """The same numbers without a derivative, also inside a rule."""
     return wrap(t.arr)
+
+
+def fixed(Tensor t not None):
+    """The same numbers as a constant that cannot be written to; a tensor with a derivative as it is."""
+    cdef Array a
+    if t.node is not None:
+        return t
+    a = view(t.arr, t.arr.layout, t.arr.data)
+    a.readonly = True
+    return wrap(a)
 
 
 def same_memory(Tensor a not None, Tensor b not None):
@@ -255,13 +265,13 @@ cdef Tensor tensor_of(str name, PyObject* x):
     return <Tensor> <object> x
 
 
-cdef int view_of(PyObject* x, fastad_view* view) except -1:
+cdef int view_of(PyObject* x, fastad_view* to) except -1:
     cdef Layout layout
     cdef Tensor t = tensor_of("view", x)
     layout = t.arr.layout
-    view.data, view.size, view.shape, view.strides = t.arr.data, layout.size, layout.shape, layout.strides
-    view.ndim, view.contiguous = layout.ndim, layout.contiguous
-    view.dtype = layout.code if compiled(layout.code) else FASTAD_OTHER
+    to.data, to.size, to.shape, to.strides = t.arr.data, layout.size, layout.shape, layout.strides
+    to.ndim, to.contiguous = layout.ndim, layout.contiguous
+    to.dtype = layout.code if compiled(layout.code) else FASTAD_OTHER
     return 0
 
 

@@ -280,9 +280,7 @@ def push(list inputs, list outputs, list tangents, int lead, bint recording, uns
     """Tangents of `outputs` for `tangents` of `inputs`, all recorded tensors; None where there is none.
 
     Tangents have the shape and dtype of their inputs behind `lead` extra leading axes."""
-    cdef list found = walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
-    return found if recording else [None if t is None else wrap(t) for t in found]
-
+    return walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
 
 
 # ---- what the tape borrows ---------------------------------------------------------------------------
