@@ -74,6 +74,7 @@ class UserPrimitive(Custom):
         self.makers: dict[int, Callable[..., Any] | None] = {}
         self.pushers: dict[int, Callable[..., Any] | None] = {}
         self.linear = False
+        self.names: list[str] | None = None                 # of the arguments, for errors
         self.plain: dict[tuple[str, int], str] = {}      # rules that turned out not to take tensors, and why
 
     def called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -98,12 +99,13 @@ class UserPrimitive(Custom):
 
     def argument(self, argnum: int) -> str:
         """How errors call an argument."""
-        try:
-            parameters = signature(self.fun).parameters.values()
-        except (TypeError, ValueError):                     # compiled functions may not tell
-            return f"argument {argnum}"
-        names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        return f"argument {argnum}" + (f" ({names[argnum]})" if argnum < len(names) else "")
+        if self.names is None:
+            try:
+                parameters = list(signature(self.fun).parameters.values())
+            except (TypeError, ValueError):                 # compiled functions may not tell
+                parameters = []
+            self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return f"argument {argnum}" + (f" ({self.names[argnum]})" if argnum < len(self.names) else "")
 
     def missing(self, argnum: int, define: str, other: str) -> NotImplementedError:
         return NotImplementedError(f"{self.name}: no rule for its derivative by {self.argument(argnum)} in {other} mode; "

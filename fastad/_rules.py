@@ -52,8 +52,7 @@ def _constant(name: str, x: Any, sole: bool) -> Tensor:
         return constant(x) if sole else tensor(x)
     if not isinstance(x, (np.ndarray, np.generic, int, float, complex)):
         raise TypeError(f"{name}: it returned a {type(x).__name__}, expected an array, a number, or a tuple of these")
-    ours = sole and type(x) is np.ndarray and x.flags.owndata and x.flags.behaved
-    if ours and x.dtype.isnative and x.dtype.kind in "biufc":
+    if sole and type(x) is np.ndarray and x.flags.owndata and x.flags.behaved and x.dtype.kind in "biufc":
         return from_numpy(x)
     return tensor(x)
 
@@ -84,13 +83,12 @@ def evaluated(rule: Callable[..., Any], tensors: tuple[Tensor, ...], reason: str
 
     Where a walk records, the tensors have their edges, and nothing may be taken out of them.  With a `reason` it is not
     tried.  Nothing that a rule is given can be written to."""
-    arrays = tuple(frozen(t) for t in tensors)
     if reason is not None:
-        return run_plain(rule, arrays), reason
+        return run_plain(rule, tuple(map(frozen, tensors))), reason
     try:
         return (run_rule if is_grad_enabled() else run_plain)(rule, tuple(map(fixed, tensors))), None
     except UNRECORDED as error:
-        return run_plain(rule, arrays), f"the rule is not written in fastad's functions alone ({error})"
+        return run_plain(rule, tuple(map(frozen, tensors))), f"the rule is not written in fastad's functions alone ({error})"
 
 
 def fitted(what: str, result: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *, also: Sequence[tuple[int, ...]] = (),

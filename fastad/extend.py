@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal
 
-    from ._typing import F
+    from ._typing import T
 
 __all__ = ["Context", "Function", "def_linear", "defjvp", "defvjp", "notrace", "once_differentiable", "primitive"]
 
 
-def primitive(fun: F) -> F:
+def primitive(fun: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of NumPy arrays an operation that fastad records.
 
     Parameters
@@ -73,7 +73,7 @@ def primitive(fun: F) -> F:
     recorded.__name__ = rules.name
     recorded.fun = fun                                   # type: ignore[attr-defined]
     recorded._rules = rules                              # type: ignore[attr-defined]
-    return recorded                                      # type: ignore[return-value]
+    return recorded
 
 
 def _rules_of(fun: Any, definer: str) -> UserPrimitive:
@@ -198,7 +198,7 @@ def def_linear(fun: Callable[..., Any]) -> None:
     _rules_of(fun, "def_linear").linear = True
 
 
-def notrace(fun: F) -> F:
+def notrace(fun: Callable[..., T]) -> Callable[..., T]:
     """Declare that the result of a function of NumPy arrays is a constant, whatever its arguments are.
 
     Called with tensors, also in lists, tuples and dicts, it is given arrays, which are read-only; its result is returned
@@ -217,8 +217,8 @@ def notrace(fun: F) -> F:
         raise TypeError(f"notrace: expected a function, got {type(fun).__name__}")
 
     @wraps(fun)
-    def constant_of(*args: Any, **kwargs: Any) -> Any:
+    def constant_of(*args: Any, **kwargs: Any) -> T:
         plain = without_tensors("notrace", "", (args, kwargs), None)
         return fun(*plain[0], **plain[1])
 
-    return constant_of                                   # type: ignore[return-value]
+    return constant_of

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastad as fa
-from fastad import autograd, data, datasets, nn, optim
+from fastad import autograd, data, datasets, extend, nn, optim
 from fastad._core.tensor import FUNCTIONS, Tensor
 from fastad.nn import functional, init
 
@@ -25,7 +25,7 @@ def functions_of(module, prefix):
 
 def public():
     found = {f"fastad.{n}": f for n, f in FUNCTIONS.items()}
-    for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (nn, "fastad.nn"), (functional, "fastad.nn.functional"),
+    for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (extend, "fastad.extend"), (nn, "fastad.nn"), (functional, "fastad.nn.functional"),
                            (init, "fastad.nn.init"), (optim, "fastad.optim"), (data, "fastad.data"), (datasets, "fastad.datasets")):
         found.update(functions_of(module, prefix))
     return found
