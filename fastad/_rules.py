@@ -52,7 +52,8 @@ def _constant(name: str, x: Any, sole: bool) -> Tensor:
         return constant(x) if sole else tensor(x)
     if not isinstance(x, (np.ndarray, np.generic, int, float, complex)):
         raise TypeError(f"{name}: it returned a {type(x).__name__}, expected an array, a number, or a tuple of these")
-    if sole and type(x) is np.ndarray and x.flags.owndata and x.flags.behaved and x.dtype.kind in "biufc":
+    if sole and type(x) is np.ndarray and x.flags.owndata and x.flags.behaved and x.dtype.isnative \
+            and x.dtype.kind in "biufc":
         return from_numpy(x)
     return tensor(x)
 

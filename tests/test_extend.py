@@ -59,6 +59,19 @@ def test_with_tensors_it_gives_tensors(dtype):
     np.testing.assert_array_equal(plain(y), [1, 4])
 
 
+@pytest.mark.parametrize("result", [np.array([1.0, 4.0], dtype=">f8"), np.arange(12.0)[1::3][:2], np.float32(3), 2.5, 1j, [1.0, 2],
+                                    np.ma.array([1.0, 2.0], mask=[0, 1])], ids=repr)
+def test_results_of_every_kind(result):
+    f = primitive(lambda x: result)
+    if isinstance(result, np.ma.MaskedArray):
+        with pytest.raises(TypeError, match="masked"):
+            f(leaf(1.0))
+        return
+    y = f(leaf(1.0))
+    for a, b in zip(y if isinstance(y, list) else [y], result if isinstance(result, list) else [result], strict=True):
+        np.testing.assert_array_equal(plain(a), b)
+
+
 def test_what_it_is_given():
     seen = []
     f = primitive(lambda *args, **kwargs: seen.append((args, kwargs)) or 1.0)
