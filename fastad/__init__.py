@@ -19,15 +19,20 @@ from . import creation as _creation  # noqa: E402  (registers its functions, aft
 
 globals().update(_FUNCTIONS)
 
-_LAZY = ("data", "datasets", "extend", "nn", "optim", "reference")            # imported when first asked for
+# imported when first asked for: modules, and functions of modules that few programs need
+_LAZY = ("data", "datasets", "extend", "nn", "optim", "reference")
+_LAZY_FROM = {"checkpoint": "checkpointing"}
 
 
 def __getattr__(name):
+    import importlib
     if name in _LAZY:
-        import importlib
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY_FROM:
+        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LAZY_FROM[name]}"), name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM})

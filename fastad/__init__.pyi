@@ -14,6 +14,7 @@ from ._core.tensor import Tensor as Tensor
 from .creation import arange as arange
 from .creation import asarray as asarray
 from . import autograd as autograd
+from .checkpointing import checkpoint as checkpoint
 from . import creation as creation
 from . import data as data
 from . import datasets as datasets

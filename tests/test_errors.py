@@ -367,7 +367,7 @@ NAMED = {
     "argmax": (lambda: fa.argmax(t(0)), ValueError, "argmax: "),
     "keepdims": (lambda: fa.sum(t(2), keepdims="no"), TypeError, "sum: keepdims must be True or False, got 'no'"),
     "keepdims None": (lambda: fa.logsumexp(t(2), keepdims=None), TypeError, "logsumexp: keepdims"),
-    "a hook": (hook_that_returns_a_number, TypeError, "multiply: a hook returned float"),
+    "a hook": (hook_that_returns_a_number, TypeError, "multiply: a hook returned a float, expected a Tensor"),
     "into an array": (lambda: np.zeros(2).__setitem__(slice(None), t(2)), TypeError, "stack, concatenate or where"),
 }
 

@@ -204,7 +204,7 @@ def test_a_forward_walk_refuses_what_was_changed_or_freed():
     w = fa.tensor([3.0, 4.0])
     y = x * w
     w += 1
-    with pytest.raises(RuntimeError, match="multiply.*changed in place"):
+    with pytest.raises(RuntimeError, match=r"multiply.*changed in place"):
         core.push([x], [y], [fa.ones(2)], 0, False)
     y = x * x
     y.sum().backward()

@@ -12,7 +12,7 @@ from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_
 from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, switch_recording
 from .tensor cimport LeafState, Tensor, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
 from .tensor import FUNCTIONS
-from .walk cimport walk_back, walk_forward
+from .walk cimport drop, walk_back, walk_forward
 
 
 cdef extern from *:
@@ -281,6 +281,16 @@ def push(list inputs, list outputs, list tangents, int lead, bint recording, uns
 
     Tangents have the shape and dtype of their inputs behind `lead` extra leading axes."""
     return walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
+
+
+def forget(list outputs, unsigned long long since, again):
+    """Drop the values saved on the way to `outputs` since `mark()` gave `since`.  When a walk needs them it calls `again`, which
+    gives (a mark, a list of tensors) of an equal computation."""
+    def recomputed():
+        mark, tensors = again()
+        return edges_of(tensors), mark
+
+    drop(edges_of(outputs), since, recomputed)
 
 
 # ---- what the tape borrows ---------------------------------------------------------------------------

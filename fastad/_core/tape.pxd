@@ -14,6 +14,12 @@ cdef class Primitive:
     cdef int backward(self, Node node, Array g, Walk walk) except -1
     cdef Array push(self, Node node, Walk walk)
 
+cdef class Segment:
+    """Part of a graph whose saved values were dropped: they are computed again when a walk comes by."""
+    cdef object again                   # calls the function again and gives [(node, output), ...] of an equal graph, and its `since`
+    cdef tuple names                    # of the primitives of its nodes, in order
+    cdef list nodes                     # those of the equal graph, until their values are taken
+
 cdef class More:
     """What the few nodes need that have more than three inputs, two saved values, one output, or hooks.  No primitive has
     several outputs yet; those of linear algebra and of sequences will."""
@@ -22,6 +28,9 @@ cdef class More:
     cdef list layouts                   # of outputs from the second on
     cdef list sums                      # checksums of the saved values, in the debug build
     cdef dict hooks                     # output index -> list of callables
+    cdef Segment segment                # who has the saved values of this node, its node number `place`
+    cdef Py_ssize_t place
+    cdef unsigned short dropped         # how many they are
 
 cdef class Node:
     cdef readonly Primitive prim
@@ -103,6 +112,8 @@ cdef int link(Node node, int i, Node producer, unsigned int out) except -1
 cdef int add_output(Node node, Layout layout) except -1
 cdef Array saved(Node node, int i)
 cdef int saved_kind(Node node, int i)
+cdef unsigned int saved_version(Node node, int i)
+cdef More more(Node node)
 cdef int check_versions(Node node) except -1
 
 cdef inline int check_saved(Node node) except -1:
@@ -117,8 +128,8 @@ cdef inline int release(Node node) except -1:
     if node.n_saved:
         node.s0 = node.s1 = None
         node.n_saved = 0
-        if node.more is not None:
-            node.more.saved = None
+    if node.more is not None:
+        node.more.saved = node.more.segment = None
     return 0
 
 cdef inline Node edge(Node node, int i):

@@ -143,6 +143,11 @@ cdef class More:
 
 
 @cython.final
+cdef class Segment:
+    pass
+
+
+@cython.final
 @cython.no_gc
 cdef class LeafRef:
     pass
@@ -257,6 +262,11 @@ cdef Array saved(Node node, int i):
 
 cdef int saved_kind(Node node, int i):
     return node.k0 if i == 0 else node.k1 if i == 1 else node.more.kinds[i - 2]
+
+
+cdef unsigned int saved_version(Node node, int i):
+    """The version that saved value i had when it was saved."""
+    return node.v0 if i == 0 else node.v1 if i == 1 else node.more.versions[i - 2]
 
 
 cdef int add_output(Node node, Layout layout) except -1:

@@ -13,8 +13,8 @@ from itertools import product
 from .arrays cimport add, copy
 from .storage cimport Array, give_back, resize, same, shape_of, writes, zeros
 from .tape cimport (
-    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
-    exclusive, lent, out_layout, release, saved, saved_kind, switch_recording, tangent_pointer, wants,
+    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Segment, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
+    exclusive, lent, more, out_layout, release, saved, saved_kind, saved_version, switch_recording, tangent_pointer, wants,
 )
 from .types cimport compiled
 
@@ -429,6 +429,8 @@ cdef int run(Walk walk) except -1:
                     if walk.capture[node.slot + k] and walk.grads[node.slot + k] is not NULL:
                         walk.captured[(node, k)] = own(walk, walk.grads[node.slot + k])
             if on_path:
+                if node.more is not None and node.more.segment is not None:
+                    refill(walk, node)
                 if walk.python_ran or writes != walk.writes:
                     check_saved(node)     # hooks, of this node too, or another thread may have freed or changed it
                 if node.prim is ACCUMULATE:
@@ -532,6 +534,79 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     return walk.captured
 
 
+# ---- values that are computed again --------------------------------------------------------------------
+cdef list listed(list roots, unsigned long long since):
+    """The nodes younger than `since` that `roots`, (node, output) pairs, are made of, inputs before outputs."""
+    cdef Walk walk = Walk.__new__(Walk)
+    cdef Py_ssize_t i
+    try:
+        order(walk, [node for node, k in roots], since)
+        begin(walk)
+        return [<Node> walk.order[i] for i in range(walk.n)]
+    finally:
+        leave(walk)
+
+
+cdef int drop(list roots, unsigned long long since, object again) except -1:
+    """Let go of what the nodes younger than `since` have saved; `again` computes it when it is needed."""
+    cdef list nodes = listed(roots, since)
+    cdef Segment segment = Segment.__new__(Segment)
+    cdef Py_ssize_t i
+    cdef Node node
+    segment.again = again
+    segment.names = tuple([node.prim.name for node in nodes])
+    for i, node in enumerate(nodes):
+        if node.n_saved == 0 and (node.more is None or node.more.segment is None):
+            continue
+        more(node).segment = segment
+        node.more.place = i
+        if node.n_saved:
+            node.more.dropped = node.n_saved
+            node.n_saved = 0
+            node.s0 = node.s1 = node.more.saved = None
+    return 0
+
+
+cdef int refill(Walk walk, Node node) except -1:
+    """Take the saved values from a node of an equal graph, which is made when the first one is needed."""
+    cdef Segment segment = node.more.segment
+    cdef Node twin
+    cdef list roots
+    cdef int i
+    cdef str name
+    if node.freed:
+        return 0                          # which is said by who asks for the values
+    walk.python_ran = True
+    if segment.nodes is None:
+        roots, since = segment.again()
+        segment.nodes = listed(roots, since)
+        if len(segment.nodes) != len(segment.names):
+            raise different(segment, f"{len(segment.names)} operations at first and {len(segment.nodes)} now")
+        for name, twin in zip(segment.names, segment.nodes):
+            if name != twin.prim.name:
+                raise different(segment, f"{name} at first, where it is {twin.prim.name} now")
+    twin = segment.nodes[node.more.place]
+    if twin.more is not None and twin.more.segment is not None:
+        refill(walk, twin)                # a checkpoint inside this one
+    if twin.n_saved != node.more.dropped or not same(twin.layout, node.layout):
+        raise different(segment, f"{twin!r} is {node!r} now")
+    segment.nodes[node.more.place] = None
+    node.s0, node.s1, node.n_saved = twin.s0, twin.s1, twin.n_saved
+    if node.n_saved > 2:
+        node.more.saved = twin.more.saved
+    node.more.segment = None
+    for i in range(node.n_saved):
+        if saved_kind(node, i) != saved_kind(twin, i) or saved_version(node, i) != saved_version(twin, i):
+            raise RuntimeError(f"checkpoint: a value that {node.prim.name} reads, of shape {shape_of(saved(node, i).layout)}, was "
+                               f"changed in place since the function ran; change a copy, or do without the checkpoint")
+    return 0
+
+
+cdef object different(Segment segment, str what):
+    return RuntimeError(f"checkpoint: the function did something else when it was called again: {what}; it must depend on its "
+                        f"arguments alone and on nothing that has changed since")
+
+
 # ---- the forward walk --------------------------------------------------------------------------------
 cdef int run_jvp(Walk walk, Node node) except -1:
     """The traced tier: the primitive's jvp over Tensors, recorded if the walk records."""
@@ -584,6 +659,8 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
         node = <Node> walk.order[i]
         if not moves(walk, node):
             continue
+        if node.more is not None and node.more.segment is not None:
+            refill(walk, node)
         check_saved(node)
         if node.prim.pushes and not walk.recording and compiled(node.layout.code):
             out = node.prim.push(node, walk)

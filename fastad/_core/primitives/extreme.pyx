@@ -147,7 +147,7 @@ cdef class Fold(Primitive):
     def jvp(self, node, saved, tangents):
         return summed(node, tangents[0] * self.weights(node, saved))
 
-    def weights(self, node, saved):
+    cdef object weights(self, node, saved):
         """dy/dx, for every element"""
         cdef tuple shape = node.in_shape(0)
         if not self.extreme:

@@ -97,7 +97,7 @@ cdef class CrossEntropy(Primitive):
         p = self.slope(node, saved[0])
         return FUNCTIONS["sum"](tangents[0] * p, axis=tuple(range(-p.ndim, 0)) if self.mean else -1)
 
-    def slope(self, Node node, x):
+    cdef object slope(self, Node node, Tensor x):
         """softmax(x) - onehot, and for the mean that divided by the rows"""
         if not isinstance(node.args, Array):
             raise TypeError(f"{self.name}: the rule reads a node that the operation recorded, got {node}")

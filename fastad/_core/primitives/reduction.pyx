@@ -15,7 +15,7 @@ from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, re
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, F64, MAX_NDIM, compiled
 from .elementwise cimport multiply
-from .shape cimport axes_of, axis_of, flag, in_layout, lead_of, reshape_to
+from .shape cimport axes_of, axis_of, flag, in_layout, lead_in, lead_of, reshape_to
 
 
 # ---- which axes --------------------------------------------------------------------------------------
@@ -85,8 +85,8 @@ cdef Tensor kept(object node, Tensor y, tuple in_shape):
 
 cdef tuple axes_behind(object node, Tensor t):
     """The axes to reduce in a tensor of the input's shape with extra leading axes."""
-    cdef int ndim = t.arr.layout.ndim
-    return tuple(range(ndim - len(node.in_shape(0)), ndim)) if node.args is None else node.args[0]
+    cdef int lead = len(lead_in(node, 0, t))
+    return tuple(range(lead, t.arr.layout.ndim)) if node.args is None else node.args[0]
 
 
 cdef Tensor summed(object node, Tensor t):
@@ -340,7 +340,7 @@ cdef class LogSumExp(Primitive):
     def vjp(self, node, saved, g):
         return (kept(node, g, node.in_shape(0)) * self.weights(node, saved),)
 
-    def weights(self, node, saved):
+    cdef object weights(self, node, saved):
         """softmax of x over the axes"""
         # exp(x - y) is made to add up to one, for y alone is rounded too coarsely where x is large
         cdef tuple shape = node.in_shape(0)
@@ -415,7 +415,7 @@ cdef class CumSum(Primitive):
         return (flip(self.apply(flip(g, node.args), node.args + (<Tensor> g).arr.layout.ndim), node.args),)
 
     def jvp(self, node, saved, tangents):
-        return self.apply(tangents[0], node.args + (<Tensor> tangents[0]).arr.layout.ndim)
+        return self.apply(tangents[0], node.args + len(lead_in(node, 0, tangents[0])) + len(node.in_shape(0)))
 
 
 cdef Array scanned(Array x, int axis, bint back):

@@ -94,6 +94,8 @@ cdef tuple lead_of(object node, Tensor g):
 
 cdef tuple lead_in(object node, int i, Tensor t):
     """The shape of the extra leading axes of a tangent of input i."""
+    if t is None:
+        raise TypeError(f"{node.name}: a rule was called without a tangent")
     return t.shape[:t.arr.layout.ndim - len(node.in_shape(i))]
 
 

@@ -80,7 +80,7 @@ cdef class Squares(Primitive):
     def jvp(self, node, saved, tangents):
         return summed(node, tangents[0] * 2 * self.deviation(node, saved[0]))
 
-    def deviation(self, node, x):
+    cdef object deviation(self, node, x):
         """x - c.  The mean's own share is nothing: the deviations from it add up to 0."""
         if not self.central:
             return x
