@@ -275,6 +275,24 @@ def test_saved_values_are_let_go_after_a_walk():
         y.sum().backward()
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_beside_checkpoint(order):
+    """Saved values that are computed again, of a Function and of a primitive"""
+    double = fa.extend.primitive(lambda x: 2 * x)
+    fa.extend.defvjp(double, lambda ans, x: lambda g: 2 * g)
+
+    def f(x):
+        s, n, c = SineAndCosine.apply(Weighted.apply(double(x), 2.0, x))
+        return (s * c * n).sum()
+
+    def derivative(f):
+        return fa.grad(f) if order == 1 else fa.grad(lambda x: fa.grad(f)(x).sum())
+
+    x = np.array([0.5, 1.1, -0.7])
+    np.testing.assert_array_equal(derivative(fa.checkpoint(f))(x), derivative(f)(x))
+    assert np.abs(derivative(f)(x)).max() > 1
+
+
 def test_forward_must_not_write_to_its_arguments():
     class Writes(Function):
         @staticmethod
