@@ -1,5 +1,6 @@
 # fastad for Cython: `cimport fastad`, compile with fastad.get_include() among the include_dirs, and call
-# fastad.import_fastad() once at the top of the module.  include/fastad.h says what each name does; docs/extending.md shows it.
+# fastad.import_fastad() once at the top of the module.  include/fastad.h says what each name does, docs/extending.md how
+# it is used.
 
 cdef extern from "fastad.h":
     enum:
@@ -19,8 +20,10 @@ cdef extern from "fastad.h":
         const Py_ssize_t* shape
         int ndim
 
-    ctypedef int (*shape_fn "fastad_shape_fn")(const Buffer* x, const double* params, int* ndim, Py_ssize_t* shape) noexcept nogil
-    ctypedef int (*forward_fn "fastad_forward_fn")(int dtype, const Buffer* x, const double* params, Buffer* y) noexcept nogil
+    ctypedef int (*shape_fn "fastad_shape_fn")(const Buffer* x, const double* params, int* ndim,
+                                               Py_ssize_t* shape) noexcept nogil
+    ctypedef int (*forward_fn "fastad_forward_fn")(int dtype, const Buffer* x, const double* params,
+                                                   Buffer* y) noexcept nogil
     ctypedef int (*backward_fn "fastad_backward_fn")(int dtype, const Buffer* x, const double* params, const Buffer* y,
                                                      const Buffer* g, Buffer* dx) noexcept nogil
     ctypedef int (*jvp_fn "fastad_jvp_fn")(int dtype, const Buffer* x, const double* params, const Buffer* y,

@@ -152,7 +152,12 @@ class UserPrimitive(Custom):
 
         def rule(*values: Any) -> Any:
             ans, args = made.filled(values[:len(saved)])
-            return maker(ans, *args, **made.kwargs)(made.together(values[len(saved):]))
+            vjp = maker(ans, *args, **made.kwargs)
+            if not callable(vjp):
+                raise TypeError(f"{self.name}: the maker of its rule for {self.argument(argnum)} returned a "
+                                f"{type(vjp).__name__}, expected a function of the cotangent, "
+                                f"as in defvjp(f, lambda ans, x: lambda g: ...)")
+            return vjp(made.together(values[len(saved):]))
 
         i = made.argnums.index(argnum)
         shape = made.shapes[i]

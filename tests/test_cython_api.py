@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import weakref
 from pathlib import Path
 
@@ -17,8 +18,10 @@ import fastad as fa
 from fastad._core import make as core
 from fastad.extend import defjvp, defvjp
 
-pytest.importorskip("Cython")
-pytest.importorskip("setuptools")
+for _needed in ("Cython", "setuptools", "pip"):
+    pytest.importorskip(_needed)
+COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cl").split()[0]
+pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None or sys.platform == "win32", reason="no compiler that reads CFLAGS")
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples" / "custom_kernel"
 HEADER = Path(fa.get_include()) / "fastad.h"

@@ -1,5 +1,5 @@
-"""The Lennard-Jones energy of n particles, E = sum over pairs of 4 epsilon ((sigma / r)^12 - (sigma / r)^6), as an operation of
-fastad's.
+"""The Lennard-Jones energy of n particles, E = sum over pairs of 4 epsilon ((sigma / r)^12 - (sigma / r)^6), as an operation
+of fastad's.
 
 The kernels run over all pairs without storing them: first derivatives of both modes need no memory beyond x and its
 gradient.  Higher derivatives go by the rules at the end, which are written in fastad's functions.
@@ -7,6 +7,7 @@ gradient.  Higher derivatives go by the rules at the end, which are written in f
 cimport cython
 cimport fastad
 
+import fastad
 from fastad.extend import defjvp, defvjp
 
 fastad.import_fastad()                     # here, so that another version of fastad's interface is an ImportError
@@ -38,7 +39,8 @@ cdef void energy_of(const real* x, Py_ssize_t n, Py_ssize_t d, const double* par
     y[0] = <real> total
 
 
-cdef void gradient_of(const real* x, Py_ssize_t n, Py_ssize_t d, const double* params, const real* g, real* dx) noexcept nogil:
+cdef void gradient_of(const real* x, Py_ssize_t n, Py_ssize_t d, const double* params, const real* g,
+                      real* dx) noexcept nogil:
     cdef Py_ssize_t i, j, k
     cdef double slope, part
     for k in range(n * d):
@@ -52,7 +54,8 @@ cdef void gradient_of(const real* x, Py_ssize_t n, Py_ssize_t d, const double* p
                 dx[j * d + k] -= <real> part
 
 
-cdef void tangent_of(const real* x, Py_ssize_t n, Py_ssize_t d, const double* params, const real* dx, real* dy) noexcept nogil:
+cdef void tangent_of(const real* x, Py_ssize_t n, Py_ssize_t d, const double* params, const real* dx,
+                     real* dy) noexcept nogil:
     cdef Py_ssize_t i, j, k
     cdef double slope, total = 0
     for i in range(n):
@@ -80,18 +83,22 @@ cdef int forward(int dtype, const fastad.Buffer* x, const double* params, fastad
 cdef int backward(int dtype, const fastad.Buffer* x, const double* params, const fastad.Buffer* y, const fastad.Buffer* g,
                   fastad.Buffer* dx) noexcept nogil:
     if dtype == fastad.FLOAT32:
-        gradient_of[float](<const float*> x.data, x.shape[0], x.shape[1], params, <const float*> g.data, <float*> dx.data)
+        gradient_of[float](<const float*> x.data, x.shape[0], x.shape[1], params, <const float*> g.data,
+                           <float*> dx.data)
     else:
-        gradient_of[double](<const double*> x.data, x.shape[0], x.shape[1], params, <const double*> g.data, <double*> dx.data)
+        gradient_of[double](<const double*> x.data, x.shape[0], x.shape[1], params, <const double*> g.data,
+                            <double*> dx.data)
     return 0
 
 
 cdef int jvp(int dtype, const fastad.Buffer* x, const double* params, const fastad.Buffer* y, const fastad.Buffer* dx,
              fastad.Buffer* dy) noexcept nogil:
     if dtype == fastad.FLOAT32:
-        tangent_of[float](<const float*> x.data, x.shape[0], x.shape[1], params, <const float*> dx.data, <float*> dy.data)
+        tangent_of[float](<const float*> x.data, x.shape[0], x.shape[1], params, <const float*> dx.data,
+                          <float*> dy.data)
     else:
-        tangent_of[double](<const double*> x.data, x.shape[0], x.shape[1], params, <const double*> dx.data, <double*> dy.data)
+        tangent_of[double](<const double*> x.data, x.shape[0], x.shape[1], params, <const double*> dx.data,
+                           <double*> dy.data)
     return 0
 
 
@@ -109,8 +116,7 @@ energy = fastad.register(&kernel)          # energy(x, epsilon, sigma)
 
 # ---- the same derivative in fastad's functions, for derivatives of it --------------------------------
 def gradient(x, epsilon, sigma):
-    """dE/dx"""
-    import fastad
+    """The derivative of E by each difference x[i] - x[j]; dE/dx is the sum over j."""
     same = fastad.eye(len(x))              # a particle is no pair with itself
     difference = x[:, None] - x[None]
     r2 = (difference ** 2).sum(-1) + same

@@ -204,8 +204,8 @@ cdef class Kernel:
         return self.k.jvp is not NULL
 
     def run(self, str what, list x, list params, y, g, list dx):
-        """What the kernel `what` returned: "shape" (the shape then stands in y, a list), "forward" into y, "backward" of g into
-        dx, "jvp" of dx into g."""
+        """What the kernel `what` returned: "shape" (the shape then stands in y, a list), "forward" into y, "backward" of g
+        into dx, "jvp" of dx into g."""
         cdef fastad_buffer xs[FASTAD_MAX_INPUTS]
         cdef fastad_buffer dxs[FASTAD_MAX_INPUTS]
         cdef fastad_buffer ys, gs
@@ -213,9 +213,10 @@ cdef class Kernel:
         cdef Py_ssize_t shape[MAX_NDIM]
         cdef int i, code = -1, status, ndim = 0
         cdef list held = []
-        if self.k.forward is NULL or len(x) != self.k.n_inputs or len(dx) != self.k.n_inputs or len(params) != self.k.n_params:
+        cdef int n = self.k.n_inputs
+        if self.k.forward is NULL or len(x) != n or len(dx) != n or len(params) != self.k.n_params:
             raise TypeError("kernel: not registered, or not given its arguments")
-        for i in range(self.k.n_inputs):
+        for i in range(n):
             show(&xs[i], x[i], &code, held)
             show(&dxs[i], dx[i], &code, held)
         for i in range(self.k.n_params):

@@ -683,7 +683,7 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
 cdef list walk_forward(list sources, list tangents, list roots, bint recording, int lead, unsigned long long since):
     """Carry `tangents` (Arrays; Tensors if recording) of `sources`, (node, output) pairs, forward to `roots`.
 
-    Only nodes younger than `since` are visited.  A list of the tangents of the roots as Tensors, None where there is none."""
+    Only nodes younger than `since` are visited.  Gives the tangents of the roots, Tensors, or None where there is none."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t* last = NULL
     cdef list found = []
