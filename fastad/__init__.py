@@ -1,6 +1,6 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
 from . import autograd
-from ._config import get_num_threads, set_num_threads, show_config
+from ._config import get_include, get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
 from ._core.exchange import LATER as _LATER
@@ -22,7 +22,7 @@ globals().update(_FUNCTIONS)
 _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
-_LAZY = ("data", "datasets", "linalg", "nn", "optim", "optimize", "reference", "testing")
+_LAZY = ("data", "datasets", "extend", "linalg", "nn", "optim", "optimize", "reference", "testing")
 _LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "_anomaly", "trace": "_trace"}
 
 

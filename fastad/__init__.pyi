@@ -23,11 +23,13 @@ from ._anomaly import detect_anomaly as detect_anomaly
 from .creation import empty as empty
 from .creation import empty_like as empty_like
 from .autograd import enable_grad as enable_grad
+from . import extend as extend
 from .creation import eye as eye
 from ._core.exchange import from_dlpack as from_dlpack
 from ._core.make import from_numpy as from_numpy
 from .creation import full as full
 from .creation import full_like as full_like
+from ._config import get_include as get_include
 from ._config import get_num_threads as get_num_threads
 from .transforms import grad as grad
 from .creation import identity as identity

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from ._anomaly import detect_anomaly
+    from ._function import Function, once_differentiable
     from ._typing import F
     from .testing import gradcheck, gradgradcheck
 
-__all__ = ["detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad",
-           "set_grad_enabled"]
+__all__ = ["Function", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad",
+           "once_differentiable", "set_grad_enabled"]
 
 # imported when first asked for
-_LATE = {"detect_anomaly": "._anomaly", "gradcheck": ".testing", "gradgradcheck": ".testing"}
+_LATE = {"Context": "._function", "Function": "._function", "detect_anomaly": "._anomaly", "gradcheck": ".testing",
+         "gradgradcheck": ".testing", "once_differentiable": "._function"}
 
 
 def __getattr__(name: str) -> Any:

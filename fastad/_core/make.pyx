@@ -290,9 +290,7 @@ def push(list inputs, list outputs, list tangents, int lead, bint recording, uns
     """Tangents of `outputs` for `tangents` of `inputs`, all recorded tensors; None where there is none.
 
     Tangents have the shape and dtype of their inputs behind `lead` extra leading axes."""
-    cdef list found = walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
-    return found if recording else [None if t is None else wrap(t) for t in found]
-
+    return walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
 
 # ---- primitives in Python ----------------------------------------------------------------------------
 cdef class Rule(Primitive):
@@ -389,6 +387,21 @@ cdef object lent_stretch(object t, Layout want, int lead, Primitive prim):
     return x
 
 
+cdef object lent_stack(list parts, tuple lead, Layout layout):
+    """Tensors of one shape along the leading axes `lead`, zeros for None; None if there are only those."""
+    cdef Tensor t
+    found = [t for t in parts if t is not None]
+    if parts and not found:
+        return None
+    shape = shape_of(layout)
+    if not parts:
+        return FUNCTIONS["zeros"](lead + shape, dtype=layout.dtype)
+    t = found[0]
+    zero = FUNCTIONS["zeros"](t.shape, dtype=t.dtype) if len(found) < len(parts) else None
+    whole = FUNCTIONS["stack"]([zero if t is None else t for t in parts])
+    return FUNCTIONS["reshape"](whole, lead + (<Tensor> found[0]).shape)
+
+
 cdef bint same_tail(Layout a, Layout want, int lead) noexcept:
     cdef int i
     if a.ndim != lead + want.ndim:
@@ -444,3 +457,4 @@ lent.stretch = lent_stretch
 lent.leaf = lent_leaf
 lent.copy = lent_copy
 lent.sole = lent_sole
+lent.stack = lent_stack

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fastad as fa
-from fastad import data, datasets, nn, optim, testing
+from fastad import data, datasets, extend, nn, optim, testing
 
 # ---- tensors -----------------------------------------------------------------------------------------
 x = fa.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -149,6 +149,39 @@ optim.SGD([{"params": [x], "lr": 0.1}], momentum=0.9)
 with fa.no_grad():
     for p in net.parameters():
         p -= 0.1 * p
+
+
+
+# ---- operations of one's own -------------------------------------------------------------------------
+@extend.primitive
+def squared(a: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.square(a)
+
+
+@extend.notrace
+def order(a: npt.NDArray[np.float64]) -> list[int]:
+    return [int(i) for i in np.argsort(a)]
+
+
+class Doubled(fa.autograd.Function):
+    @staticmethod
+    def forward(ctx: extend.Context, y: fa.Tensor) -> fa.Tensor:
+        ctx.save_for_backward(y)
+        return y * 2
+
+    @staticmethod
+    @extend.once_differentiable
+    def backward(ctx: extend.Context, g: fa.Tensor) -> fa.Tensor:
+        return g * 2
+
+
+extend.defvjp(squared, lambda ans, a: lambda g: g * 2 * a)
+extend.defjvp(squared, lambda g, ans, a: g * 2 * a, argnums=(0,))
+extend.defjvp(squared, "same", None, argnums=(0, 1))
+extend.def_linear(squared)
+assert_type(order(x[0]), list[int])
+squared(x), Doubled.apply(x)
+assert_type(fa.get_include(), str)
 
 # ---- the rest ----------------------------------------------------------------------------------------
 images, labels = datasets.load_digits()
