@@ -527,7 +527,8 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
                     unsigned long long since=0):
     """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
 
-    Nodes that are not younger than `since` are left alone: they cannot depend on younger targets.  Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
+    Nodes that are not younger than `since` are left alone: they cannot depend on younger targets.  Without targets the
+    leaves accumulate; with them, a dict from target to its adjoint is returned."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t i
     cdef Node node
@@ -578,6 +579,34 @@ cdef list listed(list roots, unsigned long long since):
         order(walk, [node for node, k in roots], since)
         begin(walk)
         return [<Node> walk.order[i] for i in range(walk.n)]
+    finally:
+        leave(walk)
+
+
+cdef tuple survey(list roots, list sources, unsigned long long since):
+    """What the tape says before it is walked: the sources that the roots depend on, the roots that depend on a source (lists
+    of bools), and whether a root depends on anything that is not younger than `since`."""
+    cdef Walk walk = Walk.__new__(Walk)
+    cdef Py_ssize_t i
+    cdef int j
+    cdef unsigned int k
+    cdef Node node, producer
+    cdef bint older = False
+    try:
+        order(walk, [node for node, k in roots], since)
+        begin(walk)
+        mark_needed(walk, sources)
+        for node, k in roots:
+            older |= node.serial <= since
+        for i in range(walk.n):
+            node = <Node> walk.order[i]
+            for j in range(node.n_in):
+                producer = edge(node, j)
+                older |= producer is not None and producer.serial <= since
+            if older:
+                break
+        return ([node.stamp == walk.stamp for node, k in sources],
+                [node.stamp == walk.stamp and walk.needed[node.slot] != 0 for node, k in roots], older)
     finally:
         leave(walk)
 
@@ -724,7 +753,7 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
 cdef list walk_forward(list sources, list tangents, list roots, bint recording, int lead, unsigned long long since):
     """Carry `tangents` (Arrays; Tensors if recording) of `sources`, (node, output) pairs, forward to `roots`.
 
-    Only nodes younger than `since` are visited.  Gives the tangents of the roots, Tensors, or None where there is none."""
+    Only nodes younger than `since` are visited.  A list of the tangents of the roots as Tensors, None where there is none."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t* last = NULL
     cdef list found = []
