@@ -29,6 +29,12 @@
 #else
 #define NO_UNROLL
 #endif
+/* a loop that keeps its name, by which the test of vector code finds it */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
 #define R(x) ((T)(x))
 
 /* a loop vectorises only if every function of vmath.h in it is inlined, however many there are */
@@ -62,6 +68,7 @@ enum { NONE = 0, X = FAD_X, A = FAD_A, B = FAD_B, Y = FAD_Y };
 #define UNARY(name, value, vjp, reads, n_params, lo, hi) \
     { #name, #value, { #vjp, 0 }, { reads, 0 }, 1, n_params, lo, hi, BOTH(fwd_##name), \
       { { BACK(f32, name), { 0, 0 } }, { BACK(f64, name), { 0, 0 } } } },
+#define TURNING UNARY
 #define BINARY(name, value, vjp_a, reads_a, vjp_b, reads_b, lo, hi) \
     { #name, #value, { #vjp_a, #vjp_b }, { reads_a, reads_b }, 2, 0, lo, hi, BOTH(fwd_##name), \
       { { BACK(f32, name##_a), BACK(f32, name##_b) }, { BACK(f64, name##_a), BACK(f64, name##_b) } } },

@@ -350,14 +350,11 @@ static inline T FN(arccos)(T x) {
 
 /* ---- libm ----------------------------------------------------------------------------------- */
 
-/* sin, cos, tan: right answers for huge |x| need hundreds of digits of pi (a table indexed per
- * element), which SSE2 cannot load in a vector; a shorter reduction would be wrong there.
- * pow and arctan2 have too many special cases to be worth it. */
-static inline T FN(sin)(T x) { return LIBM(sin)(x); }
-static inline T FN(cos)(T x) { return LIBM(cos)(x); }
-static inline T FN(tan)(T x) { return LIBM(tan)(x); }
+/* pow and arctan2 have too many special cases to be worth it. */
 static inline T FN(arctan2)(T y, T x) { return LIBM(atan2)(y, x); }
 static inline T FN(pow)(T x, T y) { return LIBM(pow)(x, y); }
+
+#include "vtrig.h"
 
 /* ---- ready for the next dtype ---- */
 #undef VM_C

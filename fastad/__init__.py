@@ -1,8 +1,9 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
 from . import autograd, transforms
-from ._config import get_num_threads, set_num_threads, show_config
+from ._config import get_include, get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
+from ._core.exchange import LATER as _LATER
 from ._core.exchange import from_dlpack
 from ._core.make import IndependentWarning, from_numpy, tensor
 from ._core.primitives import load as _load
@@ -18,19 +19,23 @@ _load()
 from . import creation as _creation  # noqa: E402  (registers its functions, after the core has its own)
 
 globals().update(_FUNCTIONS)
+_LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
-_LAZY = ("data", "datasets", "nn", "numpy", "optim", "reference")   # imported when first asked for
+# imported when first asked for: modules, and functions of modules that few programs need
+_LAZY = ("data", "datasets", "extend", "linalg", "nn", "numpy", "optim", "optimize", "reference", "testing")
+_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "_anomaly", "trace": "_trace"} | dict.fromkeys(
+    transforms.NAMES, "transforms")
 
 
 def __getattr__(name):
+    import importlib
     if name in _LAZY:
-        import importlib
         return importlib.import_module(f"{__name__}.{name}")
-    if name in transforms.NAMES:
-        value = globals()[name] = getattr(transforms, name)
-        return value
+    if name in _LAZY_FROM:
+        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LAZY_FROM[name]}"), name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *transforms.NAMES})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM} - {"_anomaly", "_trace"})      # whichever were asked for

@@ -4,7 +4,14 @@ Imports NumPy only.  Next: nn/init.py, which draws from it.
 """
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
 _default: list[np.random.Generator] = []               # the generator, once it is needed
 
@@ -37,3 +44,20 @@ def manual_seed(seed: int) -> np.random.Generator:
     # the state is replaced and not the generator, so that whoever holds it is restarted too
     generator.bit_generator.state = type(generator.bit_generator)(seed).state
     return generator
+
+
+def state() -> Mapping[str, Any]:
+    """The state of the default generator, for `rewound`."""
+    return default_generator().bit_generator.state
+
+
+@contextmanager
+def rewound(to: Mapping[str, Any]) -> Iterator[None]:
+    """Draw again inside what was drawn after `state` gave `to`."""
+    generator = default_generator().bit_generator
+    now = generator.state
+    generator.state = to
+    try:
+        yield
+    finally:
+        generator.state = now

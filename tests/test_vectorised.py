@@ -16,9 +16,10 @@ from fastad._core import kernels
 from fastad._core.storage import DEBUG
 
 REGISTER = {"v4": "zmm", "v3": "ymm", "baseline": "xmm"}
-# The rows that call libm: huge arguments of sin need a table lookup; pow and atan2 have too many special cases.
-LIBM = {"fwd_sin", "bwd_sin", "acc_sin", "fwd_cos", "bwd_cos", "acc_cos", "fwd_tan", "fwd_arctan2", "fwd_power",
-        "bwd_power_a", "acc_power_a"}
+# The rows that call libm: pow and atan2 have too many special cases.
+LIBM = {"fwd_arctan2", "fwd_power", "bwd_power_a", "acc_power_a"}
+# The rows that look block by block which of two loops may run.
+TURNING = {f"{kind}_{name}" for kind in ("fwd", "bwd", "acc") for name in ("sin", "cos", "tan")}
 # Beside the rows: how many vector loops each holds at least, with what it calls.  Not here: cumsum's running sum along the last
 # axis, of which each step needs the one before.
 LOOPS = {"where_": 1, "sum": 4, "squares": 10, "max": 4, "min": 4, "prod": 4, "argmax": 2, "argmin": 2, "cumsum": 2, "lse": 10,
@@ -102,6 +103,7 @@ def expected_loops(level):
         expected[f"fwd_{row['name']}"] = 1
         for kind in ("bwd", "acc"):
             expected |= {f"{kind}_{row['name']}{i}": 1 for i in ([""] if row["arity"] == 1 else ["_a", "_b"])}
+    expected = {f"near_{name}" if name in TURNING else name: least for name, least in expected.items()}
     return expected | LOOPS | {f"{rows}_{tile}": 1 for rows in ("row", "rows") for tile in TILES[level]}
 
 

@@ -9,11 +9,16 @@ from cpython.object cimport PyObject
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, scalar, shape_of, to_ndarray, wrote
-from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, switch_recording
-from .tensor cimport LeafState, Tensor, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
+from .tape cimport (
+    FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording,
+)
+from .tensor cimport (
+    LeafState, Tensor, any_records, as_tensor, cotangent, drop_leaf, make_leaf, operators, produced, record_n, result_from,
+    unchanged, wrap,
+)
 from .tensor import FUNCTIONS
 from .types cimport F64
-from .walk cimport survey, walk_back, walk_forward
+from .walk cimport drop, survey, walk_back, walk_forward
 
 
 cdef extern from *:
@@ -316,6 +321,11 @@ def copy_of(value, str what, k):
     return input_of(value, what, k)
 
 
+def edge_of(Tensor t not None):
+    """Where a tensor stands on the tape: (the node that produced it, which of its outputs), or None."""
+    return None if t.node is None else (t.node, t.out)
+
+
 def is_nested():
     """Whether a transform of this thread is under way, so that results must stay tensors."""
     return nesting(0) > 0
@@ -373,6 +383,50 @@ def push(list inputs, list outputs, list tangents, int lead, bint recording, uns
     Tangents have the shape and dtype of their inputs behind `lead` extra leading axes."""
     return walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
 
+# ---- primitives in Python ----------------------------------------------------------------------------
+cdef class Rule(Primitive):
+    """A primitive whose rules are written in Python: a subclass has `vjp` and `jvp`, see Primitive."""
+    def __init__(self, str name):
+        self.name = name
+
+    def apply(self, function, list inputs not None, object args=None, tuple keep not None=()):
+        """The arrays that ``function(*arrays)`` gives (a tuple, or one) as a list of tensors, recorded if an input is.
+
+        `keep` names what the rules get as `saved`: i is input i, ~k output k.  `args` stands in ``node.args``."""
+        cdef Tensor t
+        cdef Node node
+        cdef int k
+        cdef list held = [], results
+        for x in inputs:
+            if not isinstance(x, Tensor):
+                raise TypeError(f"{self.name}: expected tensors, got {type(x).__name__}")
+            held.append((<Tensor> x).arr)
+        found = function(*[to_ndarray(a) for a in held])
+        results = [result_from(nd).arr for nd in (found if isinstance(found, tuple) else (found,))]
+        if not any_records(inputs):
+            return [wrap(a) for a in results]
+        for t, a in zip(inputs, held):
+            unchanged(self.name, t, a)
+        node = record_n(self, inputs, args)
+        for k in keep:
+            if not -len(results) <= k < len(held):
+                raise IndexError(f"{self.name}: keep={keep} of {len(held)} inputs and {len(results)} outputs")
+            if k >= 0:
+                save(node, held[k], k)
+            else:
+                save(node, results[-1 - k], FROM_OUTPUT + 1 + k)
+        return [produced(a, node) for a in results]
+
+
+def forget(list outputs, unsigned long long since, again):
+    """Drop the values saved on the way to `outputs` since `mark()` gave `since`.  When a walk needs them it calls `again`, which
+    gives (a mark, a list of tensors) of an equal computation."""
+    def recomputed():
+        mark, tensors = again()
+        return edges_of(tensors), mark
+
+    drop(edges_of(outputs), since, recomputed)
+
 
 # ---- what the tape borrows ---------------------------------------------------------------------------
 cdef object lent_wrap(Array a, Node node, unsigned int out):
@@ -422,6 +476,21 @@ cdef object lent_stretch(object t, Layout want, int lead, Primitive prim):
     if x.arr.layout.dtype != want.dtype:
         x = FUNCTIONS["astype"](x, want.dtype)
     return x
+
+
+cdef object lent_stack(list parts, tuple lead, Layout layout):
+    """Tensors of one shape along the leading axes `lead`, zeros for None; None if there are only those."""
+    cdef Tensor t
+    found = [t for t in parts if t is not None]
+    if parts and not found:
+        return None
+    shape = shape_of(layout)
+    if not parts:
+        return FUNCTIONS["zeros"](lead + shape, dtype=layout.dtype)
+    t = found[0]
+    zero = FUNCTIONS["zeros"](t.shape, dtype=t.dtype) if len(found) < len(parts) else None
+    whole = FUNCTIONS["stack"]([zero if t is None else t for t in parts])
+    return FUNCTIONS["reshape"](whole, lead + (<Tensor> found[0]).shape)
 
 
 cdef bint same_tail(Layout a, Layout want, int lead) noexcept:
@@ -479,3 +548,4 @@ lent.stretch = lent_stretch
 lent.leaf = lent_leaf
 lent.copy = lent_copy
 lent.sole = lent_sole
+lent.stack = lent_stack

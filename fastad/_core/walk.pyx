@@ -8,12 +8,14 @@ Imports the tape.  Next: tensor.pyx.
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 import os
+from itertools import product
 
 from .arrays cimport add, copy
 from .storage cimport Array, give_back, resize, same, shape_of, writes, zeros
 from .tape cimport (
-    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out, edge_pointer,
-    exclusive, lent, out_layout, release, saved, saved_kind, switch_recording, tangent_pointer, wants,
+    ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Segment, Walk, check_saved, deliver, edge, edge_out,
+    edge_pointer, exclusive, lent, more, out_layout, release, saved, saved_kind, saved_version, switch_recording,
+    tangent_pointer, tell_rule, wants, watch_of_thread, watched,
 )
 from .types cimport compiled
 
@@ -265,22 +267,81 @@ cdef object own(Walk walk, PyObject* g):
     return lent.wrap(<Array> g if alone(walk, g) else copy(<Array> g), None, 0)
 
 
+cdef list one_by_one(Walk walk, Node node, rule, tuple values, tuple given, str giver):
+    """A rule that takes no leading axes, once for each place along them: a list of what it gave, a tuple for each place."""
+    cdef list rows = []
+    cdef tuple lead = ()
+    cdef object row, t
+    for t in given:
+        if t is not None:
+            lead = t.shape[:walk.lead]
+    for place in product(*map(range, lead)):
+        parts = tuple([None if t is None else t[place] for t in given])
+        row = rule(node, values, parts if giver == "its jvp" or node.n_out > 1 else parts[0])
+        row = row if giver == "its vjp" or node.n_out > 1 else (row,)
+        for t in row:
+            if t is not None:
+                lent.unwrap(t, node.prim, giver)
+        rows.append(row)
+    return [lead, rows]
+
+
+cdef tuple adjoints_of(Walk walk, Node node, tuple values, tuple given):
+    """The primitive's vjp: a cotangent for every input, or None."""
+    cdef tuple results, lead
+    cdef list rows
+    cdef Node producer
+    cdef int i
+    if not (walk.lead and node.prim.one_by_one):
+        results = node.prim.vjp(node, values, given if node.n_out > 1 else given[0])
+        return check_count(node, results, node.n_in, "its vjp", "cotangents", "inputs")
+    lead, rows = one_by_one(walk, node, node.prim.vjp, values, given, "its vjp")
+    for results in rows:
+        check_count(node, results, node.n_in, "its vjp", "cotangents", "inputs")
+    return tuple([
+        None if edge(node, i) is None else
+        lent.stack([results[i] for results in rows], lead, out_layout(edge(node, i), edge_out(node, i)))
+        for i in range(node.n_in)])
+
+
+cdef tuple tangents_of(Walk walk, Node node, tuple values, tuple given):
+    """The primitive's jvp: a tangent for every output, or None."""
+    cdef tuple results, lead
+    cdef list rows
+    cdef int k
+    if not (walk.lead and node.prim.one_by_one):
+        result = node.prim.jvp(node, values, given)
+        return check_count(node, result if node.n_out > 1 else (result,), node.n_out, "its jvp", "tangents", "outputs")
+    lead, rows = one_by_one(walk, node, node.prim.jvp, values, given, "its jvp")
+    for results in rows:
+        check_count(node, results, node.n_out, "its jvp", "tangents", "outputs")
+    return tuple([lent.stack([results[k] for results in rows], lead, out_layout(node, k)) for k in range(node.n_out)])
+
+
+cdef tuple check_count(Node node, results, int count, str giver, str what, str of):
+    if not isinstance(results, tuple) or len(results) != count:
+        given = len(results) if isinstance(results, tuple) else f"a {type(results).__name__} instead of"
+        raise RuntimeError(f"{node.prim.name}: {giver} returned {given} {what} for {count} {of}")
+    return results
+
+
+def wanted(Node node not None):
+    """Inside a traced rule of a backward walk: for every input of `node`, whether its cotangent is asked for."""
+    cdef Walk walk = holder(node.stamp)
+    cdef int i
+    return tuple([edge(node, i) is not None if walk is None else bool(wants(walk, node, i)) for i in range(node.n_in)])
+
+
 cdef int run_vjp(Walk walk, Node node) except -1:
     """The traced tier: the primitive's vjp over Tensors, recorded if the walk records."""
     cdef bint before = switch_recording(walk.recording)
     cdef int i
-    cdef object g
     cdef tuple values, results
     walk.python_ran = True
     try:
         values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
-        if node.n_out == 1:
-            g = as_tensor(walk, walk.grads[node.slot])
-        else:
-            g = tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)])
-        results = node.prim.vjp(node, values, g)
-        if len(results) != node.n_in:
-            raise RuntimeError(f"{node.prim.name}: its vjp returned {len(results)} cotangents for {node.n_in} inputs")
+        results = adjoints_of(walk, node, values,
+                              tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)]))
         for i in range(node.n_in):
             if results[i] is None or not wants(walk, node, i):
                 continue
@@ -291,6 +352,33 @@ cdef int run_vjp(Walk walk, Node node) except -1:
     finally:
         switch_recording(before)
     return 0
+
+
+cdef int observed(Walk walk, Node node, bint forward) except -1:
+    """Run a rule, and tell the observers what it was given and what it gave."""
+    cdef Node outer = walk.watch.running
+    cdef PyObject* g
+    cdef int i
+    cdef list inputs, outputs
+    walk.watch.running = node
+    try:
+        if forward:
+            forward_rule(walk, node, not walk.recording)
+        elif not walk.recording and not walk.lead and node.prim.raw and compiled(node.layout.code):
+            g = walk.grads[node.slot]
+            node.prim.backward(node, <Array> g if g is not NULL else None, walk)
+        else:
+            run_vjp(walk, node)
+    finally:
+        walk.watch.running = outer
+    outputs = [as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)]
+    inputs = [as_tensor(walk, tangent_pointer(walk, node, i)) if forward or wants(walk, node, i) else None
+              for i in range(node.n_in)]
+    return tell_rule(walk.watch, node, inputs if forward else outputs, outputs if forward else inputs, forward)
+
+
+cdef int slow_backward(Walk walk, Node node) except -1:
+    return run_vjp(walk, node) if walk.watch is None else observed(walk, node, False)
 
 
 cdef int make_own(Walk walk, PyObject** slot) except -1:
@@ -343,7 +431,12 @@ cdef int run_leaf(Walk walk, Node node) except -1:
     walk.grads[node.slot] = NULL
     cdef object held = <object> g
     Py_DECREF(held)                       # `held` has the only reference now, if the walk had
-    return lent.leaf(leaf, held, walk.recording)
+    lent.leaf(leaf, held, walk.recording)
+    if node.more is not None and node.more.after is not None:
+        walk.python_ran = True
+        for hook in node.more.after[:]:
+            hook(alive)
+    return 0
 
 
 cdef int run(Walk walk) except -1:
@@ -369,15 +462,17 @@ cdef int run(Walk walk) except -1:
                     if walk.capture[node.slot + k] and walk.grads[node.slot + k] is not NULL:
                         walk.captured[(node, k)] = own(walk, walk.grads[node.slot + k])
             if on_path:
+                if node.more is not None and node.more.segment is not None:
+                    refill(walk, node)
                 if walk.python_ran or writes != walk.writes:
                     check_saved(node)     # hooks, of this node too, or another thread may have freed or changed it
                 if node.prim is ACCUMULATE:
                     run_leaf(walk, node)
-                elif node.prim.raw and not walk.recording and not walk.lead and compiled(node.layout.code):
+                elif walk.raw and node.prim.raw and compiled(node.layout.code):
                     g = walk.grads[node.slot]
                     node.prim.backward(node, <Array> g if g is not NULL else None, walk)
                 else:
-                    run_vjp(walk, node)
+                    slow_backward(walk, node)
             for k in range(node.n_out):
                 g = walk.grads[node.slot + k]
                 walk.grads[node.slot + k] = NULL
@@ -444,6 +539,8 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     walk.recording = recording
     walk.keep = keep
     walk.lead = lead
+    walk.watch = watch_of_thread() if watched else None
+    walk.raw = not recording and not lead and walk.watch is None
     try:
         order(walk, [node for node, k in roots], since)
         begin(walk)
@@ -471,6 +568,19 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
             switch_recording(before)
         leave(walk)
     return walk.captured
+
+
+# ---- values that are computed again --------------------------------------------------------------------
+cdef list listed(list roots, unsigned long long since):
+    """The nodes younger than `since` that `roots`, (node, output) pairs, are made of, inputs before outputs."""
+    cdef Walk walk = Walk.__new__(Walk)
+    cdef Py_ssize_t i
+    try:
+        order(walk, [node for node, k in roots], since)
+        begin(walk)
+        return [<Node> walk.order[i] for i in range(walk.n)]
+    finally:
+        leave(walk)
 
 
 cdef tuple survey(list roots, list sources, unsigned long long since):
@@ -501,22 +611,78 @@ cdef tuple survey(list roots, list sources, unsigned long long since):
         leave(walk)
 
 
+cdef int drop(list roots, unsigned long long since, object again) except -1:
+    """Let go of what the nodes younger than `since` have saved; `again` computes it when it is needed."""
+    cdef list nodes = listed(roots, since)
+    cdef Segment segment = Segment.__new__(Segment)
+    cdef Py_ssize_t i
+    cdef Node node
+    segment.again = again
+    segment.names = tuple([node.prim.name for node in nodes])
+    for i, node in enumerate(nodes):
+        if node.n_saved == 0 and (node.more is None or node.more.segment is None):
+            continue
+        more(node).segment = segment
+        node.more.place = i
+        if node.n_saved:
+            node.more.dropped = node.n_saved
+            node.n_saved = 0
+            node.s0 = node.s1 = node.more.saved = None
+    return 0
+
+
+cdef int refill(Walk walk, Node node) except -1:
+    """Take the saved values from a node of an equal graph, which is made when the first one is needed."""
+    cdef Segment segment = node.more.segment
+    cdef Node twin
+    cdef list roots
+    cdef int i
+    cdef str name
+    if node.freed:
+        return 0                          # which is said by who asks for the values
+    walk.python_ran = True
+    if segment.nodes is None:
+        roots, since = segment.again()
+        segment.nodes = listed(roots, since)
+        if len(segment.nodes) != len(segment.names):
+            raise different(segment, f"{len(segment.names)} operations at first and {len(segment.nodes)} now")
+        for name, twin in zip(segment.names, segment.nodes):
+            if name != twin.prim.name:
+                raise different(segment, f"{name} at first, where it is {twin.prim.name} now")
+    twin = segment.nodes[node.more.place]
+    if twin.more is not None and twin.more.segment is not None:
+        refill(walk, twin)                # a checkpoint inside this one
+    if twin.n_saved != node.more.dropped or not same(twin.layout, node.layout):
+        raise different(segment, f"{twin!r} is {node!r} now")
+    segment.nodes[node.more.place] = None
+    node.s0, node.s1, node.n_saved = twin.s0, twin.s1, twin.n_saved
+    if node.n_saved > 2:
+        node.more.saved = twin.more.saved
+    node.more.segment = None
+    for i in range(node.n_saved):
+        if saved_kind(node, i) != saved_kind(twin, i) or saved_version(node, i) != saved_version(twin, i):
+            raise RuntimeError(f"checkpoint: a value that {node.prim.name} reads, of shape {shape_of(saved(node, i).layout)}, was "
+                               f"changed in place since the function ran; change a copy, or do without the checkpoint")
+    return 0
+
+
+cdef object different(Segment segment, str what):
+    return RuntimeError(f"checkpoint: the function did something else when it was called again: {what}; it must depend on its "
+                        f"arguments alone and on nothing that has changed since")
+
+
 # ---- the forward walk --------------------------------------------------------------------------------
 cdef int run_jvp(Walk walk, Node node) except -1:
     """The traced tier: the primitive's jvp over Tensors, recorded if the walk records."""
     cdef bint before = switch_recording(walk.recording)
     cdef int i
     cdef unsigned int k
-    cdef tuple values, tangents
-    cdef object given, result
+    cdef tuple values, result
+    cdef object given
     try:
         values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
-        tangents = tuple([as_tensor(walk, tangent_pointer(walk, node, i)) for i in range(node.n_in)])
-        result = node.prim.jvp(node, values, tangents)
-        if node.n_out == 1:
-            result = (result,)
-        elif len(result) != node.n_out:
-            raise RuntimeError(f"{node.prim.name}: its jvp returned {len(result)} tangents for {node.n_out} outputs")
+        result = tangents_of(walk, node, values,
+                             tuple([as_tensor(walk, tangent_pointer(walk, node, i)) for i in range(node.n_in)]))
         for k, given in enumerate(result):
             if given is None:
                 continue
@@ -529,6 +695,16 @@ cdef int run_jvp(Walk walk, Node node) except -1:
     finally:
         switch_recording(before)
     return 0
+
+
+cdef inline int forward_rule(Walk walk, Node node, bint raw) except -1:
+    cdef Array out
+    if raw and node.prim.pushes and compiled(node.layout.code):
+        out = node.prim.push(node, walk)
+        Py_INCREF(out)
+        walk.grads[node.slot] = <PyObject*> out
+        return 0
+    return run_jvp(walk, node)
 
 
 cdef bint moves(Walk walk, Node node) noexcept:
@@ -546,7 +722,6 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
     cdef int j
     cdef unsigned int k, slot
     cdef Node node, producer
-    cdef Array out
     for i in range(walk.n):
         node = <Node> walk.order[i]
         for j in range(node.n_in):
@@ -557,20 +732,19 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
         node = <Node> walk.order[i]
         if not moves(walk, node):
             continue
+        if node.more is not None and node.more.segment is not None:
+            refill(walk, node)
         check_saved(node)
-        if node.prim.pushes and not walk.recording and compiled(node.layout.code):
-            out = node.prim.push(node, walk)
-            Py_INCREF(out)
-            walk.grads[node.slot] = <PyObject*> out
+        if walk.watch is None:
+            forward_rule(walk, node, walk.raw)
         else:
-            run_jvp(walk, node)
+            observed(walk, node, True)
         for j in range(node.n_in):
             producer = edge(node, j)
             if producer is None or producer.stamp != walk.stamp:
                 continue
             slot = producer.slot + edge_out(node, j)
             if last[slot] == i and walk.grads[slot] is not NULL:
-                out = None
                 Py_DECREF(<object> walk.grads[slot])
                 walk.grads[slot] = NULL
     return 0
@@ -590,6 +764,8 @@ cdef list walk_forward(list sources, list tangents, list roots, bint recording, 
     walk.recording = recording
     walk.keep = True
     walk.lead = lead
+    walk.watch = watch_of_thread() if watched else None
+    walk.raw = not recording and walk.watch is None
     try:
         order(walk, [node for node, k in roots], since)
         begin(walk)

@@ -122,13 +122,18 @@ cdef class Row(Primitive):
         return out
 
     def jvp(self, Node node not None, saved, tangents):
-        cdef dict local = self.values(node, saved)
         cdef Tensor total = None, t, change
+        if self.row is NULL or len(tangents) != self.row.arity:
+            raise TypeError(f"{self.name}: {len(tangents)} tangents")
+        cdef dict local = self.values(node, saved)
         for i, t in enumerate(tangents):
             if t is not None:
                 change = self.evaluate(i, aligned(node, i, t), local)
                 total = change if total is None else FUNCTIONS["add"](total, change)
         return total
+
+    cdef dict statics_of(self, Node node):
+        return {} if node.args is None else dict(enumerate(node.args))
 
     cdef int check_complex(self, Tensor x) except -1:
         if not self.holomorphic and x.arr.layout.dtype.kind == "c":
@@ -188,7 +193,7 @@ cdef class Unary(Row):
                      None if not self.row.needs[0] & FAD_Y else node.s0 if self.row.needs[0] == FAD_Y else node.s1, out)
         return deliver(walk, node, 0, out)
 
-    def vjp(self, node, saved, g):
+    def vjp(self, Node node not None, saved, g):
         return (self.evaluate(0, g, self.values(node, saved)),)
 
 

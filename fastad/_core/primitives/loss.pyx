@@ -87,6 +87,9 @@ cdef class CrossEntropy(Primitive):
                 K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
         return deliver(walk, node, 0, out)
 
+    cdef dict statics_of(self, Node node):
+        return {"target": to_ndarray(<Array?> node.args)}
+
     def vjp(self, Node node not None, saved, g):
         p = self.slope(node, saved[0])
         if not self.mean:
@@ -97,7 +100,7 @@ cdef class CrossEntropy(Primitive):
         p = self.slope(node, saved[0])
         return FUNCTIONS["sum"](tangents[0] * p, axis=tuple(range(-p.ndim, 0)) if self.mean else -1)
 
-    def slope(self, Node node, x):
+    cdef object slope(self, Node node, Tensor x):
         """softmax(x) - onehot, and for the mean that divided by the rows"""
         if not isinstance(node.args, Array):
             raise TypeError(f"{self.name}: the rule reads a node that the operation recorded, got {node}")

@@ -15,7 +15,7 @@ from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, re
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, F64, MAX_NDIM, compiled
 from .elementwise cimport multiply
-from .shape cimport axes_of, axis_of, flag, in_layout, lead_of, reshape_to
+from .shape cimport axes_of, axis_of, flag, in_layout, lead_in, lead_of, reshape_to
 
 
 # ---- which axes --------------------------------------------------------------------------------------
@@ -25,6 +25,14 @@ cdef object arguments(const char* reduced, int count, int ndim, bint keepdims):
     if count == ndim and not keepdims:
         return None
     return tuple([i - ndim for i in range(ndim) if reduced[i]]), keepdims
+
+
+cdef dict named_axes(object node):
+    """The same for who prints the tape."""
+    if node.args is None:
+        return {}
+    axes = tuple([axis + len(node.in_shape(0)) for axis in node.args[0]])
+    return {"axis": axes[0] if len(axes) == 1 else axes, **({"keepdims": True} if node.args[1] else {})}
 
 
 cdef int mark(object args, int ndim, char* reduced) except -1:
@@ -85,8 +93,8 @@ cdef Tensor kept(object node, Tensor y, tuple in_shape):
 
 cdef tuple axes_behind(object node, Tensor t):
     """The axes to reduce in a tensor of the input's shape with extra leading axes."""
-    cdef int ndim = t.arr.layout.ndim
-    return tuple(range(ndim - len(node.in_shape(0)), ndim)) if node.args is None else node.args[0]
+    cdef int lead = len(lead_in(node, 0, t))
+    return tuple(range(lead, t.arr.layout.ndim)) if node.args is None else node.args[0]
 
 
 cdef Tensor summed(object node, Tensor t):
@@ -157,6 +165,9 @@ cdef class Sum(Primitive):
         if self.mean and like.size:
             share = scaled(g, like.size // g.layout.size)
         return deliver(walk, node, 0, stretched(share, node.args, like))
+
+    cdef dict statics_of(self, Node node):
+        return named_axes(node)
 
     def vjp(self, node, saved, g):
         cdef tuple shape = node.in_shape(0)
@@ -337,15 +348,18 @@ cdef class LogSumExp(Primitive):
             out = put_back(out, like, reduced)
         return deliver(walk, node, 0, (<Tensor> multiply(wrap(out), wrap(stretched(g, node.args, like)))).arr)
 
+    cdef dict statics_of(self, Node node):
+        return named_axes(node)
+
     def vjp(self, node, saved, g):
         return (kept(node, g, node.in_shape(0)) * self.weights(node, saved),)
 
-    def weights(self, node, saved):
+    cdef object weights(self, node, saved):
         """softmax of x over the axes"""
         # exp(x - y) is made to add up to one, for y alone is rounded too coarsely where x is large
         cdef tuple shape = node.in_shape(0)
         x = saved[0]
-        y = kept(node, saved[1].detach(), shape)
+        y = kept(node, wrap((<Tensor> saved[1]).arr), shape)
         axes = tuple(range(len(shape))) if node.args is None else node.args[0]
         infinite = np.isinf(ndarray(y))
         if not infinite.any():
@@ -410,12 +424,15 @@ cdef class CumSum(Primitive):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, scanned(g, node.args + g.layout.ndim, True)) if wants(walk, node, 0) else 0
 
+    cdef dict statics_of(self, Node node):
+        return {"axis": node.args + len(node.out_shape)}
+
     def vjp(self, node, saved, g):
         flip = FUNCTIONS["flip"]
         return (flip(self.apply(flip(g, node.args), node.args + (<Tensor> g).arr.layout.ndim), node.args),)
 
     def jvp(self, node, saved, tangents):
-        return self.apply(tangents[0], node.args + (<Tensor> tangents[0]).arr.layout.ndim)
+        return self.apply(tangents[0], node.args + len(lead_in(node, 0, tangents[0])) + len(node.in_shape(0)))
 
 
 cdef Array scanned(Array x, int axis, bint back):

@@ -1,0 +1,197 @@
+"""checkpoint: the same derivatives, with less kept, and an error where the second call differs from the first."""
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import fastad as fa
+from fastad import nn
+from fastad._core import make as core
+from fastad._core import storage
+
+
+def block(x, w):
+    return fa.tanh(x @ w) * x.sum(axis=-1, keepdims=True)
+
+
+def inputs(seed=0):
+    rng = np.random.default_rng(seed)
+    return (fa.tensor(rng.normal(size=(3, 4)), requires_grad=True), fa.tensor(rng.normal(size=(4, 4)), requires_grad=True))
+
+
+def derivatives(f):
+    """First and second derivatives in every mode."""
+    x, w = inputs()
+    y = f(x, w)
+    v = fa.tensor(np.linspace(-1, 1, 12).reshape(3, 4))
+    gx, gw = core.pull([y], [x, w], [v], 0, True, True)
+    second = core.pull([gx, gw], [x, w], [v, gw.detach()], 0, False, True)
+    tangent, = core.push([x], [y], [v], 0, True)
+    over, = core.push([x], [tangent], [v], 0, False)
+    back = core.pull([tangent], [x, w], [v], 0, False, True)
+    x.grad = None
+    y.sum().backward()
+    return [np.asarray(t.detach()) for t in (y, gx, gw, *second, tangent, over, *back, x.grad, w.grad)]
+
+
+@pytest.mark.parametrize("f", [
+    fa.checkpoint(block),
+    lambda x, w: fa.checkpoint(lambda x: block(x, w))(x),                        # a closure
+    lambda x, w: fa.checkpoint(lambda pair: {"y": [block(*pair)]})((x, w))["y"][0],
+    lambda x, w: fa.checkpoint(lambda x: fa.checkpoint(block)(x, w) * 1)(x),     # one inside the other
+], ids=["arguments", "closure", "containers", "nested"])
+def test_every_derivative_is_that_of_the_function_itself(f):
+    for a, b in zip(derivatives(f), derivatives(block), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_inside_the_transforms():
+    f = lambda x: (block(x, x.detach() @ x.T @ x)).sum()      # noqa: E731
+    x = np.random.default_rng(1).normal(size=(4, 4))
+    np.testing.assert_array_equal(fa.grad(fa.checkpoint(f))(x), fa.grad(f)(x))
+    slope = fa.grad(fa.grad(fa.checkpoint(lambda x: fa.tanh(x) ** 3)))
+    assert slope(0.3) == fa.grad(fa.grad(lambda x: fa.tanh(x) ** 3))(0.3)
+
+
+def test_what_was_saved_is_let_go_and_comes_back_once():
+    calls = []
+
+    @fa.checkpoint
+    def f(x):
+        calls.append(1)
+        h = x.exp()
+        return (h * h).exp()
+
+    x = fa.tensor(np.zeros(1000), requires_grad=True)
+    before = storage.allocations_in_use()
+    y = f(x)
+    alive = y.sum()
+    kept = storage.allocations_in_use() - before
+    assert len(calls) == 1
+    alive.backward(retain_graph=True)
+    assert len(calls) == 2 and np.allclose(x.grad.numpy(), 2 * np.exp(1))
+    alive.backward()
+    assert len(calls) == 2                                    # the graph kept them this time
+    assert np.allclose(x.grad.numpy(), 4 * np.exp(1))
+    plain = [x.exp() for _ in range(3)]
+    assert kept < len(plain) + 6
+
+
+def test_a_second_backward_is_refused():
+    y = fa.checkpoint(block)(*inputs()).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        y.backward()
+
+
+def test_nothing_is_a_cycle():
+    class Token:
+        pass
+
+    token = Token()
+    seen = weakref.ref(token)
+    gc.disable()
+    try:
+        x, w = inputs()
+        y = fa.checkpoint(lambda x, w, token: block(x, w))(x, w, token)
+        del token
+        y.sum().backward()
+        del y
+        assert seen() is None
+    finally:
+        gc.enable()
+
+
+def test_random_numbers_repeat():
+    layer = nn.Dropout(0.5) if hasattr(nn, "Dropout") else None
+
+    def f(x):
+        noise = fa.tensor(fa.default_generator().normal(size=x.shape))
+        return x * noise if layer is None else layer(x * noise)
+
+    x = fa.tensor(np.ones(50), requires_grad=True)
+    fa.manual_seed(3)
+    f(x).sum().backward()
+    expected, x.grad = x.grad.numpy().copy(), None
+    after = fa.default_generator().random()
+    fa.manual_seed(3)
+    y = fa.checkpoint(f)(x)
+    again = fa.default_generator().random()
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), expected)
+    assert after == again
+    assert fa.default_generator().random() != again
+
+
+def test_another_second_call_is_an_error():
+    state = {"n": 1}
+
+    @fa.checkpoint
+    def f(x):
+        for _ in range(state["n"]):
+            x = x.exp()
+        return x * x if state["n"] < 3 else x + x
+
+    x = fa.tensor([0.1, 0.2], requires_grad=True)
+    y = f(x)
+    state["n"] = 2
+    with pytest.raises(RuntimeError, match=r"checkpoint: the function did something else.*2 operations at first and 3 now"):
+        y.sum().backward()
+    z = fa.checkpoint(lambda x: x.exp() if state["n"] == 2 else x.tanh())(x)
+    state["n"] = 4
+    with pytest.raises(RuntimeError, match="exp at first, where it is tanh now"):
+        z.sum().backward()
+    w = fa.checkpoint(lambda x: x[: state["n"] - 3].exp())(x)
+    state["n"] = 5
+    with pytest.raises(RuntimeError, match="checkpoint: the function did something else"):
+        w.sum().backward()
+
+
+def test_a_value_changed_since_is_an_error():
+    x = fa.tensor([0.1, 0.2], requires_grad=True)
+    c = fa.tensor([3.0, 4.0])
+    y = fa.checkpoint(lambda x: x * c)(x)
+    c += 1
+    with pytest.raises(RuntimeError, match=r"checkpoint: a value that multiply reads, of shape \(2,\), was changed in place"):
+        y.sum().backward()
+
+
+def test_without_recording_it_is_the_function():
+    x = fa.tensor([0.1, 0.2])
+    assert not fa.checkpoint(fa.exp)(x).requires_grad
+    assert fa.checkpoint(lambda: 3)() == 3
+    with fa.no_grad():
+        assert not fa.checkpoint(fa.exp)(fa.tensor([1.0], requires_grad=True)).requires_grad
+    with pytest.raises(TypeError, match="checkpoint: expected a function, got Tensor"):
+        fa.checkpoint(x)
+
+
+def test_an_error_of_the_second_call_reaches_the_caller():
+    state = {"fails": False}
+
+    @fa.checkpoint
+    def f(x):
+        if state["fails"]:
+            raise KeyError("gone")
+        return x.exp()
+
+    x = fa.tensor([0.1], requires_grad=True)
+    y = f(x)
+    state["fails"] = True
+    with pytest.raises(KeyError, match="gone"):
+        y.sum().backward()
+    state["fails"] = False
+    y.sum().backward()
+    assert np.allclose(x.grad.numpy(), np.exp(0.1))
+
+
+def test_layers_keep_their_gradients():
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    x = fa.tensor(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))
+    model(x).sum().backward()
+    expected = [p.grad.numpy().copy() for p in model.parameters()]
+    model.zero_grad()
+    fa.checkpoint(model)(x).sum().backward()
+    for p, e in zip(model.parameters(), expected, strict=True):
+        np.testing.assert_array_equal(p.grad.numpy(), e)
