@@ -1,4 +1,4 @@
-"""Level 1: matrix products.  Finds the BLAS that NumPy has already loaded, and calls it without NumPy.
+"""Level 1: matrix products and triangular systems.  Finds the BLAS that NumPy has already loaded, and calls it without NumPy.
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
