@@ -116,8 +116,8 @@ def eigh(a: ArrayLike, UPLO: Literal["L", "U"] = "L") -> EighResult:
 
     NumPy reads one triangle of `a`, but `a` counts as symmetric: the gradient is a symmetric matrix.  Where
     eigenvalues are equal (to working precision) the derivatives of their eigenvectors, and second derivatives of the
-    eigenvalues, are not defined and are NaN; first ones of the eigenvalues, and of other eigenvectors, stay right.  The signs of the eigenvectors are LAPACK's, so only what does not
-    depend on them has a meaningful derivative.
+    eigenvalues, are not defined and are NaN; first ones of the eigenvalues, and of other eigenvectors, stay right.
+    The signs of the eigenvectors are LAPACK's, so only what does not depend on them has a meaningful derivative.
 
     Parameters
     ----------
