@@ -3,6 +3,7 @@ from . import autograd
 from ._config import get_include, get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
+from ._core.exchange import LATER as _LATER
 from ._core.exchange import from_dlpack
 from ._core.make import from_numpy, tensor
 from ._core.primitives import load as _load
@@ -18,10 +19,11 @@ _load()
 from . import creation as _creation  # noqa: E402  (registers its functions, after the core has its own)
 
 globals().update(_FUNCTIONS)
+_LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
-_LAZY = ("data", "datasets", "extend", "nn", "optim", "reference")
-_LAZY_FROM = {"checkpoint": "checkpointing"}
+_LAZY = ("data", "datasets", "extend", "linalg", "nn", "optim", "optimize", "reference", "testing")
+_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "_anomaly", "trace": "_trace"}
 
 
 def __getattr__(name):
@@ -35,4 +37,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_LAZY_FROM})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM} - {*_LAZY_FROM.values()})      # whichever were asked for

@@ -19,6 +19,7 @@ from . import creation as creation
 from . import data as data
 from . import datasets as datasets
 from .random import default_generator as default_generator
+from ._anomaly import detect_anomaly as detect_anomaly
 from .creation import empty as empty
 from .creation import empty_like as empty_like
 from .autograd import enable_grad as enable_grad
@@ -33,6 +34,7 @@ from ._config import get_num_threads as get_num_threads
 from .transforms import grad as grad
 from .creation import identity as identity
 from .autograd import is_grad_enabled as is_grad_enabled
+from . import linalg as linalg
 from .creation import linspace as linspace
 from .random import manual_seed as manual_seed
 from . import nn as nn
@@ -40,12 +42,15 @@ from .autograd import no_grad as no_grad
 from .creation import ones as ones
 from .creation import ones_like as ones_like
 from . import optim as optim
+from . import optimize as optimize
 from . import random as random
 from . import reference as reference
 from .autograd import set_grad_enabled as set_grad_enabled
 from ._config import set_num_threads as set_num_threads
 from ._config import show_config as show_config
 from ._core.make import tensor as tensor
+from . import testing as testing
+from ._trace import trace as trace
 from . import transforms as transforms
 from .transforms import value_and_grad as value_and_grad
 from .creation import zeros as zeros

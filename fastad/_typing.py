@@ -31,6 +31,8 @@ Order: TypeAlias = Literal["C", "F", "A", "K"] | None
 Casting: TypeAlias = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 Function: TypeAlias = Callable[..., Any]
 Real: TypeAlias = np.floating[Any]
+Arrays: TypeAlias = npt.NDArray[Any]
+Floats: TypeAlias = npt.NDArray[np.float64]
 Fan: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 

@@ -18,21 +18,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal, Self
 
+    from ._anomaly import detect_anomaly
     from ._function import Function, once_differentiable
     from ._typing import F
+    from .testing import gradcheck, gradgradcheck
 
-__all__ = ["Function", "enable_grad", "grad", "is_grad_enabled", "no_grad", "once_differentiable", "set_grad_enabled"]
+__all__ = ["Function", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad",
+           "once_differentiable", "set_grad_enabled"]
+
+# imported when first asked for
+_LATE = {"Context": "._function", "Function": "._function", "once_differentiable": "._function", "detect_anomaly": "._anomaly",
+         "gradcheck": ".testing", "gradgradcheck": ".testing"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Context", "Function", "once_differentiable"):         # few need them
-        from . import _function
-        return getattr(_function, name)
+    if name in _LATE:
+        from importlib import import_module
+        return getattr(import_module(_LATE[name], __package__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class Block(tape.Switch):
-    """What the switches share: as a decorator they hold for every call, and for every step of a generator."""
+class Decorator:
+    """What the ``with`` blocks share: as a decorator they hold for every call, and for every step of a generator."""
+
+    def __enter__(self) -> Any:
+        raise NotImplementedError
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        raise NotImplementedError
 
     def __call__(self, f: F) -> F:
         name = type(self).__name__
@@ -50,12 +63,12 @@ class Block(tape.Switch):
         return cast("F", inside)
 
 
-def _call(block: Block, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _call(block: Decorator, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     with block:
         return f(*args, **kwargs)
 
 
-def _steps(block: Block, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _steps(block: Decorator, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The generator f(...), whose caller runs outside the block between two steps."""
     inner = f(*args, **kwargs)
     step = partial(next, inner)
@@ -73,6 +86,10 @@ def _steps(block: Block, f: Callable[..., Any], args: tuple[Any, ...], kwargs: d
             raise
         except BaseException as error:
             step = partial(inner.throw, error)
+
+
+class Block(tape.Switch, Decorator):
+    """A switch of recording."""
 
 
 class set_grad_enabled(Block):

@@ -89,6 +89,7 @@ PARAMETERS = {
     "fill_.value": "ArrayLike",
     "requires_grad_.requires_grad": "bool",
     "register_hook.hook": "Callable[[Tensor], Tensor | None]",
+    "register_post_accumulate_grad_hook.hook": "Callable[[Tensor], object]",
     "reshape.shape": "Shape",
     "transpose.axes": "Axes",
 }
@@ -99,12 +100,12 @@ RESULTS = {
     "array_split": "list[Tensor]",
     "backward": "None",
     "register_hook": "HookHandle",
+    "register_post_accumulate_grad_hook": "HookHandle",
     "retain_grad": "None",
     "numpy": "npt.NDArray[Any]",
     "numbers": "npt.NDArray[Any]",
     "constant": "Tensor",
     "same_memory": "bool",
-    "record": "list[Tensor]",
     "record_after": "list[Tensor]",
     "wanted": "tuple[bool, ...]",
     "is_grad_enabled": "bool",
@@ -127,6 +128,7 @@ RESULTS = {
     "adam_step": "None",
     "install": "None",
     "set_blas_threads": "None",
+    "solve_triangular": "bool",
 }
 
 # whole signatures, where the live one says too little: NumPy's functions behind *args, and overloads
@@ -156,7 +158,7 @@ SIGNATURES = {
 PROPERTIES = {
     "shape": "tuple[int, ...]", "dtype": "np.dtype[Any]", "ndim": "int", "size": "int", "itemsize": "int", "nbytes": "int",
     "strides": "tuple[int, ...]", "is_contiguous": "bool", "version": "int", "requires_grad": "bool", "is_leaf": "bool",
-    "grad_fn": "Node | None", "grad": "Tensor | None", "T": "Tensor", "mT": "Tensor",
+    "grad_fn": "Node | None", "grad": "Tensor | None", "retains_grad": "bool", "T": "Tensor", "mT": "Tensor",
     "name": "str", "inputs": "list[tuple[Node, int] | None]", "out_shape": "tuple[int, ...]", "out_dtype": "np.dtype[Any]",
     "n_inputs": "int", "has_backward": "bool", "has_jvp": "bool",
     "args": "Any", "prim": "Primitive", "texts": "tuple[str, ...]", "holomorphic": "bool",
@@ -175,8 +177,6 @@ SPECIAL = {
     **{name: "(self, other: Operand, /) -> Self" for name in ("__iadd__", "__isub__", "__imul__", "__itruediv__")},
     "__ipow__": "(self, other: Operand, /) -> Self",
     "__call__": "(self, *args: Any) -> Any",
-    "Custom.__init__": "(self, name: str) -> None",
-    "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "__hash__": "(self) -> int",
     "__bool__": "(self) -> bool",
     "__float__": "(self) -> float",
@@ -202,4 +202,10 @@ SPECIAL = {
     "__reduce_ex__": "(self, protocol: SupportsIndex) -> tuple[Any, ...]",
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
+    # of one class
+    "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
+    "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
+    "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) -> list[Tensor]",
+    "Rule.apply": "(self, function: Function, inputs: list[Tensor], args: object = None, keep: tuple[int, ...] = ()) "
+                  "-> list[Tensor]",
 }

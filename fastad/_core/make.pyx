@@ -9,8 +9,13 @@ from cpython.object cimport PyObject
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
-from .tape cimport Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, switch_recording
-from .tensor cimport LeafState, Tensor, as_tensor, cotangent, drop_leaf, make_leaf, operators, wrap
+from .tape cimport (
+    FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording,
+)
+from .tensor cimport (
+    LeafState, Tensor, any_records, as_tensor, cotangent, drop_leaf, make_leaf, operators, produced, record_n, result_from,
+    unchanged, wrap,
+)
 from .tensor import FUNCTIONS
 from .walk cimport drop, walk_back, walk_forward
 
@@ -241,6 +246,11 @@ def copy_of(value, str name, k):
     return input_of(value, name, k)
 
 
+def edge_of(Tensor t not None):
+    """Where a tensor stands on the tape: (the node that produced it, which of its outputs), or None."""
+    return None if t.node is None else (t.node, t.out)
+
+
 def is_nested():
     """Whether a transform of this thread is under way, so that results must stay on the tape."""
     return nesting(0) > 0
@@ -281,6 +291,48 @@ def push(list inputs, list outputs, list tangents, int lead, bint recording, uns
 
     Tangents have the shape and dtype of their inputs behind `lead` extra leading axes."""
     return walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
+
+# ---- primitives in Python ----------------------------------------------------------------------------
+cdef class Rule(Primitive):
+    """A primitive whose rules are written in Python: a subclass has `vjp` and `jvp`, see Primitive."""
+    def __init__(self, str name, bint one_by_one=False):
+        """`one_by_one`: the rules take no leading axes, and the walks loop over these."""
+        self.name = name
+        self.one_by_one = one_by_one
+
+    def apply(self, function, list inputs not None, object args=None, tuple keep not None=()):
+        """The arrays that ``function(*arrays)`` gives (a tuple, or one) as a list of tensors, recorded if an input is.
+
+        `keep` names what the rules get as `saved`: i is input i, ~k output k.  `args` stands in ``node.args``."""
+        cdef Tensor t
+        cdef list held = [], results
+        for x in inputs:
+            if not isinstance(x, Tensor):
+                raise TypeError(f"{self.name}: expected tensors, got {type(x).__name__}")
+            held.append((<Tensor> x).arr)
+        found = function(*[to_ndarray(a) for a in held])
+        results = [result_from(nd) for nd in (found if isinstance(found, tuple) else (found,))]
+        if not any_records(inputs):
+            return results
+        for t, a in zip(inputs, held):
+            unchanged(self.name, t, a)
+        return self.record(inputs, results, args, keep)
+
+    def record(self, list inputs not None, list outputs not None, object args, tuple keep not None):
+        """The constants `outputs` as the results of this operation on `inputs`, all tensors; see `apply`."""
+        cdef Tensor t
+        cdef Node node = record_n(self, inputs, args)
+        cdef int k
+        for k in keep:
+            if not -len(outputs) <= k < len(inputs):
+                raise IndexError(f"{self.name}: keep={keep} of {len(inputs)} inputs and {len(outputs)} outputs")
+            if k >= 0:
+                t = inputs[k]
+                save(node, t.arr, k)
+            else:
+                t = outputs[-1 - k]
+                save(node, t.arr, FROM_OUTPUT + 1 + k)
+        return [produced(t.arr, node) for t in outputs]
 
 
 def forget(list outputs, unsigned long long since, again):

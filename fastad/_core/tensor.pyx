@@ -17,12 +17,12 @@ from .storage cimport (
     copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node, ruling,
+    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node, note, ruling, watched,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, compiled
 
-from .tape import add_hook
+from .tape import add_after, add_hook
 
 cnp.import_array()
 
@@ -84,6 +84,8 @@ cdef Node record_n(Primitive prim, list inputs, object args):
     for i in range(len(inputs)):
         if (<Tensor> inputs[i]).node is not None:
             link(node, i, (<Tensor> inputs[i]).node, (<Tensor> inputs[i]).out)
+    if watched:
+        note(node, None, None, inputs)
     return node
 
 
@@ -249,6 +251,14 @@ def hooks_of(Tensor t not None):
     if t.node is None:
         raise RuntimeError("register_hook: this tensor does not require a gradient")
     return add_hook(t.node, t.out)
+
+
+def after_of(Tensor t not None):
+    """The list of the functions that are called when this leaf's ``.grad`` was added to."""
+    if t.node is None or t.node.prim is not ACCUMULATE:
+        raise RuntimeError("register_post_accumulate_grad_hook: this tensor is no leaf that requires a gradient; register_hook "
+                           "sees the gradients of others")
+    return add_after(t.node)
 
 
 # ---- Tensor ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fastad as fa
-from fastad import data, datasets, extend, nn, optim
+from fastad import data, datasets, extend, nn, optim, testing
 
 # ---- tensors -----------------------------------------------------------------------------------------
 x = fa.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -62,6 +62,23 @@ assert_type(fa.cumsum(x, 0), fa.Tensor)
 assert_type(x.sum().backward(), None)
 handle = (x * 2).register_hook(lambda g: g * 2)
 assert_type(handle.remove(), None)
+x.register_post_accumulate_grad_hook(lambda leaf: None).remove()
+assert_type(x.retains_grad, bool)
+with fa.detect_anomaly(check_inf=False) as watch:
+    assert_type(watch, fa.detect_anomaly)
+
+
+@fa.detect_anomaly()
+def guarded(a: fa.Tensor, n: int) -> fa.Tensor:
+    return a * n
+
+
+assert_type(guarded(x, 2), fa.Tensor)
+table = fa.trace(guarded)(x, 2)
+assert_type(table.tangents(1.0).rows[0].name, str)
+assert_type(table.markdown(), str)
+assert_type(testing.gradcheck(fa.tanh, fa.tensor([0.5], requires_grad=True)), bool)
+assert_type(testing.check_grads(fa.tanh, (0.5,)), None)
 with fa.no_grad() as off, fa.enable_grad(), fa.set_grad_enabled(False):
     assert_type(off, fa.no_grad)
 assert_type(fa.is_grad_enabled(), bool)

@@ -346,6 +346,9 @@ cdef class GetItem(Primitive):
         add_at(out, node.args, g)
         return deliver(walk, node, 0, out)
 
+    cdef dict statics_of(self, Node node):
+        return {"index": node.args}
+
     def vjp(self, node, saved, g):
         shape, index = led(node.args, lead_of(node, g), node.in_shape(0))
         dx = SCATTER.apply(g, index, shape)
@@ -379,6 +382,9 @@ cdef class Scatter(Primitive):
             return 0
         kind = region(g.layout, node.args, &r)
         return deliver(walk, node, 0, read(g, node.args, kind, &r))
+
+    cdef dict statics_of(self, Node node):
+        return {"index": node.args}
 
     def vjp(self, node, saved, g):
         shape, index = led(node.args, lead_of(node, g), node.out_shape)
