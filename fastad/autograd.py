@@ -27,8 +27,8 @@ __all__ = ["Function", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gr
            "once_differentiable", "set_grad_enabled"]
 
 # imported when first asked for
-_LATE = {"Context": "._function", "Function": "._function", "once_differentiable": "._function", "detect_anomaly": "._anomaly",
-         "gradcheck": ".testing", "gradgradcheck": ".testing"}
+_LATE = {"Context": "._function", "Function": "._function", "once_differentiable": "._function",
+         "detect_anomaly": "._anomaly", "gradcheck": ".testing", "gradgradcheck": ".testing"}
 
 
 def __getattr__(name: str) -> Any:

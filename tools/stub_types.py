@@ -205,7 +205,8 @@ SPECIAL = {
     # of one class
     "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
-    "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) -> list[Tensor]",
+    "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "
+                   "-> list[Tensor]",
     "Rule.apply": "(self, function: Function, inputs: list[Tensor], args: object = None, keep: tuple[int, ...] = ()) "
                   "-> list[Tensor]",
 }
