@@ -14,7 +14,7 @@ from ._core.make import Rule, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
 from ._core.walk import wanted
-from ._rules import UNRECORDED, broadcasts, fitted, frozen, once, without_tensors, zeros_for_none
+from ._rules import UNRECORDED, broadcasts, fitted, frozen, once, unfit, without_tensors, zeros_for_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,7 +147,7 @@ class _FunctionRules(Rule):
                                             tuple(None if t is None else fixed(t) for t in given))
                 return found
             except UNRECORDED as error:
-                reason = f"{rule.__qualname__} is not written in fastad's functions alone ({error})"
+                reason = unfit(rule.__qualname__, error)
                 results = self.unrecorded(rule, made, saved, given, check)
         else:
             results = self.unrecorded(rule, made, saved, given, check)

@@ -89,7 +89,12 @@ def evaluated(rule: Callable[..., Any], tensors: tuple[Tensor, ...], reason: str
     try:
         return (run_rule if is_grad_enabled() else run_plain)(rule, tuple(map(fixed, tensors))), None
     except UNRECORDED as error:
-        return run_plain(rule, tuple(map(frozen, tensors))), f"the rule is not written in fastad's functions alone ({error})"
+        return run_plain(rule, tuple(map(frozen, tensors))), unfit("the rule", error)
+
+
+def unfit(rule: str, error: Exception) -> str:
+    """Why the result of a rule cannot be differentiated, from what it met when it was given tensors."""
+    return f"{rule} is not written in fastad's functions alone ({str(error).partition(';')[0]})"
 
 
 def fitted(what: str, result: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *, also: Sequence[tuple[int, ...]] = (),
