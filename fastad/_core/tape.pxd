@@ -101,7 +101,7 @@ cdef int nesting(int change) noexcept             # how many transforms of this 
 cdef unsigned long long last_serial
 cdef inline Node new_node(Primitive prim, int n_in, object args):
     global last_serial
-    cdef Node node = Node.__new__(Node)
+    cdef Node node = <Node> Node.__new__(Node)       # the cast spares a test of what is known
     last_serial += 1
     node.serial = last_serial
     node.prim = prim
