@@ -51,10 +51,11 @@ def cheap_gradient():
             with fa.no_grad():
                 return loss()
 
-        def slope(model=model, loss=loss):
-            model.zero_grad()
-            loss().backward()
-        rows.append(row("10-layer network, batch 32", sum(p.size for p in model.parameters()), value, slope))
+        weights = list(model.parameters())
+
+        def slope(weights=weights, loss=loss):
+            fa.autograd.grad(loss(), weights)
+        rows.append(row("10-layer network, batch 32", sum(w.size for w in weights), value, slope))
     return "\n".join(rows)
 
 

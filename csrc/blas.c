@@ -55,7 +55,7 @@ int fad_blas_is_wide(int form, void *ddot)
                &n, &x, &one, &y, &one) == 0;
 }
 
-enum { ROW_MAJOR = 101, NO_TRANS = 111 };         /* CBLAS; NO_TRANS + 1 is Trans */
+enum { ROW_MAJOR = 101, NO_TRANS = 111, UPPER = 121, NON_UNIT = 131, LEFT = 141 };  /* CBLAS; one more: Trans, Lower, Unit */
 
 /* The callers for one element type T and one integer type I.  Fortran is column-major: it sees every matrix
  * transposed, so A and B change places there. */
@@ -104,6 +104,21 @@ static void product_##T##_##I(const fad_blas *blas, int code, int ta, int tb, I 
         gemv_##T##_##I(blas, code, ta, ta ? k : m, ta ? m : k, a, lda, b, tb ? 1 : ldb, c, step);                 \
     else                                                                                                          \
         gemv_##T##_##I(blas, code, !tb, tb ? n : k, tb ? k : n, b, ldb, a, ta ? lda : 1, c, step);                \
+}                                                                                                                 \
+/* In Fortran's eyes X^T op(A)^T = B^T, and A^T has its other triangle. */                                       \
+static void trsm_##T##_##I(const fad_blas *blas, int code, int lower, int trans, int unit, I n, I k,              \
+                           const T *a, I lda, T *b, I ldb)                                                        \
+{                                                                                                                 \
+    typedef void cblas(int, int, int, int, int, I, I, T, const T *, I, T *, I);                                   \
+    typedef void fortran(const char *, const char *, const char *, const char *, const I *, const I *, const T *, \
+                         const T *, const I *, T *, const I *);                                                   \
+    const T one = 1;                                                                                              \
+    if (blas->form == FAD_CBLAS)                                                                                  \
+        ((cblas *)blas->trsm[code])(ROW_MAJOR, LEFT, UPPER + lower, NO_TRANS + trans, NON_UNIT + unit, n, k, one, \
+                                    a, lda, b, ldb);                                                              \
+    else                                                                                                          \
+        ((fortran *)blas->trsm[code])("R", lower ? "U" : "L", trans ? "T" : "N", unit ? "U" : "N", &k, &n, &one,  \
+                                      a, &lda, b, &ldb);                                                          \
 }
 CALLERS(float, int64_t)
 CALLERS(double, int64_t)
@@ -124,5 +139,19 @@ int fad_blas_gemm(const fad_blas *blas, int code, int trans_a, int trans_b, int6
     }
     if (!fits(m) || !fits(n) || !fits(k) || !fits(lda) || !fits(ldb) || !fits(ldc)) return 0;
     if (code) PRODUCT(double, int32_t); else PRODUCT(float, int32_t);
+    return 1;
+}
+
+int fad_blas_trsm(const fad_blas *blas, int code, int lower, int trans, int unit, int64_t n, int64_t k,
+                  const void *a, int64_t lda, void *b, int64_t ldb)
+{
+#define SOLVE(T, I) trsm_##T##_##I(blas, code, lower, trans, unit, (I)n, (I)k, a, (I)lda, b, (I)ldb)
+    if (!blas->trsm[code]) return 0;
+    if (blas->wide) {
+        if (code) SOLVE(double, int64_t); else SOLVE(float, int64_t);
+        return 1;
+    }
+    if (!fits(n) || !fits(k) || !fits(lda) || !fits(ldb)) return 0;
+    if (code) SOLVE(double, int32_t); else SOLVE(float, int32_t);
     return 1;
 }

@@ -13,6 +13,7 @@ typedef struct {
     int form;                                     /* FAD_CBLAS or FAD_FORTRAN */
     int wide;                                     /* its integers have 64 bits */
     void *gemm[2], *gemv[2];                      /* float32, float64 */
+    void *trsm[2];                                /* NULL where the library does not show it */
 } fad_blas;
 
 /* A library that is loaded already, or NULL; nothing is loaded. */
@@ -28,4 +29,10 @@ int fad_blas_is_wide(int form, void *ddot);
 int fad_blas_gemm(const fad_blas *blas, int code, int trans_a, int trans_b, int64_t m, int64_t n, int64_t k,
                   const void *a, int64_t lda, const void *b, int64_t ldb,
                   double beta, void *c, int64_t ldc);
+
+/* B := op(A)^-1 B, row-major, A (n, n) triangular, B (n, k), both at least 1; `unit`: A has ones on its diagonal, which
+ * are not read.  Nothing looks whether A is singular.  Returns 0 without doing anything if there is no such function, or
+ * a number does not fit its integers. */
+int fad_blas_trsm(const fad_blas *blas, int code, int lower, int trans, int unit, int64_t n, int64_t k,
+                  const void *a, int64_t lda, void *b, int64_t ldb);
 #endif

@@ -1,6 +1,6 @@
-"""Switches and derivatives on tensors, in PyTorch's words: no_grad, enable_grad, grad.
+"""Switches and derivatives on tensors, in PyTorch's words: no_grad, enable_grad, inference_mode, grad.
 
-Imports the core.  Next: transforms.py, derivatives of functions.
+Imports the core.  Next: transforms/, derivatives of functions.
 """
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from ._anomaly import detect_anomaly
+    from ._function import Function, once_differentiable
     from ._typing import F
     from .testing import gradcheck, gradgradcheck
 
-__all__ = ["detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad",
-           "set_grad_enabled"]
+__all__ = ["Function", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled",
+           "no_grad", "once_differentiable", "set_grad_enabled"]
 
 # imported when first asked for
-_LATE = {"detect_anomaly": "._anomaly", "gradcheck": ".testing", "gradgradcheck": ".testing"}
+_LATE = {"Context": "._function", "Function": "._function", "detect_anomaly": "._anomaly", "gradcheck": ".testing",
+         "gradgradcheck": ".testing", "once_differentiable": "._function"}
 
 
 def __getattr__(name: str) -> Any:
@@ -169,6 +171,38 @@ class enable_grad(Block):
         block = super().__new__(cls)
         block.mode = True
         return block if f is None else block(f)
+
+
+class inference_mode(Block):
+    """Record nothing inside, as `no_grad` does; ``inference_mode(False)`` records, also within one.  Per thread.
+
+    PyTorch's name, for programs that use it: there is no more to switch off than `no_grad` does, so tensors made inside
+    may be used in recorded operations afterwards.  Decorates functions with parentheses and without.
+
+    Parameters
+    ----------
+    mode : bool
+
+    Examples
+    --------
+    >>> import fastad
+    >>> w = fastad.tensor(1.0, requires_grad=True)
+    >>> with fastad.inference_mode():
+    ...     (w * 2).requires_grad
+    False
+    """
+
+    @overload
+    def __new__(cls, mode: F) -> F: ...  # type: ignore[misc]
+    @overload
+    def __new__(cls, mode: bool = True) -> Self: ...
+    def __new__(cls, mode: Any = True) -> Any:
+        block = super().__new__(cls)
+        if isinstance(mode, (bool, np.bool_)):
+            block.mode = not mode
+            return block
+        block.mode = False
+        return block(mode)
 
 
 def is_grad_enabled() -> bool:

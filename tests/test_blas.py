@@ -63,6 +63,34 @@ assert fa.show_config("dicts")["blas"]["library"] == "plain loop", fa.show_confi
 a = numpy.arange(4096.0).reshape(64, 64)
 assert numpy.array_equal(fa.matmul(a, a).numpy(), a @ a)
 """
+WRONG_TRIANGLES = """
+import ctypes, sys, types, math, numpy
+from numpy import _core
+from scipy.linalg import cython_blas
+_core._multiarray_umath = types.SimpleNamespace(__file__=math.__file__)
+new = ctypes.pythonapi.PyCapsule_New
+new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+called = []
+functions = {name: ctypes.CFUNCTYPE(None)(lambda name=name: called.append(name)) for name in ("strsm", "dtrsm")}
+names = {name: name.encode() for name in functions}             # capsules point to them
+api = dict(cython_blas.__pyx_capi__)
+for name, f in functions.items():
+    if KEPT:
+        api[name] = new(ctypes.cast(f, ctypes.c_void_p), names[name], None)
+    else:
+        del api[name]
+linalg = types.ModuleType("scipy.linalg")
+linalg.cython_blas = types.SimpleNamespace(__pyx_capi__=api, __file__=math.__file__)
+sys.modules["scipy.linalg"] = linalg
+import fastad as fa
+from fastad._core import blas
+assert set(called) == ({"strsm", "dtrsm"} if KEPT else set()), called
+assert blas.config()["library"] == "scipy"
+for dtype in ("f4", "f8"):
+    assert not blas.solve_triangular(numpy.eye(2, dtype=dtype), numpy.ones((2, 1), dtype), True, False, False)
+a = numpy.tril(numpy.arange(1.0, 2501.0).reshape(50, 50)) + 2500 * numpy.eye(50)
+assert numpy.allclose(a @ fa.linalg.solve_triangular(a, a[0], lower=True).numpy(), a[0])
+"""
 
 
 def run_python(code, **environment):
@@ -126,6 +154,13 @@ def test_scipy_is_not_imported_if_numpy_serves():
 
 def test_a_blas_that_computes_something_else_is_not_used():
     done = run_python(WRONG, FASTAD_BLAS="")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_triangular_solve_that_is_wrong_or_missing_is_not_used(kept):
+    pytest.importorskip("scipy")
+    done = run_python(f"KEPT = {kept}\n{WRONG_TRIANGLES}", FASTAD_BLAS="")
     assert done.returncode == 0, done.stderr
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastad as fa
-from fastad import autograd, data, datasets, nn, optim, testing
+from fastad import autograd, data, datasets, extend, linalg, nn, optim, optimize, testing
 from fastad._core.tensor import FUNCTIONS, Tensor
 from fastad.nn import functional, init
 
@@ -25,14 +25,16 @@ def functions_of(module, prefix):
 
 def public():
     found = {f"fastad.{n}": f for n, f in FUNCTIONS.items()}
-    for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (nn, "fastad.nn"), (functional, "fastad.nn.functional"),
-                           (init, "fastad.nn.init"), (optim, "fastad.optim"), (data, "fastad.data"), (datasets, "fastad.datasets"),
+    for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (extend, "fastad.extend"), (nn, "fastad.nn"),
+                           (functional, "fastad.nn.functional"), (init, "fastad.nn.init"), (linalg, "fastad.linalg"),
+                           (optimize, "fastad.optimize"), (optim, "fastad.optim"), (data, "fastad.data"), (datasets, "fastad.datasets"),
                            (testing, "fastad.testing")):
         found.update(functions_of(module, prefix))
     return found
 
 
 PUBLIC = public()
+NEEDS = {"fastad.optimize.minimize": "scipy"}
 METHODS = {f"Tensor.{n}": getattr(Tensor, n) for n in dir(Tensor) if not n.startswith("_") and callable(getattr(Tensor, n))}
 PROPERTIES = {f"Tensor.{n}": v for n in dir(Tensor) if not n.startswith("_") for v in [inspect.getattr_static(Tensor, n)]
               if not callable(getattr(Tensor, n))}
@@ -53,6 +55,8 @@ def test_properties_are_described(name):
 
 @pytest.mark.parametrize("name", sorted(PUBLIC | METHODS))
 def test_examples_run(name):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     value = (PUBLIC | METHODS)[name]
     text = inspect.getdoc(value) or ""
     test = doctest.DocTestParser().get_doctest(text, {"__name__": "example"}, name, None, None)

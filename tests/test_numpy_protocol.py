@@ -117,7 +117,7 @@ def dispatched(name):
     return f is not None and not isinstance(f, np.ufunc | type) and hasattr(f, "_implementation")
 
 
-NAMES = sorted(n for n in FUNCTIONS if dispatched(n))
+NAMES = sorted(n for n in FUNCTIONS if dispatched(n) and (n == "linalg.norm" or not n.startswith("linalg.")))      # test_linalg.py
 
 
 def call(name, f, x):

@@ -122,7 +122,8 @@ def test_memory(sample):
     """A copy, shared memory, and the array itself beside tensors: values and gradients are those of a plain array."""
     direct = takes_arrays(sample)
     for disguise in DISGUISES:
-        check_memory(sample, disguise, direct)
+        if disguise is not zero_stride or not sample.rows_differ:
+            check_memory(sample, disguise, direct)
 
 
 def check_memory(sample, disguise, direct):
@@ -250,12 +251,16 @@ def test_dtypes(sample):
 def check_dtype(sample, dtype):
     arrays = numbers(sample, dtype)
     before = [a.tobytes() for a in arrays]
+    like = [a.astype(a.dtype.newbyteorder("=")) for a in arrays]
     try:
         ys = run(sample, [fa.tensor(a) for a in arrays])
     except TypeError as error:
         assert len(str(error)) > 20 and "Cannot convert" not in str(error)
         return
-    like = [a.astype(a.dtype.newbyteorder("=")) for a in arrays]
+    except np.linalg.LinAlgError:          # of small integers
+        with pytest.raises(np.linalg.LinAlgError):
+            sample.numpy(*like)
+        return
     if is_numpys(sample.numpy):
         assert [y.dtype for y in ys] == [np.asarray(e).dtype for e in outputs(sample.numpy(*like))], dtype
     if sample.name in FORMULAS:

@@ -103,6 +103,13 @@ RESULTS = {
     "register_post_accumulate_grad_hook": "HookHandle",
     "retain_grad": "None",
     "numpy": "npt.NDArray[Any]",
+    "numbers": "npt.NDArray[Any]",
+    "constant": "Tensor",
+    "same_memory": "bool",
+    "record": "list[Tensor]",
+    "record_after": "list[Tensor]",
+    "wanted": "tuple[bool, ...]",
+    "is_grad_enabled": "bool",
     "item": "Any",
     "tolist": "Any",
     "requires_grad_": "Self",
@@ -112,7 +119,6 @@ RESULTS = {
     "allocations_in_use": "int",
     "fail_allocation": "int",
     "keep_blocks": "None",
-    "is_grad_enabled": "bool",
     "isa": "str",
     "rows": "list[dict[str, Any]]",
     "leaf": "Tensor",
@@ -123,6 +129,7 @@ RESULTS = {
     "adam_step": "None",
     "install": "None",
     "set_blas_threads": "None",
+    "solve_triangular": "bool",
 }
 
 # whole signatures, where the live one says too little: NumPy's functions behind *args, and overloads
@@ -154,6 +161,7 @@ PROPERTIES = {
     "strides": "tuple[int, ...]", "is_contiguous": "bool", "version": "int", "requires_grad": "bool", "is_leaf": "bool",
     "grad_fn": "Node | None", "grad": "Tensor | None", "retains_grad": "bool", "T": "Tensor", "mT": "Tensor",
     "name": "str", "inputs": "list[tuple[Node, int] | None]", "out_shape": "tuple[int, ...]", "out_dtype": "np.dtype[Any]",
+    "n_inputs": "int", "has_backward": "bool", "has_jvp": "bool",
     "args": "Any", "prim": "Primitive", "texts": "tuple[str, ...]", "holomorphic": "bool",
     "recording": "bool", "keep": "bool", "lead": "int", "mode": "bool", "outer": "list[tuple[int, bool]]",
 }
@@ -169,6 +177,9 @@ SPECIAL = {
     **{name: "(self) -> Tensor" for name in ("__neg__", "__pos__", "__abs__", "__invert__")},
     **{name: "(self, other: Operand, /) -> Self" for name in ("__iadd__", "__isub__", "__imul__", "__itruediv__")},
     "__ipow__": "(self, other: Operand, /) -> Self",
+    "__call__": "(self, *args: Any) -> Any",
+    "Custom.__init__": "(self, name: str) -> None",
+    "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "__hash__": "(self) -> int",
     "__bool__": "(self) -> bool",
     "__float__": "(self) -> float",
@@ -194,4 +205,8 @@ SPECIAL = {
     "__reduce_ex__": "(self, protocol: SupportsIndex) -> tuple[Any, ...]",
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
+    # of one class
+    "Rule.__init__": "(self, name: str) -> None",
+    "Rule.apply": "(self, function: Function, inputs: list[Tensor], args: object = None, keep: tuple[int, ...] = ()) "
+                  "-> list[Tensor]",
 }

@@ -167,10 +167,68 @@ LOTKA_VOLTERRA = {
     "JAX": lotka_jax, "autograd": lotka_autograd, "micrograd": lotka_micrograd,
 }
 
+# --- the likelihood of a Gaussian process, by a Cholesky factor: amplitude, length and noise, logarithms of them ----
+
+def gaussian_process_data(rng, n=200, inputs=3):
+    X = rng.normal(size=(n, inputs))
+    squares = ((X[:, None] - X[None]) ** 2).sum(-1)
+    return squares, np.sin(X.sum(1)) + 0.1 * rng.normal(size=n), np.array([0.1, 0.2, -2.0]) + 0.1 * rng.normal(size=3)
+
+
+def gaussian_process(ns, cholesky, half, eye, squares, y):
+    """-ln p(y) without the constant; `half` solves L z = y."""
+    def f(parameters):
+        amplitude, length, noise = ns.exp(2 * parameters)
+        L = cholesky(amplitude * ns.exp(squares * (-0.5 / length)) + noise * eye)
+        z = half(L, y)
+        return 0.5 * (z * z).sum() + ns.log(ns.diagonal(L, 0, -1, -2)).sum()
+    return f
+
+
+def gaussian_process_fastad(data):
+    fa = peers.load("fastad")
+    squares, y, parameters = data
+    squares, eye, y = fa.tensor(squares), fa.eye(len(y)), fa.tensor(y)
+    both = fa.value_and_grad(gaussian_process(
+        fa, fa.linalg.cholesky, lambda L, y: fa.linalg.solve_triangular(L, y, lower=True), eye, squares, y))
+    return lambda: both(parameters)
+
+
+def gaussian_process_pytorch(data):
+    torch = peers.load("PyTorch")
+    squares, y, parameters = data
+    squares, eye, y = torch.tensor(squares), torch.eye(len(y), dtype=torch.float64), torch.tensor(y)[:, None]
+    both = torch_value_and_grad(gaussian_process(
+        torch, torch.linalg.cholesky, lambda L, y: torch.linalg.solve_triangular(L, y, upper=False), eye, squares, y))
+    return lambda: both(parameters)
+
+
+def gaussian_process_jax(data):
+    jax = peers.load("JAX")
+    from jax.scipy.linalg import solve_triangular
+    squares, y, parameters = data
+    both = jax_value_and_grad(gaussian_process(
+        jax.numpy, jax.numpy.linalg.cholesky, lambda L, y: solve_triangular(L, y, lower=True), np.eye(len(y)), squares, y))
+    return lambda: both(parameters)
+
+
+def gaussian_process_autograd(data):
+    anp = autograd_numpy()
+    from autograd.scipy.linalg import solve_triangular
+    squares, y, parameters = data
+    both = peers.load("autograd").value_and_grad(gaussian_process(
+        anp, anp.linalg.cholesky, lambda L, y: solve_triangular(L, y, lower=True), np.eye(len(y)), squares, y))
+    return lambda: both(parameters)
+
+
+GAUSSIAN_PROCESS = {"fastad": gaussian_process_fastad, "PyTorch": gaussian_process_pytorch, "JAX": gaussian_process_jax,
+                    "autograd": gaussian_process_autograd}
+
 WORKLOADS = [
     rosenbrock_workload(10, (("autograd", 1 / 40),)),
     rosenbrock_workload(10_000, (("autograd", 1 / 6),)),
     Workload(FAMILY, "logistic regression, 10,000 x 100", logistic_data, LOGISTIC, (("PyTorch", 1),)),
     Workload(FAMILY, "Lotka-Volterra, 1,000 steps (JAX: a scan)",
              lambda rng: rng.uniform(0.9, 1.1, 4), LOTKA_VOLTERRA, (("PyTorch", 1 / 60),)),
+    Workload(FAMILY, "Gaussian process, n = 200 (Cholesky)", gaussian_process_data, GAUSSIAN_PROCESS, (("PyTorch", 1),)),
 ]

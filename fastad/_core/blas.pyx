@@ -1,8 +1,9 @@
-"""Level 1: matrix products.  Finds the BLAS that NumPy has already loaded, and calls it without NumPy.
+"""Level 1: matrix products and triangular systems.  Finds the BLAS that NumPy has already loaded, and calls it without NumPy.
 
 One BLAS and one thread pool in the process: nothing is bundled and the thread count is NumPy's.  Where NumPy's
 BLAS hides its names, SciPy's serves if it is installed, else the loop of csrc/gemm.inc, which small products run in
-any case.  ``FASTAD_BLAS`` (numpy, scipy or plain) forces one for every product.  `gemm` is one product; `multiply` one over batches of any strides.
+any case.  ``FASTAD_BLAS`` (numpy, scipy or plain) forces one for every product.  `gemm` is one product; `multiply` one
+over batches of any strides; `solve_triangular` has triangular systems, where the BLAS shows its function for them.
 
 OpenBLAS starts threads only above some 2**18 multiplications, and they pay there (64 x 64 by 64 x 128, float32: 13 us
 on one thread, 10 on two; 128 x 128 by 128 x 128: 47 and 29), so small products need no cap of their own.
@@ -18,7 +19,8 @@ from time import sleep
 import numpy as np
 
 from .kernels cimport K, fad_operand
-from .storage cimport GIL_SIZE, dense, empty
+from .storage cimport GIL_SIZE, dense, empty, from_ndarray
+from .types cimport compiled
 
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident()
@@ -30,12 +32,15 @@ cdef extern from "blas.h" nogil:
         int form, wide
         void* gemm[2]
         void* gemv[2]
+        void* trsm[2]
     void* fad_library(const char* path)
     void* fad_symbol(void* library, const char* name)
     int fad_blas_is_wide(int form, void* ddot)
     int fad_blas_gemm(const fad_blas* blas, int code, int trans_a, int trans_b, long long m, long long n, long long k,
                       const void* a, long long lda, const void* b, long long ldb,
                       double beta, void* c, long long ldc)
+    int fad_blas_trsm(const fad_blas* blas, int code, int lower, int trans, int unit, long long n, long long k,
+                      const void* a, long long lda, void* b, long long ldb)
 
 # How builds of BLAS name their functions; {} is sgemm, ddot, ...
 NAMES = ("scipy_cblas_{}64_", "cblas_{}64_", "cblas_{}_64", "scipy_cblas_{}", "cblas_{}$NEWLAPACK$ILP64",
@@ -71,6 +76,25 @@ cdef bint works() except -1:
     return found
 
 
+cdef int try_trsm() except -1:
+    """Forget the triangular solve if it gives something else than it should."""
+    cdef double a[4]
+    cdef double b[4]
+    cdef float c[4]
+    cdef float d[4]
+    cdef int i
+    for i in range(4):
+        a[i] = c[i] = (2, 9, 3, 4)[i]      # [[2, .], [3, 4]], a lower triangle
+        b[i] = d[i] = (2, 4, 7, 2)[i]      # of [[1, 2], [1, -1]]
+    if not (fad_blas_trsm(&blas, 1, True, False, False, 2, 2, a, 2, b, 2) and b[0] == 1 and b[1] == 2 and b[2] == 1 and
+            b[3] == -1):
+        blas.trsm[1] = NULL
+    if not (fad_blas_trsm(&blas, 0, True, False, False, 2, 2, c, 2, d, 2) and d[0] == 1 and d[1] == 2 and d[2] == 1 and
+            d[3] == -1):
+        blas.trsm[0] = NULL
+    return 0
+
+
 cdef void* find(void* library, str name) except? NULL:
     cdef bytes raw = name.encode()
     return fad_symbol(library, raw)
@@ -97,6 +121,8 @@ cdef bint use_numpy() except -1:
         blas.form = FAD_CBLAS
         blas.wide = fad_blas_is_wide(FAD_CBLAS, ddot)
         if works():
+            blas.trsm[0], blas.trsm[1] = find(library, pattern.format("strsm")), find(library, pattern.format("dtrsm"))
+            try_trsm()
             chosen.update(library="numpy", symbol=pattern.format("sgemm"), integers=64 if blas.wide else 32)
             use_threads(library)
             return True
@@ -122,6 +148,9 @@ cdef bint use_scipy() except -1:
     blas.wide = fad_blas_is_wide(FAD_FORTRAN, capsule(api, "ddot"))
     if not works():
         return False
+    if "strsm" in api and "dtrsm" in api:
+        blas.trsm[0], blas.trsm[1] = capsule(api, "strsm"), capsule(api, "dtrsm")
+        try_trsm()
     chosen.update(library="scipy", symbol="scipy.linalg.cython_blas.sgemm", integers=64 if blas.wide else 32)
     library = loaded(cython_blas.__file__)
     if library is not NULL:
@@ -412,3 +441,31 @@ cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
     else:
         run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
     return 0
+
+
+# ---- triangular systems ------------------------------------------------------------------------------
+def solve_triangular(a, b, bint lower, bint trans, bint unit):
+    """b := op(a)^-1 b in place, for C-contiguous arrays a (..., n, n) and b (..., n, k) of one float dtype and one batch
+    shape; False, and nothing done, if the BLAS has no function for it."""
+    global running
+    cdef Array xa = from_ndarray(a), xb = from_ndarray(b)
+    cdef Py_ssize_t n, k, i, batch, itemsize
+    cdef int code = xa.layout.code
+    cdef bint served = True
+    if xa.layout.ndim < 2 or a.shape[-1:] != a.shape[-2:-1] or a.shape[:-1] != b.shape[:-1] or \
+            not xa.layout.contiguous or not xb.layout.contiguous:
+        raise ValueError(f"solve_triangular: shapes {a.shape} and {b.shape} do not fit, or the arrays are not dense")
+    n, k = xa.layout.shape[xa.layout.ndim - 1], xb.layout.shape[xb.layout.ndim - 1]
+    if not compiled(code) or xb.layout.code != code or blas.trsm[code] is NULL:
+        return False
+    if xb.layout.size == 0:
+        return True
+    batch = xb.layout.size // (n * k)
+    itemsize = xa.layout.itemsize
+    begin()
+    with nogil:
+        for i in range(batch):
+            served = served and fad_blas_trsm(&blas, code, lower, trans, unit, n, k, xa.data + i * n * n * itemsize, n,
+                                              xb.data + i * n * k * itemsize, k)
+    running -= 1
+    return served

@@ -3,13 +3,17 @@
 Nothing here carries a derivative across: a tensor that requires one says so, and how to give it up.
 Imports tensor.  Next: make.pyx.
 """
+from importlib import import_module
+
 import numpy as np
 
 from .arrays cimport copy as copy_array
 from .storage cimport from_ndarray, to_ndarray
-from .tensor cimport Tensor, refuse, wrap
+from .tensor cimport Tensor, keep_on_tape, refuse, wrap
 from .tensor import FUNCTIONS, UFUNCS, install
 from .make import subclass
+
+LATER = {}                                # "linalg" -> the module that registers "linalg.solve", imported when first needed
 
 
 def numpy(Tensor self not None):
@@ -37,6 +41,7 @@ def tolist(Tensor self not None):
     >>> fastad.tensor([[1, 2], [3, 4]]).tolist()
     [[1, 2], [3, 4]]
     """
+    keep_on_tape(self, "tolist")
     return to_ndarray(self.arr).tolist()
 
 
@@ -62,10 +67,18 @@ def __array_ufunc__(Tensor self not None, ufunc, method, *inputs, **kwargs):
     return function(*inputs)
 
 
+def function_named(str name):
+    """The function registered under `name`, or None."""
+    cdef str family = name.partition(".")[0]
+    if name not in FUNCTIONS and family in LATER:
+        import_module(LATER[family])
+    return FUNCTIONS.get(name)
+
+
 def __array_function__(Tensor self not None, func, types, args, kwargs):
     name = func.__name__ if func.__module__ in ("numpy", "numpy.lib") else f"{func.__module__}.{func.__name__}"
     name = name.removeprefix("numpy.")
-    function = FUNCTIONS.get(name)
+    function = function_named(name)
     if function is None:
         raise TypeError(f"numpy.{name}: fastad has no rule for it; use x.detach().numpy() if no derivative is "
                         f"needed")

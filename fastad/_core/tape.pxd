@@ -98,6 +98,7 @@ cdef Primitive ACCUMULATE               # of the node at the end of every path: 
 cdef bint grad_enabled() noexcept
 cdef bint switch_recording(bint on) noexcept      # for this thread; gives what it was
 cdef int nesting(int change) noexcept             # how many transforms of this thread are under way
+cdef int ruling(int change) noexcept              # how many recorded rules of users' own
 cdef unsigned long long last_serial
 cdef inline Node new_node(Primitive prim, int n_in, object args):
     global last_serial
@@ -241,6 +242,7 @@ ctypedef object (*stretch_fn)(object tensor, Layout want, int lead, Primitive pr
 ctypedef object (*add_fn)(object a, object b)
 ctypedef object (*copy_fn)(object tensor)
 ctypedef bint (*sole_fn)(object tensor)
+ctypedef object (*stack_fn)(list tensors, tuple lead, Layout layout)
 cdef struct Lent:
     wrap_fn wrap
     unwrap_fn unwrap
@@ -250,4 +252,5 @@ cdef struct Lent:
     add_fn add
     copy_fn copy
     sole_fn sole
+    stack_fn stack
 cdef Lent lent

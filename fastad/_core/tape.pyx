@@ -16,12 +16,12 @@ from .storage cimport dense_as, give_back, same_shape, shape_of, to_ndarray, ver
 cdef extern from *:
     """
     #if defined(_MSC_VER)
-    static __declspec(thread) int fad_no_grad = 0, fad_nesting = 0;
+    static __declspec(thread) int fad_no_grad = 0, fad_nesting = 0, fad_ruling = 0;
     #else
-    static __thread int fad_no_grad = 0, fad_nesting = 0;
+    static __thread int fad_no_grad = 0, fad_nesting = 0, fad_ruling = 0;
     #endif
     """
-    int fad_no_grad, fad_nesting
+    int fad_no_grad, fad_nesting, fad_ruling
 
 cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* t)
@@ -43,6 +43,12 @@ cdef int nesting(int change) noexcept:
     global fad_nesting
     fad_nesting += change
     return fad_nesting
+
+
+cdef int ruling(int change) noexcept:
+    global fad_ruling
+    fad_ruling += change
+    return fad_ruling
 
 
 cdef class Switch:

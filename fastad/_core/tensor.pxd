@@ -90,6 +90,7 @@ cdef struct Operators:
     write_fn in_place
 cdef Operators operators
 
+cdef int keep_on_tape(Tensor x, str name) except -1
 cdef object refuse(Tensor t, str what)                      # the error where NumPy would drop a derivative
 
 # leaves and seeds, for make.pyx

@@ -8,6 +8,7 @@ Imports the tape.  Next: tensor.pyx.
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 import os
+from itertools import product
 
 from .arrays cimport add, copy
 from .storage cimport Array, give_back, resize, same, shape_of, writes, zeros
@@ -266,22 +267,81 @@ cdef object own(Walk walk, PyObject* g):
     return lent.wrap(<Array> g if alone(walk, g) else copy(<Array> g), None, 0)
 
 
+cdef list one_by_one(Walk walk, Node node, rule, tuple values, tuple given, str giver):
+    """A rule that takes no leading axes, once for each place along them: a list of what it gave, a tuple for each place."""
+    cdef list rows = []
+    cdef tuple lead = ()
+    cdef object row, t
+    for t in given:
+        if t is not None:
+            lead = t.shape[:walk.lead]
+    for place in product(*map(range, lead)):
+        parts = tuple([None if t is None else t[place] for t in given])
+        row = rule(node, values, parts if giver == "its jvp" or node.n_out > 1 else parts[0])
+        row = row if giver == "its vjp" or node.n_out > 1 else (row,)
+        for t in row:
+            if t is not None:
+                lent.unwrap(t, node.prim, giver)
+        rows.append(row)
+    return [lead, rows]
+
+
+cdef tuple adjoints_of(Walk walk, Node node, tuple values, tuple given):
+    """The primitive's vjp: a cotangent for every input, or None."""
+    cdef tuple results, lead
+    cdef list rows
+    cdef Node producer
+    cdef int i
+    if not (walk.lead and node.prim.one_by_one):
+        results = node.prim.vjp(node, values, given if node.n_out > 1 else given[0])
+        return check_count(node, results, node.n_in, "its vjp", "cotangents", "inputs")
+    lead, rows = one_by_one(walk, node, node.prim.vjp, values, given, "its vjp")
+    for results in rows:
+        check_count(node, results, node.n_in, "its vjp", "cotangents", "inputs")
+    return tuple([
+        None if edge(node, i) is None else
+        lent.stack([results[i] for results in rows], lead, out_layout(edge(node, i), edge_out(node, i)))
+        for i in range(node.n_in)])
+
+
+cdef tuple tangents_of(Walk walk, Node node, tuple values, tuple given):
+    """The primitive's jvp: a tangent for every output, or None."""
+    cdef tuple results, lead
+    cdef list rows
+    cdef int k
+    if not (walk.lead and node.prim.one_by_one):
+        result = node.prim.jvp(node, values, given)
+        return check_count(node, result if node.n_out > 1 else (result,), node.n_out, "its jvp", "tangents", "outputs")
+    lead, rows = one_by_one(walk, node, node.prim.jvp, values, given, "its jvp")
+    for results in rows:
+        check_count(node, results, node.n_out, "its jvp", "tangents", "outputs")
+    return tuple([lent.stack([results[k] for results in rows], lead, out_layout(node, k)) for k in range(node.n_out)])
+
+
+cdef tuple check_count(Node node, results, int count, str giver, str what, str of):
+    if not isinstance(results, tuple) or len(results) != count:
+        given = len(results) if isinstance(results, tuple) else f"a {type(results).__name__} instead of"
+        raise RuntimeError(f"{node.prim.name}: {giver} returned {given} {what} for {count} {of}")
+    return results
+
+
+def wanted(Node node not None):
+    """Inside a traced rule of a backward walk: for every input of `node`, whether its cotangent is asked for."""
+    cdef Walk walk = holder(node.stamp)
+    cdef int i
+    return tuple([edge(node, i) is not None if walk is None else bool(wants(walk, node, i)) for i in range(node.n_in)])
+
+
 cdef int run_vjp(Walk walk, Node node) except -1:
     """The traced tier: the primitive's vjp over Tensors, recorded if the walk records."""
     cdef bint before = switch_recording(walk.recording)
     cdef int i
-    cdef object g
     cdef tuple values, results
     walk.python_ran = True
     try:
         values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
-        if node.n_out == 1:
-            g = as_tensor(walk, walk.grads[node.slot])
-        else:
-            g = tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)])
-        results = node.prim.vjp(node, values, g)
-        if len(results) != node.n_in:
-            raise RuntimeError(f"{node.prim.name}: its vjp returned {len(results)} cotangents for {node.n_in} inputs")
+        results = adjoints_of(walk, node, values,
+                              tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)]))
         for i in range(node.n_in):
             if results[i] is None or not wants(walk, node, i):
                 continue
@@ -467,7 +527,8 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
                     unsigned long long since=0):
     """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
 
-    Nodes that are not younger than `since` are left alone: they cannot depend on younger targets.  Without targets the leaves accumulate; with them, a dict from target to its adjoint is returned."""
+    Nodes that are not younger than `since` are left alone: they cannot depend on younger targets.  Without targets the
+    leaves accumulate; with them, a dict from target to its adjoint is returned."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t i
     cdef Node node
@@ -518,6 +579,34 @@ cdef list listed(list roots, unsigned long long since):
         order(walk, [node for node, k in roots], since)
         begin(walk)
         return [<Node> walk.order[i] for i in range(walk.n)]
+    finally:
+        leave(walk)
+
+
+cdef tuple survey(list roots, list sources, unsigned long long since):
+    """What the tape says before it is walked: the sources that the roots depend on, the roots that depend on a source (lists
+    of bools), and whether a root depends on anything that is not younger than `since`."""
+    cdef Walk walk = Walk.__new__(Walk)
+    cdef Py_ssize_t i
+    cdef int j
+    cdef unsigned int k
+    cdef Node node, producer
+    cdef bint older = False
+    try:
+        order(walk, [node for node, k in roots], since)
+        begin(walk)
+        mark_needed(walk, sources)
+        for node, k in roots:
+            older |= node.serial <= since
+        for i in range(walk.n):
+            node = <Node> walk.order[i]
+            for j in range(node.n_in):
+                producer = edge(node, j)
+                older |= producer is not None and producer.serial <= since
+            if older:
+                break
+        return ([node.stamp == walk.stamp for node, k in sources],
+                [node.stamp == walk.stamp and walk.needed[node.slot] != 0 for node, k in roots], older)
     finally:
         leave(walk)
 
@@ -588,16 +677,12 @@ cdef int run_jvp(Walk walk, Node node) except -1:
     cdef bint before = switch_recording(walk.recording)
     cdef int i
     cdef unsigned int k
-    cdef tuple values, tangents
-    cdef object given, result
+    cdef tuple values, result
+    cdef object given
     try:
         values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
-        tangents = tuple([as_tensor(walk, tangent_pointer(walk, node, i)) for i in range(node.n_in)])
-        result = node.prim.jvp(node, values, tangents)
-        if node.n_out == 1:
-            result = (result,)
-        elif len(result) != node.n_out:
-            raise RuntimeError(f"{node.prim.name}: its jvp returned {len(result)} tangents for {node.n_out} outputs")
+        result = tangents_of(walk, node, values,
+                             tuple([as_tensor(walk, tangent_pointer(walk, node, i)) for i in range(node.n_in)]))
         for k, given in enumerate(result):
             if given is None:
                 continue
@@ -668,7 +753,7 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
 cdef list walk_forward(list sources, list tangents, list roots, bint recording, int lead, unsigned long long since):
     """Carry `tangents` (Arrays; Tensors if recording) of `sources`, (node, output) pairs, forward to `roots`.
 
-    Only nodes younger than `since` are visited.  A list of the tangents of the roots, None where there is none."""
+    Only nodes younger than `since` are visited.  A list of the tangents of the roots as Tensors, None where there is none."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t* last = NULL
     cdef list found = []
@@ -700,7 +785,7 @@ cdef list walk_forward(list sources, list tangents, list roots, bint recording, 
             if node.stamp != walk.stamp or walk.grads[node.slot + k] is NULL:
                 found.append(None)
             else:
-                found.append(<object> walk.grads[node.slot + k])
+                found.append(own(walk, walk.grads[node.slot + k]))
     finally:
         give_back(last)
         switch_recording(before)

@@ -19,6 +19,7 @@ class Sample:
     kwargs: dict = field(default_factory=dict)
     differentiable: tuple | None = None     # which inputs have a derivative; default: the float ones
     id: str = ""
+    rows_differ: bool = False               # equal rows are no input for it: a singular matrix
 
     def __str__(self):
         return f"{self.name}-{self.id}" if self.id else self.name
@@ -35,8 +36,9 @@ def all_samples():
 def registry():
     """Every primitive that the library has, by name."""
     import fastad._core.primitives as families
+    from fastad import linalg
 
-    found = {}
+    found = dict(linalg.PRIMITIVES)
     for name in families.FAMILIES:
         found |= getattr(importlib.import_module(f"{families.__name__}.{name}"), "PRIMITIVES", {})
     return found

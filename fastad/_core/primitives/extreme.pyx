@@ -155,7 +155,7 @@ cdef class Fold(Primitive):
         cdef tuple shape = node.in_shape(0)
         if not self.extreme:
             return others(saved[0], node.args)
-        x, y = ndarray(saved[0]), ndarray(kept(node, saved[1].detach(), shape))
+        x, y = ndarray(saved[0]), ndarray(kept(node, wrap((<Tensor> saved[1]).arr), shape))
         ties = (x == y) | (x != x)
         axes = tuple(range(len(shape))) if node.args is None else node.args[0]
         with np.errstate(invalid="ignore", divide="ignore"):

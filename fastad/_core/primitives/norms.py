@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..tensor import FUNCTIONS, register
+from ..exchange import function_named
+from ..tensor import FUNCTIONS, numbers, register
 from .arrange import as_tensor
 from .shape import axes_in_order
 from .squares import sum_of_squares
@@ -83,7 +84,7 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
 
 def root(s, p):
     """s ** (1 / p) for s >= 0, with derivatives 0 at s = 0."""
-    zero = np.asarray(s.detach().numpy() == 0)
+    zero = np.asarray(numbers(s) == 0)
     if not zero.any():
         return FUNCTIONS["sqrt"](s) if p == 2 else s ** (1 / p)
     safe = FUNCTIONS["where"](zero, 1.0, s)
@@ -93,7 +94,7 @@ def root(s, p):
 def power(x, p):
     """abs(x) ** p, with derivatives 0 at x = 0."""
     x = FUNCTIONS["abs"](x)
-    zero = np.asarray(x.detach().numpy() == 0)
+    zero = np.asarray(numbers(x) == 0)
     if not zero.any():
         return x ** p
     return FUNCTIONS["where"](zero, 0.0, FUNCTIONS["where"](zero, 1.0, x) ** p)
@@ -108,7 +109,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     ord : None, number, inf, -inf or 'fro'
         None: the square root of the sum of squares.  Of vectors: p > 0 gives ``sum(abs(x)**p)**(1/p)``, inf and -inf
         the largest and smallest ``abs(x)``, 0 the number of elements that are not 0 (without derivative).  Of
-        matrices: 'fro' as None; 1, -1, inf, -inf the largest or smallest sum of a column or row.
+        matrices: 'fro' as None; 1, -1, inf, -inf the largest or smallest sum of a column or row; 2, -2, 'nuc' the
+        largest, the smallest and the sum of the singular values.
     axis : None, int or pair of int
         An integer: vectors along it.  A pair: matrices.  None: the whole array, flattened if `ord` is None, else a
         vector or matrix.
@@ -119,7 +121,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     Raises
     ------
     ValueError
-        If `ord` does not go with the number of axes; for the norms that need singular values.
+        If `ord` does not go with the number of axes.
     TypeError
         For a complex tensor that requires a gradient.
 
@@ -157,7 +159,7 @@ def vector_norm(x, ord, axis, keepdims):
     if ord == -np.inf:
         return FUNCTIONS["abs"](x).min(axis, keepdims=keepdims)
     if ord == 0:
-        return (x.detach() != 0).astype(x.dtype).sum(axis, keepdims=keepdims)
+        return (x != 0).astype(x.dtype).sum(axis, keepdims=keepdims)
     if isinstance(ord, str) or not ord > 0:
         raise ValueError(f"norm: ord of a vector must be None, a number >= 0, inf or -inf, got {ord!r}")
     return root(power(x, ord).sum(axis, keepdims=keepdims), ord)
@@ -166,9 +168,13 @@ def vector_norm(x, ord, axis, keepdims):
 def matrix_norm(x, ord, axes, keepdims):
     if ord is None or ord == "fro":
         return root(sum_of_squares(x, axes, keepdims), 2)
+    if ord in (2, -2, "nuc"):
+        s = function_named("linalg.svdvals")(FUNCTIONS["moveaxis"](x, axes, (-2, -1)))
+        y = s.sum(-1) if ord == "nuc" else s.max(-1) if ord == 2 else s.min(-1)
+        return FUNCTIONS["expand_dims"](y, tuple(sorted(axes))) if keepdims else y
     if ord not in (1, -1, np.inf, -np.inf):
-        raise ValueError(f"norm: ord of a matrix must be None, 'fro', 1, -1, inf or -inf, got {ord!r}; fastad has no "
-                         f"singular values. Give axis=int for vectors, or flatten")
+        raise ValueError(f"norm: ord of a matrix must be None, 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}. Give "
+                         f"axis=int for vectors, or flatten")
     added, compared = axes if abs(ord) == 1 else axes[::-1]
     sums = FUNCTIONS["abs"](x).sum(added, keepdims=True)
     y = FUNCTIONS["max" if ord > 0 else "min"](sums, compared, keepdims=True)

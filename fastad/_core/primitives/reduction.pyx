@@ -359,7 +359,7 @@ cdef class LogSumExp(Primitive):
         # exp(x - y) is made to add up to one, for y alone is rounded too coarsely where x is large
         cdef tuple shape = node.in_shape(0)
         x = saved[0]
-        y = kept(node, saved[1].detach(), shape)
+        y = kept(node, wrap((<Tensor> saved[1]).arr), shape)
         axes = tuple(range(len(shape))) if node.args is None else node.args[0]
         infinite = np.isinf(ndarray(y))
         if not infinite.any():
