@@ -1,17 +1,17 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
-from . import autograd
-from ._config import get_num_threads, set_num_threads, show_config
+from . import autograd, transforms
+from ._config import get_include, get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
 from ._core.exchange import LATER as _LATER
 from ._core.exchange import from_dlpack
-from ._core.make import from_numpy, tensor
+from ._core.make import IndependentWarning, from_numpy, tensor
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor
-from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed
-from .transforms import grad, value_and_grad
+from .transforms.reverse import grad, value_and_grad
 
 __version__ = "0.1.0"
 
@@ -22,8 +22,9 @@ globals().update(_FUNCTIONS)
 _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
-_LAZY = ("data", "datasets", "linalg", "nn", "optim", "optimize", "reference")
-_LAZY_FROM = {"checkpoint": "checkpointing"}
+_LAZY = ("data", "datasets", "extend", "linalg", "nn", "numpy", "optim", "optimize", "reference", "testing")
+_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "_anomaly", "trace": "_trace"} | dict.fromkeys(
+    transforms.NAMES, "transforms")
 
 
 def __getattr__(name):
@@ -37,4 +38,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_LAZY_FROM})
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM} - {"_anomaly", "_trace"})      # whichever were asked for

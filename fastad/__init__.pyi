@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ._typing import ArrayLike, Axes, Casting, DType, Order, Reduction, Shape
 
+from ._core.make import IndependentWarning as IndependentWarning
 from ._core.tensor import Tensor as Tensor
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -19,23 +20,49 @@ from . import creation as creation
 from . import data as data
 from . import datasets as datasets
 from .random import default_generator as default_generator
+from ._anomaly import detect_anomaly as detect_anomaly
+from .transforms.forward import deriv as deriv
+from .transforms.reverse import elementwise_grad as elementwise_grad
 from .creation import empty as empty
 from .creation import empty_like as empty_like
 from .autograd import enable_grad as enable_grad
+from . import extend as extend
 from .creation import eye as eye
+from .transforms.fixed import fixed_point as fixed_point
+from .transforms.tree import flatten as flatten
 from ._core.exchange import from_dlpack as from_dlpack
 from ._core.make import from_numpy as from_numpy
 from .creation import full as full
 from .creation import full_like as full_like
+from ._config import get_include as get_include
 from ._config import get_num_threads as get_num_threads
-from .transforms import grad as grad
+from .transforms.products import ggnvp as ggnvp
+from .transforms.reverse import grad as grad
+from .transforms.reverse import grad_and_aux as grad_and_aux
+from .transforms.reverse import grad_named as grad_named
+from .transforms.matrices import hessian as hessian
+from .transforms.products import hessian_tensor_product as hessian_tensor_product
+from .transforms.reverse import holomorphic_grad as holomorphic_grad
+from .transforms.products import hvp as hvp
 from .creation import identity as identity
+from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
 from . import linalg as linalg
+from .transforms.matrices import jacfwd as jacfwd
+from .transforms.matrices import jacobian as jacobian
+from .transforms.matrices import jacrev as jacrev
+from .transforms.forward import jvp as jvp
+from .transforms.forward import linearize as linearize
 from .creation import linspace as linspace
+from .transforms.products import make_ggnvp as make_ggnvp
+from .transforms.products import make_hvp as make_hvp
+from .transforms.forward import make_jvp as make_jvp
+from .transforms.reverse import make_vjp as make_vjp
 from .random import manual_seed as manual_seed
+from .transforms.reverse import multigrad_dict as multigrad_dict
 from . import nn as nn
 from .autograd import no_grad as no_grad
+from . import numpy as numpy
 from .creation import ones as ones
 from .creation import ones_like as ones_like
 from . import optim as optim
@@ -46,8 +73,13 @@ from .autograd import set_grad_enabled as set_grad_enabled
 from ._config import set_num_threads as set_num_threads
 from ._config import show_config as show_config
 from ._core.make import tensor as tensor
+from . import testing as testing
+from ._trace import trace as trace
+from .transforms.products import tensor_jacobian_product as tensor_jacobian_product
 from . import transforms as transforms
-from .transforms import value_and_grad as value_and_grad
+from .transforms.reverse import value_and_grad as value_and_grad
+from .transforms.products import vhp as vhp
+from .transforms.reverse import vjp as vjp
 from .creation import zeros as zeros
 from .creation import zeros_like as zeros_like
 
@@ -337,6 +369,8 @@ atanh = arctanh
 clone = copy
 concat = concatenate
 expit = sigmoid
+hessian_vector_product = hessian_tensor_product
 permute_dims = transpose
 pow = power
 true_divide = divide
+vector_jacobian_product = tensor_jacobian_product

@@ -70,6 +70,18 @@ def _allowed_threads() -> int:
     return min(counts)
 
 
+def get_include() -> str:
+    """The folder of fastad.h, for the include_dirs of extension modules; see `cimport fastad` in docs/extending.md.
+
+    Examples
+    --------
+    >>> import os, fastad
+    >>> os.listdir(fastad.get_include())
+    ['fastad.h']
+    """
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
+
+
 def get_num_threads() -> int:
     """The threads that one operation may use: what `set_num_threads` was told, else the least of OMP_NUM_THREADS, the
     processors that this process may run on, and its control group's limit.

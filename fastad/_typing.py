@@ -34,6 +34,9 @@ Real: TypeAlias = np.floating[Any]
 Arrays: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Fan: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
+Argnum: TypeAlias = int | str | tuple[int | str, ...]
+Mode: TypeAlias = Literal["forward", "reverse"]
+Blocks: TypeAlias = list[list[Any]]               # arrays or tensors, by output and input
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 P = ParamSpec("P")
@@ -59,7 +62,7 @@ class Gradient(Protocol[P]):
     @overload
     def __call__(self, x: npt.NDArray[Any], /, *args: P.args, **kwargs: P.kwargs) -> npt.NDArray[Any]: ...
     @overload
-    def __call__(self, x: ArrayLike, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    def __call__(self, x: Any, /, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
 
 class ValueAndGradient(Protocol[P]):
@@ -72,4 +75,4 @@ class ValueAndGradient(Protocol[P]):
     @overload
     def __call__(self, x: npt.NDArray[Any], /, *args: P.args, **kwargs: P.kwargs) -> tuple[Real, npt.NDArray[Any]]: ...
     @overload
-    def __call__(self, x: ArrayLike, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]: ...
+    def __call__(self, x: Any, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]: ...

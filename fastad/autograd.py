@@ -1,6 +1,6 @@
-"""Switches and derivatives on tensors, in PyTorch's words: no_grad, enable_grad, grad.
+"""Switches and derivatives on tensors, in PyTorch's words: no_grad, enable_grad, inference_mode, grad.
 
-Imports the core.  Next: transforms.py, derivatives of functions.
+Imports the core.  Next: transforms/, derivatives of functions.
 """
 from __future__ import annotations
 
@@ -18,13 +18,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal, Self
 
+    from ._anomaly import detect_anomaly
+    from ._function import Function, once_differentiable
     from ._typing import F
+    from .testing import gradcheck, gradgradcheck
 
-__all__ = ["enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = ["Function", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled",
+           "no_grad", "once_differentiable", "set_grad_enabled"]
+
+# imported when first asked for
+_LATE = {"Context": "._function", "Function": "._function", "detect_anomaly": "._anomaly", "gradcheck": ".testing",
+         "gradgradcheck": ".testing", "once_differentiable": "._function"}
 
 
-class Block(tape.Switch):
-    """What the switches share: as a decorator they hold for every call, and for every step of a generator."""
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        from importlib import import_module
+        return getattr(import_module(_LATE[name], __package__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class Decorator:
+    """What the ``with`` blocks share: as a decorator they hold for every call, and for every step of a generator."""
+
+    def __enter__(self) -> Any:
+        raise NotImplementedError
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        raise NotImplementedError
 
     def __call__(self, f: F) -> F:
         name = type(self).__name__
@@ -42,12 +63,12 @@ class Block(tape.Switch):
         return cast("F", inside)
 
 
-def _call(block: Block, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _call(block: Decorator, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     with block:
         return f(*args, **kwargs)
 
 
-def _steps(block: Block, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _steps(block: Decorator, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The generator f(...), whose caller runs outside the block between two steps."""
     inner = f(*args, **kwargs)
     step = partial(next, inner)
@@ -65,6 +86,10 @@ def _steps(block: Block, f: Callable[..., Any], args: tuple[Any, ...], kwargs: d
             raise
         except BaseException as error:
             step = partial(inner.throw, error)
+
+
+class Block(tape.Switch, Decorator):
+    """A switch of recording."""
 
 
 class set_grad_enabled(Block):
@@ -146,6 +171,38 @@ class enable_grad(Block):
         block = super().__new__(cls)
         block.mode = True
         return block if f is None else block(f)
+
+
+class inference_mode(Block):
+    """Record nothing inside, as `no_grad` does; ``inference_mode(False)`` records, also within one.  Per thread.
+
+    PyTorch's name, for programs that use it: there is no more to switch off than `no_grad` does, so tensors made inside
+    may be used in recorded operations afterwards.  Decorates functions with parentheses and without.
+
+    Parameters
+    ----------
+    mode : bool
+
+    Examples
+    --------
+    >>> import fastad
+    >>> w = fastad.tensor(1.0, requires_grad=True)
+    >>> with fastad.inference_mode():
+    ...     (w * 2).requires_grad
+    False
+    """
+
+    @overload
+    def __new__(cls, mode: F) -> F: ...  # type: ignore[misc]
+    @overload
+    def __new__(cls, mode: bool = True) -> Self: ...
+    def __new__(cls, mode: Any = True) -> Any:
+        block = super().__new__(cls)
+        if isinstance(mode, (bool, np.bool_)):
+            block.mode = not mode
+            return block
+        block.mode = False
+        return block(mode)
 
 
 def is_grad_enabled() -> bool:

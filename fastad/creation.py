@@ -10,7 +10,7 @@ import numpy as np
 
 from ._core.make import from_numpy, tensor
 from ._core.tape import is_grad_enabled
-from ._core.tensor import FUNCTIONS, Tensor, checked, register
+from ._core.tensor import FUNCTIONS, Tensor, checked, numbers, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def fresh(make: Callable[..., Any], args: tuple[Any, ...], requires_grad: bool) 
 
 
 def plain(name: str, x: Any) -> Any:
-    return x.detach().numpy() if isinstance(x, Tensor) else checked(name, x)
+    return numbers(x) if isinstance(x, Tensor) else checked(name, x)
 
 
 def zeros(shape: Shape, dtype: DType = float, *, requires_grad: bool = False) -> Tensor:

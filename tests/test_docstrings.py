@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastad as fa
-from fastad import autograd, data, datasets, linalg, nn, optim, optimize
+from fastad import autograd, data, datasets, extend, linalg, nn, optim, optimize, testing
 from fastad._core.tensor import FUNCTIONS, Tensor
 from fastad.nn import functional, init
 
@@ -25,8 +25,10 @@ def functions_of(module, prefix):
 
 def public():
     found = {f"fastad.{n}": f for n, f in FUNCTIONS.items()}
-    for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (nn, "fastad.nn"), (functional, "fastad.nn.functional"),
-                           (init, "fastad.nn.init"), (linalg, "fastad.linalg"), (optimize, "fastad.optimize"), (optim, "fastad.optim"), (data, "fastad.data"), (datasets, "fastad.datasets")):
+    for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (extend, "fastad.extend"), (nn, "fastad.nn"),
+                           (functional, "fastad.nn.functional"), (init, "fastad.nn.init"), (linalg, "fastad.linalg"),
+                           (optimize, "fastad.optimize"), (optim, "fastad.optim"), (data, "fastad.data"), (datasets, "fastad.datasets"),
+                           (testing, "fastad.testing")):
         found.update(functions_of(module, prefix))
     return found
 

@@ -172,6 +172,16 @@ def test_a_tangent_reaches_only_what_depends_on_it():
     assert [None if t is None else t.item() for t in core.push([x], [y, z], [fa.tensor(1.0)], 0, False)] == [3.0, None]
 
 
+@pytest.mark.parametrize("recording", [False, True])
+@pytest.mark.parametrize("view", [lambda x: x.reshape(2, 1), lambda x: x.T, lambda x: x[:1], lambda x: x * 1], ids=["shape", "T", "part", "copy"])
+def test_a_tangent_that_is_given_away_has_memory_of_its_own(view, recording):
+    x, v = fa.tensor([1.0, 2.0], requires_grad=True), fa.tensor([3.0, 4.0])
+    t, = core.push([x], [view(x)], [v], 0, recording)
+    with fa.no_grad():
+        t += 10
+    assert v.tolist() == [3, 4]
+
+
 def test_older_nodes_are_left_alone():
     """What was recorded before `mark` cannot depend on inputs made after it, so no walk visits it."""
     w = fa.tensor(3.0, requires_grad=True)

@@ -256,6 +256,30 @@ def test_a_decorated_generator_is_inside_at_each_step_and_its_caller_never():
     assert fa.is_grad_enabled()
 
 
+def test_inference_mode():
+    w = leaf(2.0)
+
+    @fa.inference_mode
+    def plain(x):
+        return x * w
+
+    @fa.inference_mode()
+    def called(x):
+        return x * w
+
+    assert not plain(w).requires_grad and not called(w).requires_grad and (w * 2).requires_grad
+    with fa.inference_mode():
+        y = w * 2
+        assert not y.requires_grad
+        with fa.inference_mode(False):
+            assert (w * 2).requires_grad
+    assert fa.is_grad_enabled()
+    (y * w).backward()                                                         # what was made inside may be used
+    assert w.grad.item() == 4
+    with pytest.raises(TypeError, match="inference_mode: decorates functions"):
+        fa.inference_mode(3)
+
+
 def test_no_grad_is_per_thread_and_restored():
     x = leaf(1.0)
     seen = []

@@ -135,6 +135,8 @@ def class_lines(cls):
     if cls is tensor.Tensor:
         return [*lines, f'    """{inspect.getdoc(cls).splitlines()[0]}"""', *tensor_methods()]
     body = list(CLOSED) if "__init__" in vars(cls) and cls.__module__ == "fastad._core.tape" else []
+    if f"{cls.__name__}.__init__" in SPECIAL:
+        body.append(f"    def __init__{SPECIAL[f'{cls.__name__}.__init__']}: ...")
     for name, member in sorted(vars(cls).items()):
         if f"{cls.__name__}.{name}" in SPECIAL:
             body.append(f"    def {name}{SPECIAL[f'{cls.__name__}.{name}']}: ...")
@@ -232,9 +234,30 @@ def public_stub():
     return "\n".join([*head(fastad.__doc__.rstrip(), body, ".", ["Tensor"]), *imports, "", *body, ""])
 
 
+def numpy_stub():
+    """The text of fastad/numpy.pyi: arrays give arrays there, and tensors tensors, so what a function gives is not known."""
+    from fastad import numpy as namespace
+    from fastad._numpy import CONSTANTS
+
+    lines, aliases = [], []
+    names = [n for n in namespace.__all__ if n not in CONSTANTS]
+    for name in names:
+        function = tensor.FUNCTIONS.get(name)
+        if function is None:
+            lines.append(f"{name}: Any")  # a module inside
+        elif function.__name__ != name and function.__name__ in names:
+            aliases.append(f"{name} = {function.__name__}")
+        else:
+            lines += [re.sub(r"-> [^:]*Tensor[^:]*:", "-> Any:", line) for line in definition(name, function, public=True)]
+    constants = [f"from numpy import {name} as {name}" for name in CONSTANTS]
+    doc = namespace.__doc__.split("\n")[0]
+    listed = f"__all__ = {namespace.__all__!r}".replace("'", '"')
+    return "\n".join([*head(doc, lines, "."), *constants, "", listed, "", *lines, "", *aliases, ""])
+
+
 def stubs():
     """{path: text} of every stub."""
-    found = {ROOT / "__init__.pyi": public_stub()}
+    found = {ROOT / "__init__.pyi": public_stub(), ROOT / "numpy.pyi": numpy_stub()}
     for info in pkgutil.walk_packages(fastad._core.__path__, "fastad._core."):
         module = importlib.import_module(info.name)
         if Path(module.__file__).suffix not in (".py", ".pyc"):

@@ -8,11 +8,11 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .tensor import Tensor, hooks_of, install
+from .tensor import Tensor, after_of, hooks_of, install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Self
 
 
 class Keeper:
@@ -28,11 +28,11 @@ class Keeper:
 
 
 class HookHandle:
-    """What `register_hook` returns."""
+    """What registering a hook returns; as a ``with`` block it removes the hook at the end."""
 
-    def __init__(self, hooks: list[Any], hook: Callable[[Tensor], Any]) -> None:
+    def __init__(self, hooks: list[Any], hook: Callable[[Tensor], Any], name: str) -> None:
         if not callable(hook):
-            raise TypeError(f"register_hook: expected a function of the gradient, got {type(hook).__name__}")
+            raise TypeError(f"{name}: expected a function of a tensor, got {type(hook).__name__}")
         self.hooks = hooks
         self.entry: Callable[[Tensor], Any] | None = partial(hook)  # an entry of its own, if the hook stands there twice
         place = len([other for other in hooks if not isinstance(other, Keeper)])
@@ -44,11 +44,18 @@ class HookHandle:
             self.hooks.remove(self.entry)
         self.entry = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self.remove()
+
 
 def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
-    """Call ``hook(grad)`` with this tensor's gradient in every walk; a Tensor it returns replaces the gradient.
+    """Call ``hook(grad)`` with this tensor's gradient in every backward walk; a Tensor it returns replaces the gradient.
 
-    Returns a handle whose ``remove()`` takes the hook away.
+    Returns a handle whose ``remove()`` takes the hook away.  Hooks are called in the order in which they were registered,
+    and not by forward walks, which carry tangents.  Raises RuntimeError if the tensor does not require a gradient.
 
     Examples
     --------
@@ -59,11 +66,36 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Hook
     >>> x.grad
     tensor(60.)
     """
-    return HookHandle(hooks_of(self), hook)
+    return HookHandle(hooks_of(self), hook, "register_hook")
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> HookHandle:
+    """Call ``hook(leaf)`` whenever a backward walk has added to the ``.grad`` of this leaf.
+
+    It may use the gradient up, e.g. for a step of an optimizer, and set ``.grad`` to None: then no two parameters' gradients
+    are in memory at the same time.  Returns a handle whose ``remove()`` takes the hook away.  Raises RuntimeError if the
+    tensor is no leaf that requires a gradient.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> w = fastad.tensor(3.0, requires_grad=True)
+    >>> def step(leaf):
+    ...     with fastad.no_grad():
+    ...         leaf -= 0.5 * leaf.grad
+    ...     leaf.grad = None
+    >>> handle = w.register_post_accumulate_grad_hook(step)
+    >>> (w * w).backward()
+    >>> w, w.grad
+    (tensor(0., requires_grad=True), None)
+    """
+    return HookHandle(after_of(self), hook, "register_post_accumulate_grad_hook")
 
 
 def retain_grad(self: Tensor) -> None:
-    """Keep the gradient of this intermediate value, as its hooks leave it, in its ``.grad``.
+    """Keep the gradient of this intermediate value, as its hooks leave it, in its ``.grad``; see also ``retains_grad``.
+
+    Raises RuntimeError if the tensor does not require a gradient.  A leaf keeps its gradient anyway.
 
     Examples
     --------
@@ -77,9 +109,18 @@ def retain_grad(self: Tensor) -> None:
     """
     if not isinstance(self, Tensor):
         raise TypeError(f"retain_grad: expected a Tensor, got {type(self).__name__}")
-    if not self.is_leaf and not any(isinstance(hook, Keeper) and hook.tensor() is self for hook in hooks_of(self)):
+    if not self.requires_grad:
+        raise RuntimeError("retain_grad: this tensor does not require a gradient")
+    if not self.is_leaf and not retains_grad(self):
         hooks_of(self).append(Keeper(self))
 
 
+def retains_grad(self: Tensor) -> bool:
+    """Whether `retain_grad` was called on this intermediate value."""
+    return not self.is_leaf and any(isinstance(hook, Keeper) and hook.tensor() is self for hook in hooks_of(self))
+
+
 install("register_hook", register_hook)
+install("register_post_accumulate_grad_hook", register_post_accumulate_grad_hook)
 install("retain_grad", retain_grad)
+install("retains_grad", property(retains_grad))

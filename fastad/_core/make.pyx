@@ -8,7 +8,7 @@ from cpython.object cimport PyObject
 
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
-from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, shape_of, to_ndarray, wrote
+from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, scalar, shape_of, to_ndarray, wrote
 from .tape cimport (
     FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording,
 )
@@ -17,7 +17,8 @@ from .tensor cimport (
     unchanged, wrap,
 )
 from .tensor import FUNCTIONS
-from .walk cimport drop, walk_back, walk_forward
+from .types cimport F64
+from .walk cimport drop, survey, walk_back, walk_forward
 
 
 cdef extern from *:
@@ -160,67 +161,126 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
     return [found.get(target) for target in targets]
 
 
-cdef Tensor input_of(object value, str name, object k):
-    """An argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
+cdef object np_ndarray = np.ndarray, np_generic = np.generic, np_integer = np.integer
+
+
+cdef Tensor input_of(object value, str what, object k):
+    """An argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart.
+
+    `k` is its number, or the words for it."""
     cdef Tensor t
-    if isinstance(value, (list, tuple, dict)):
-        raise TypeError(f"grad of {name}: argument {k} is a {type(value).__name__}, and derivatives are by tensors, arrays and "
-                        f"numbers; pass numpy.array(...), or several arguments and argnum=(0, 1, ...)")
     if isinstance(value, Tensor):
-        if (<Tensor> value).node is not None:
+        if (<Tensor> value).node is not None and grad_enabled():
             return value * 1
         t = wrap((<Tensor> value).arr)
+    elif type(value) is float:
+        t = wrap(scalar(F64, value))
     else:
-        t = wrap(array_of(value, float if isinstance(value, (int, np.integer)) else None))
+        try:
+            t = wrap(array_of(value, float if isinstance(value, (int, np_integer)) and not isinstance(value, bool) else None))
+        except TypeError as error:
+            raise TypeError(f"{what}: {words_for(k)} is a {type(value).__name__}, and derivatives are by tensors, arrays, numbers "
+                            f"and containers of them ({error})") from None
     if t.arr.layout.dtype.kind in "biu":
-        raise TypeError(f"grad of {name}: argument {k} has dtype {t.dtype}, which has no derivative; use x.astype(float)")
+        raise TypeError(f"{what}: {words_for(k)} has dtype {t.dtype}, which has no derivative; use x.astype(float)")
     make_leaf(t)
     return t
 
 
-def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str name):
-    """(value, list of gradients by the arguments `wanted`): what `fastad.value_and_grad` wraps.
+cdef object words_for(object k):
+    return k if isinstance(k, str) else f"argument {k}"
 
-    They are Tensors with a graph of their own if an argument is one, or inside another such call of this thread;
-    else they are NumPy arrays and scalars."""
+
+def warn_independent(str what, whose):
+    """Warn that f does not depend on an argument (its number, or the words for it), at the line that called fastad."""
+    import sys
+    import warnings
+    cdef int level = 1
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastad":
+        frame = frame.f_back
+        level += 1
+    warnings.warn(f"{what}: its value does not depend on {words_for(whose)}; the derivative is 0", IndependentWarning, level)
+
+
+cpdef Tensor value_of(object result, str what):
+    """What f returned, as a tensor; numbers and arrays are constants."""
+    if isinstance(result, Tensor):
+        return result
+    if isinstance(result, (float, int, complex, np.ndarray, np.generic)):
+        return wrap(array_of(result, None))
+    raise TypeError(f"{what}: it returned a {type(result).__name__}, expected a Tensor; use fastad's functions inside" + (
+        ", and has_aux=True if it returns more than its value" if isinstance(result, (tuple, list)) else ""))
+
+
+cpdef int check_scalar(Tensor value, str what, bint complex_too=False) except -1:
+    """A gradient is of one real number."""
+    if value.arr.layout.size != 1:
+        raise ValueError(f"{what}: its value has shape {value.shape}, expected one element; reduce it, e.g. by sum(), or use "
+                         f"fastad.jacobian or fastad.elementwise_grad")
+    if not complex_too and value.arr.layout.dtype.kind == "c":
+        raise TypeError(f"{what}: its value has dtype {value.dtype}, and a gradient is of a real number; take the real part, or "
+                        f"use fastad.holomorphic_grad")
+    return 0
+
+
+cdef bint simple(object x):
+    """What holds no tensors inside."""
+    return type(x) is np_ndarray or type(x) is float or x is None or isinstance(x, (
+        Tensor, np_ndarray, float, int, complex, str, np_generic))
+
+
+def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
+    """(value, list of gradients by the positional arguments `wanted`): what `fastad.value_and_grad` wraps.
+
+    They are Tensors if an argument is one, or inside another transform of this thread, with a graph if they depend on
+    what is being differentiated; else they are NumPy arrays and scalars.  None if an argument is, or may be, a
+    container: those are not for this fast path."""
     cdef Tensor value
     cdef list given = [a for a in args], inputs = [], found
-    cdef bint recorded, traced = nesting(0) > 0
+    cdef bint before, enabled, recording = False, traced = nesting(0) > 0
     cdef unsigned long long since = last_serial
     for a in args:
+        if not simple(a):
+            return None
+        traced |= isinstance(a, Tensor)
+    for a in kwargs.values():
+        if not simple(a):
+            return None
         traced |= isinstance(a, Tensor)
     for k in wanted:
-        if not isinstance(k, (int, np.integer)):
-            raise TypeError(f"grad of {name}: argnum must be an integer or a tuple of integers, got {k!r}")
         if not -len(given) <= k < len(given):
-            raise ValueError(f"grad of {name}: argnum {k} is out of range for {len(given)} positional arguments" + (
-                f"; pass {', '.join(kwargs)} by position to differentiate by it" if kwargs else ""))
-        x = input_of(args[k], name, k)
+            return None                   # an error, which is told elsewhere
+        x = input_of(args[k], what, k)
         at = k if k >= 0 else k + len(given)
         if given[at] is not args[at]:
-            raise ValueError(f"grad of {name}: argnum {wanted} names argument {at} twice")
+            return None
         given[at] = x
         inputs.append(x)
-    recorded = switch_recording(True)
+    enabled = grad_enabled()
+    before = switch_recording(True)
     nesting(1)
     try:
-        result = f(*given, **kwargs)
-        if not isinstance(result, Tensor):
-            raise TypeError(f"grad of {name}: it returned a {type(result).__name__}, expected a Tensor; use fastad's functions "
-                            f"inside")
-        value = result
-        if value.arr.layout.size != 1:
-            raise ValueError(f"grad of {name}: its value has shape {value.shape}, expected one element")
-        found = [None] * len(inputs) if value.node is None else gradients([value], inputs, [None], traced, traced, since)
+        value = value_of(f(*given, **kwargs), what)
+        check_scalar(value, what)
+        if value.node is None:
+            found = [None] * len(inputs)
+        else:
+            if traced and enabled:
+                recording = survey([(value.node, value.out)], edges_of(inputs), since)[2]
+            found = gradients([value], inputs, [None], recording, recording, since)
     finally:
         nesting(-1)
-        switch_recording(recorded)
+        switch_recording(before)
     for i in range(len(inputs)):
         g = found[i]
-        if g is None:                     # the value does not depend on it
+        if g is None:
+            warn_independent(what, wanted[i])
             g = wrap(zeros_like((<Tensor> inputs[i]).arr))
         found[i] = g if traced else plain_of(g)
-    return (value if traced else plain_of(value)), found
+    if traced:
+        return (value if recording else wrap(value.arr)), found
+    return plain_of(value), found
 
 
 cdef Array zeros_like(Array a):
@@ -236,18 +296,38 @@ cdef object plain_of(Tensor t):
 
 
 # ---- one call, recorded, and the walks over it: what the transforms are made of -----------------------
+class IndependentWarning(UserWarning):
+    """A function does not depend on what it is differentiated by: the derivative is 0, and perhaps a mistake.
+
+    Where it is meant, silence it with the `warnings` module.
+
+    Examples
+    --------
+    >>> import warnings, fastad
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", fastad.IndependentWarning)
+    ...     fastad.grad(lambda x, y: x * x, argnum=(0, 1))(3.0, 4.0)
+    (np.float64(6.0), np.float64(0.0))
+    """
+
+
 def mark():
     """A point in time: a walk that is given it leaves alone what was recorded before, which inputs made later cannot reach."""
     return last_serial
 
 
-def copy_of(value, str name, k):
-    """Argument k of the function `name` as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
-    return input_of(value, name, k)
+def copy_of(value, str what, k):
+    """An argument as a tensor to differentiate by: its own copy, so that nested derivatives keep apart."""
+    return input_of(value, what, k)
+
+
+def edge_of(Tensor t not None):
+    """Where a tensor stands on the tape: (the node that produced it, which of its outputs), or None."""
+    return None if t.node is None else (t.node, t.out)
 
 
 def is_nested():
-    """Whether a transform of this thread is under way, so that results must stay on the tape."""
+    """Whether a transform of this thread is under way, so that results must stay tensors."""
     return nesting(0) > 0
 
 
@@ -260,6 +340,22 @@ def recorded_call(f, tuple args, dict kwargs):
     finally:
         nesting(-1)
         switch_recording(before)
+
+
+def dependence(list outputs, list inputs, unsigned long long since):
+    """(which inputs are used, which outputs depend on one, whether an output depends on what is not younger than `since`),
+    of recorded tensors."""
+    return survey(edges_of(outputs), edges_of(inputs), since)
+
+
+def constant(Tensor t not None):
+    """The same numbers without the derivative; the caller knows that nobody wants it."""
+    return wrap(t.arr)
+
+
+def plain(Tensor t not None):
+    """A result as an array, or as a NumPy scalar if it is 0-d."""
+    return plain_of(t)
 
 
 cdef list seeds_of(list tensors, bint recording):
@@ -285,9 +381,7 @@ def push(list inputs, list outputs, list tangents, int lead, bint recording, uns
     """Tangents of `outputs` for `tangents` of `inputs`, all recorded tensors; None where there is none.
 
     Tangents have the shape and dtype of their inputs behind `lead` extra leading axes."""
-    cdef list found = walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
-    return found if recording else [None if t is None else wrap(t) for t in found]
-
+    return walk_forward(edges_of(inputs), seeds_of(tangents, recording), edges_of(outputs), recording, lead, since)
 
 # ---- primitives in Python ----------------------------------------------------------------------------
 cdef class Rule(Primitive):
@@ -384,6 +478,21 @@ cdef object lent_stretch(object t, Layout want, int lead, Primitive prim):
     return x
 
 
+cdef object lent_stack(list parts, tuple lead, Layout layout):
+    """Tensors of one shape along the leading axes `lead`, zeros for None; None if there are only those."""
+    cdef Tensor t
+    found = [t for t in parts if t is not None]
+    if parts and not found:
+        return None
+    shape = shape_of(layout)
+    if not parts:
+        return FUNCTIONS["zeros"](lead + shape, dtype=layout.dtype)
+    t = found[0]
+    zero = FUNCTIONS["zeros"](t.shape, dtype=t.dtype) if len(found) < len(parts) else None
+    whole = FUNCTIONS["stack"]([zero if t is None else t for t in parts])
+    return FUNCTIONS["reshape"](whole, lead + (<Tensor> found[0]).shape)
+
+
 cdef bint same_tail(Layout a, Layout want, int lead) noexcept:
     cdef int i
     if a.ndim != lead + want.ndim:
@@ -439,3 +548,4 @@ lent.stretch = lent_stretch
 lent.leaf = lent_leaf
 lent.copy = lent_copy
 lent.sole = lent_sole
+lent.stack = lent_stack

@@ -13,6 +13,7 @@ cdef class Primitive:
     cdef bint one_by_one                # its traced rules take no leading axes: the walks loop
     cdef int backward(self, Node node, Array g, Walk walk) except -1
     cdef Array push(self, Node node, Walk walk)
+    cdef dict statics_of(self, Node node)
 
 cdef class Segment:
     """Part of a graph whose saved values were dropped: they are computed again when a walk comes by."""
@@ -28,6 +29,8 @@ cdef class More:
     cdef list layouts                   # of outputs from the second on
     cdef list sums                      # checksums of the saved values, in the debug build
     cdef dict hooks                     # output index -> list of callables
+    cdef list after                     # of a leaf: called with it when its .grad was added to
+    cdef object line                    # whatever an observer wants to know again: where the operation was written
     cdef Segment segment                # who has the saved values of this node, its node number `place`
     cdef Py_ssize_t place
     cdef unsigned short dropped         # how many they are
@@ -65,6 +68,8 @@ cdef class Walk:
     cdef unsigned long long* displaced  # stamps and slots of an outer walk, restored at the end
     cdef Py_ssize_t n, n_displaced, capacity, n_grads
     cdef readonly bint recording, keep
+    cdef bint raw                       # raw rules may run, without a detour
+    cdef Watch watch                    # who observes, or None
     cdef bint python_ran                # hooks or traced rules, which may have freed something
     cdef unsigned long long writes      # before it checked what was saved; other threads write while kernels run
     cdef readonly int lead
@@ -74,12 +79,26 @@ cdef class Walk:
     cdef dict captured
     cdef Walk next                      # under way at the same time, of any thread
 
+cdef class Watch:
+    """The observers of one thread, and what they are about to be told."""
+    cdef list observers
+    cdef Node node                      # the last one recorded, whose outputs come next
+    cdef tuple inputs                   # its inputs, as Tensors
+    cdef Node running                   # whose rule a walk is running
+
+cdef int watched                        # observers that are on, of every thread
+cdef Watch watch_of_thread()
+cdef int note(Node node, object a, object b, list inputs) except -1
+cdef int another(Node node, Array a) except -1
+cdef int tell_rule(Watch watch, Node node, list given, list found, bint forward) except -1
+
 cdef Primitive ACCUMULATE               # of the node at the end of every path: a leaf's
 
 # recording
 cdef bint grad_enabled() noexcept
 cdef bint switch_recording(bint on) noexcept      # for this thread; gives what it was
 cdef int nesting(int change) noexcept             # how many transforms of this thread are under way
+cdef int ruling(int change) noexcept              # how many recorded rules of users' own
 cdef unsigned long long last_serial
 cdef inline Node new_node(Primitive prim, int n_in, object args):
     global last_serial
@@ -223,6 +242,7 @@ ctypedef object (*stretch_fn)(object tensor, Layout want, int lead, Primitive pr
 ctypedef object (*add_fn)(object a, object b)
 ctypedef object (*copy_fn)(object tensor)
 ctypedef bint (*sole_fn)(object tensor)
+ctypedef object (*stack_fn)(list tensors, tuple lead, Layout layout)
 cdef struct Lent:
     wrap_fn wrap
     unwrap_fn unwrap
@@ -232,4 +252,5 @@ cdef struct Lent:
     add_fn add
     copy_fn copy
     sole_fn sole
+    stack_fn stack
 cdef Lent lent

@@ -16,12 +16,12 @@ from .storage cimport dense_as, give_back, same_shape, shape_of, to_ndarray, ver
 cdef extern from *:
     """
     #if defined(_MSC_VER)
-    static __declspec(thread) int fad_no_grad = 0, fad_nesting = 0;
+    static __declspec(thread) int fad_no_grad = 0, fad_nesting = 0, fad_ruling = 0;
     #else
-    static __thread int fad_no_grad = 0, fad_nesting = 0;
+    static __thread int fad_no_grad = 0, fad_nesting = 0, fad_ruling = 0;
     #endif
     """
-    int fad_no_grad, fad_nesting
+    int fad_no_grad, fad_nesting, fad_ruling
 
 cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* t)
@@ -43,6 +43,12 @@ cdef int nesting(int change) noexcept:
     global fad_nesting
     fad_nesting += change
     return fad_nesting
+
+
+cdef int ruling(int change) noexcept:
+    global fad_ruling
+    fad_ruling += change
+    return fad_ruling
 
 
 cdef class Switch:
@@ -92,6 +98,102 @@ def is_grad_enabled():
     return not fad_no_grad
 
 
+# ---- observers: called with what this thread records, and with what the rules of its walks give -------
+cdef int watched = 0
+cdef dict watches = {}                    # thread -> Watch
+
+
+@cython.final
+cdef class Watch:
+    pass
+
+
+cdef Watch watch_of_thread():
+    return watches.get(PyThread_get_thread_ident())
+
+
+def observe(observer):
+    """From now on, in this thread, call
+
+    ``observer.recorded(out, inputs, within)`` with every output of a recorded operation and its inputs, as Tensors (`out`
+    is a handle of its own), and with the node whose rule does this in a walk, or None;
+    ``observer.ruled(node, given, found, forward)`` after a walk has run a rule: the tangents of the node's inputs and outputs
+    if it goes forward, else the cotangents of its outputs and inputs; None where there is none.
+
+    What an observer raises stops the operation or the walk."""
+    global watched
+    cdef Watch watch = watch_of_thread()
+    if watch is None:
+        watch = watches[PyThread_get_thread_ident()] = Watch.__new__(Watch)
+        watch.observers = []
+    watch.observers.append(observer)
+    watched += 1
+
+
+def unobserve(observer):
+    """Stop that."""
+    global watched
+    cdef Watch watch = watch_of_thread()
+    cdef Py_ssize_t i
+    if watch is not None:
+        for i in range(len(watch.observers) - 1, -1, -1):
+            if watch.observers[i] is observer:
+                del watch.observers[i]
+                watched -= 1
+                if not watch.observers:
+                    del watches[PyThread_get_thread_ident()]
+                return
+    raise RuntimeError(f"{type(observer).__name__}: left by a thread that did not enter it; enter and leave in one thread")
+
+
+cdef enum:
+    OBSERVED = 65535                      # in place of n_out, until the first output of a node that observers wait for
+
+
+cdef int note(Node node, object a, object b, list inputs) except -1:
+    """A node was recorded: remember its inputs (a; a and b; or the list), if this thread has observers."""
+    cdef Watch watch = watch_of_thread()
+    if watch is not None:
+        watch.node = node
+        watch.inputs = tuple(inputs) if inputs is not None else (a,) if b is None else (a, b)
+        node.n_out = OBSERVED             # sends its outputs to `another`
+    return 0
+
+
+cdef int another(Node node, Array a) except -1:
+    """A second output, or one that is not dense or that observers wait for: its number."""
+    cdef int out = 0 if node.n_out == OBSERVED else node.n_out
+    node.n_out = out
+    add_output(node, a.layout)
+    if watched:
+        tell_output(node, a, out)
+    return out
+
+
+cdef int tell_output(Node node, Array a, int out) except -1:
+    cdef Watch watch = watch_of_thread()
+    cdef bint before
+    if watch is None or watch.node is not node:
+        return 0
+    before = switch_recording(False)
+    try:
+        for observer in watch.observers[:]:
+            observer.recorded(lent.wrap(a, node, out), watch.inputs, watch.running)
+    finally:
+        switch_recording(before)
+    return 0
+
+
+cdef int tell_rule(Watch watch, Node node, list given, list found, bint forward) except -1:
+    cdef bint before = switch_recording(False)
+    try:
+        for observer in watch.observers[:]:
+            observer.ruled(node, given, found, forward)
+    finally:
+        switch_recording(before)
+    return 0
+
+
 # ---- nodes -------------------------------------------------------------------------------------------
 cdef class Primitive:
     """Base class of every rule.
@@ -116,6 +218,14 @@ cdef class Primitive:
 
     def jvp(self, node, saved, tangents):
         raise NotImplementedError(f"{self.name}: no rule for tangents; differentiate in reverse mode (grad, jacrev, vjp)")
+
+    cdef dict statics_of(self, Node node):
+        """Arguments that are no tensors, for who prints the tape: by name, or by number if they have none."""
+        return {}
+
+    def statics(self, Node node not None):
+        """The same: what Python overrides."""
+        return self.statics_of(node)
 
     def __repr__(self):
         return f"<primitive {self.name}>"
@@ -180,6 +290,11 @@ cdef class Node:
         if not 0 <= i < self.n_in or edge(self, i) is None:
             raise ValueError(f"{self.prim.name}: input {i} has no derivative")
         return shape_of(out_layout(edge(self, i), edge_out(self, i)))
+
+    @property
+    def line(self):
+        """What an observer noted with `note_line`, or None."""
+        return None if self.more is None else self.more.line
 
     def __repr__(self):
         return f"<node {self.prim.name} {shape_of(self.layout)} {self.layout.dtype}>"
@@ -276,11 +391,23 @@ cdef int add_output(Node node, Layout layout) except -1:
     return 0
 
 
+def note_line(Node node not None, line):
+    """For an observer, which wants to know again where the operation was written."""
+    more(node).line = line
+
+
 def add_hook(Node node not None, unsigned int out):
     """The list of hooks that every walk calls with the adjoint of output `out`."""
     if more(node).hooks is None:
         node.more.hooks = {}
     return node.more.hooks.setdefault(out, [])
+
+
+def add_after(Node node not None):
+    """The list of hooks that are called with a leaf when its ``.grad`` was added to."""
+    if more(node).after is None:
+        node.more.after = []
+    return node.more.after
 
 
 cdef int check_versions(Node node) except -1:

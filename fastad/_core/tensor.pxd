@@ -2,7 +2,7 @@
 from cpython.object cimport PyObject
 
 from .storage cimport Array, Layout
-from .tape cimport LeafRef, Node, Primitive, add_output, new_node
+from .tape cimport LeafRef, Node, Primitive, another, new_node, note, watched
 
 cdef class LeafState:
     """The gradient of a leaf, and the reference by which its accumulation node finds the leaf; dies with it."""
@@ -17,6 +17,9 @@ cdef class Tensor:
     cdef LeafState leaf                 # what only leaves have
     cdef object __weakref__
 
+cdef extern from *:
+    bint unlikely(bint x) noexcept        # Cython's hint to the compiler
+
 # building results
 cdef Tensor wrap(Array a)                                   # no derivative
 cdef bint records(Tensor x) noexcept                        # x has a derivative, and this thread records
@@ -29,8 +32,7 @@ cdef inline Tensor produced(Array a, Node node):
         node.layout = a.layout
         node.n_out = 1
     else:
-        t.out = node.n_out
-        add_output(node, a.layout)
+        t.out = another(node, a)
     return t
 
 cdef object replaced(str name, Tensor x)
@@ -45,6 +47,8 @@ cdef inline int unchanged(str name, Tensor x, Array used) except -1:
 cdef inline Node record1(Primitive prim, Tensor x, object args):
     cdef Node node = new_node(prim, 1, args)
     node.in0, node.out0 = x.node, x.out
+    if unlikely(watched):
+        note(node, x, None, None)
     return node
 
 cdef inline Node record2(Primitive prim, Tensor a, Tensor b, object args):
@@ -53,6 +57,8 @@ cdef inline Node record2(Primitive prim, Tensor a, Tensor b, object args):
         node.in0, node.out0 = a.node, a.out
     if b.node is not None:
         node.in1, node.out1 = b.node, b.out
+    if unlikely(watched):
+        note(node, a, b, None)
     return node
 
 cdef Node record_n(Primitive prim, list inputs, object args)
@@ -84,6 +90,7 @@ cdef struct Operators:
     write_fn in_place
 cdef Operators operators
 
+cdef int keep_on_tape(Tensor x, str name) except -1
 cdef object refuse(Tensor t, str what)                      # the error where NumPy would drop a derivative
 
 # leaves and seeds, for make.pyx

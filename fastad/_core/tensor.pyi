@@ -145,7 +145,9 @@ class Tensor:
     def reciprocal(x, /) -> Tensor:
         """reciprocal(x), elementwise: ``1 / x``."""
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
-        """Call ``hook(grad)`` with this tensor's gradient in every walk; a Tensor it returns replaces the gradient."""
+        """Call ``hook(grad)`` with this tensor's gradient in every backward walk; a Tensor it returns replaces the gradient."""
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], object]) -> HookHandle:
+        """Call ``hook(leaf)`` whenever a backward walk has added to the ``.grad`` of this leaf."""
     def relu(x, /) -> Tensor:
         """relu(x), elementwise: ``where(x <= 0, 0, x)``."""
     def relu6(x, /) -> Tensor:
@@ -162,7 +164,10 @@ class Tensor:
     def reshape(x, /, *shape: Shape, order: Order = 'C', copy: bool | None = None) -> Tensor:
         """`fastad.reshape`, with the shape as a tuple or as several arguments."""
     def retain_grad(self) -> None:
-        """Keep the gradient of this intermediate value, as its hooks leave it, in its ``.grad``."""
+        """Keep the gradient of this intermediate value, as its hooks leave it, in its ``.grad``; see also ``retains_grad``."""
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on this intermediate value."""
     def round(self, decimals: SupportsIndex = 0) -> Tensor:
         """Rounded to a number of decimals, halves to even. As ``numpy.round``; the result has no derivative."""
     @property
@@ -275,7 +280,9 @@ class Tensor:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 FUNCTIONS: dict[Any, Any]
 UFUNCS: dict[Any, Any]
+def after_of(t: Any) -> Any: ...
 def checked(name: Any, x: Any) -> Any: ...
 def hooks_of(t: Any) -> Any: ...
 def install(name: Any, attribute: Any) -> None: ...
+def numbers(t: Any) -> npt.NDArray[Any]: ...
 def register(name: Any, function: Any, *, method: Any = False, numpy: Any = None, ufunc: Any = None) -> Any: ...

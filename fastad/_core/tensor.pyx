@@ -17,12 +17,12 @@ from .storage cimport (
     copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node,
+    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node, note, ruling, watched,
 )
 from .walk cimport walk_back
 from .types cimport F32, F64, compiled
 
-from .tape import add_hook
+from .tape import add_after, add_hook
 
 cnp.import_array()
 
@@ -84,6 +84,8 @@ cdef Node record_n(Primitive prim, list inputs, object args):
     for i in range(len(inputs)):
         if (<Tensor> inputs[i]).node is not None:
             link(node, i, (<Tensor> inputs[i]).node, (<Tensor> inputs[i]).out)
+    if watched:
+        note(node, None, None, inputs)
     return node
 
 
@@ -216,11 +218,32 @@ cdef object compare(Tensor x, object other, object ufunc):
 
 cdef int refuse_number(Tensor x, str name) except -1:
     """Inside a transform a number of Python's would be a constant: math.sin(x) would have the derivative 0."""
-    if x.node is not None and nesting(0) > 0 and grad_enabled():
+    if x.node is not None and (nesting(0) > 0 or ruling(0) > 0) and grad_enabled():
         raise TypeError(f"{name}: this tensor is being differentiated, and a Python number has no derivative; use fastad's "
                         f"functions (fastad.sin, not math.sin), build arrays with stack, where or full, or say "
                         f"x.detach() for a constant")
     return 0
+
+
+cdef int keep_on_tape(Tensor x, str name) except -1:
+    """Inside a user's own rule, in a walk that records, a number taken out would be a constant of the next derivative."""
+    if x.node is not None and ruling(0) > 0 and grad_enabled():
+        raise TypeError(f"{name}: this tensor is being differentiated, and a number taken out of it has no derivative; write "
+                        f"the rule in fastad's functions, or take out constants under fastad.no_grad()")
+    return 0
+
+
+cdef object number(Tensor x):
+    if x.arr.layout.code == F32:
+        return <double> (<float*> x.arr.data)[0]
+    if x.arr.layout.code == F64:
+        return (<double*> x.arr.data)[0]
+    return to_ndarray(x.arr).item()
+
+
+def numbers(Tensor t not None):
+    """The array of a tensor, for the library's own use."""
+    return to_ndarray(t.arr)
 
 
 def hooks_of(Tensor t not None):
@@ -228,6 +251,14 @@ def hooks_of(Tensor t not None):
     if t.node is None:
         raise RuntimeError("register_hook: this tensor does not require a gradient")
     return add_hook(t.node, t.out)
+
+
+def after_of(Tensor t not None):
+    """The list of the functions that are called when this leaf's ``.grad`` was added to."""
+    if t.node is None or t.node.prim is not ACCUMULATE:
+        raise RuntimeError("register_post_accumulate_grad_hook: this tensor is no leaf that requires a gradient; register_hook "
+                           "sees the gradients of others")
+    return add_after(t.node)
 
 
 # ---- Tensor ------------------------------------------------------------------------------------------
@@ -415,6 +446,7 @@ cdef class Tensor:
         >>> x.detach()
         tensor([1., 2.])
         """
+        keep_on_tape(self, "detach")
         return wrap(self.arr)
 
     def item(self):
@@ -428,11 +460,8 @@ cdef class Tensor:
         """
         if self.arr.layout.size != 1:
             raise ValueError(f"item: a tensor of shape {self.shape} has {self.size} elements, not one")
-        if self.arr.layout.code == F32:
-            return <double> (<float*> self.arr.data)[0]
-        if self.arr.layout.code == F64:
-            return (<double*> self.arr.data)[0]
-        return to_ndarray(self.arr).item()
+        keep_on_tape(self, "item")
+        return number(self)
 
     def __getbuffer__(self, Py_buffer* buffer, int flags):
         if self.node is not None:
@@ -522,14 +551,14 @@ cdef class Tensor:
     def __bool__(self):
         if self.arr.layout.size != 1:
             raise ValueError(f"the truth value of a tensor of shape {self.shape} is ambiguous; use any() or all()")
-        return bool(self.item())
+        return bool(number(self))
 
     def __float__(self):
         refuse_number(self, "float")
         return float(self.item())
 
     def __int__(self):
-        return int(self.item())
+        return int(number(self) if self.arr.layout.size == 1 else self.item())
 
     def __complex__(self):
         refuse_number(self, "complex")
@@ -569,7 +598,7 @@ cdef class Tensor:
         return f"tensor({text})"
 
     def __format__(self, spec):
-        return format(self.item(), spec) if spec else repr(self)
+        return format(number(self) if self.arr.layout.size == 1 else self.item(), spec) if spec else repr(self)
 
 
 def _new(cls, *args, **kwargs):

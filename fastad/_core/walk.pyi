@@ -2,4 +2,6 @@
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
+from typing import Any
 
+def wanted(node: Any) -> tuple[bool, ...]: ...

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 import fastad as fa
-from fastad import data, datasets, nn, optim
+import fastad.numpy as fnp
+from fastad import data, datasets, extend, nn, optim, testing
 
 # ---- tensors -----------------------------------------------------------------------------------------
 x = fa.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -62,8 +63,27 @@ assert_type(fa.cumsum(x, 0), fa.Tensor)
 assert_type(x.sum().backward(), None)
 handle = (x * 2).register_hook(lambda g: g * 2)
 assert_type(handle.remove(), None)
+x.register_post_accumulate_grad_hook(lambda leaf: None).remove()
+assert_type(x.retains_grad, bool)
+with fa.detect_anomaly(check_inf=False) as watch:
+    assert_type(watch, fa.detect_anomaly)
+
+
+@fa.detect_anomaly()
+def guarded(a: fa.Tensor, n: int) -> fa.Tensor:
+    return a * n
+
+
+assert_type(guarded(x, 2), fa.Tensor)
+table = fa.trace(guarded)(x, 2)
+assert_type(table.tangents(1.0).rows[0].name, str)
+assert_type(table.markdown(), str)
+assert_type(testing.gradcheck(fa.tanh, fa.tensor([0.5], requires_grad=True)), bool)
+assert_type(testing.check_grads(fa.tanh, (0.5,)), None)
 with fa.no_grad() as off, fa.enable_grad(), fa.set_grad_enabled(False):
     assert_type(off, fa.no_grad)
+with fa.inference_mode() as inside, fa.inference_mode(False):
+    assert_type(inside, fa.inference_mode)
 assert_type(fa.is_grad_enabled(), bool)
 loss = (x * x).sum()
 assert_type(fa.autograd.grad(loss, [x], retain_graph=True), tuple[fa.Tensor, ...])
@@ -96,6 +116,19 @@ assert_type(fa.grad(lambda w: (w**2).sum())(a), npt.NDArray[Any])
 assert_type(fa.grad(lambda w, v: (w * v).sum(), argnum=(0, 1))(a, a), tuple[Any, ...])
 second = fa.grad(fa.grad(fa.tanh))
 assert_type(second(0.5), np.floating[Any])
+assert_type(fa.grad(objective, "w")(a), Any)
+assert_type(fa.grad(lambda p: p["w"].sum())({"w": a}), Any)
+assert_type(fa.grad(lambda w: ((w**2).sum(), w), has_aux=True)(a), tuple[Any, Any])
+assert_type(fa.grad(objective, ("w", "scale"))(a, scale=2.0), tuple[Any, ...])
+assert_type(fa.jacobian(objective, chunk_size=2)(a), Any)
+assert_type(fa.hvp(objective, a, a), tuple[Any, Any])
+assert_type(fa.flatten({"w": a})[0], Any)
+pullback, at_a = fa.make_vjp(objective)(a)
+assert_type(pullback(1.0), Any)
+tangent = fa.jvp(objective, (a,), (a,))[1]
+assert issubclass(fa.IndependentWarning, UserWarning)
+assert_type(fnp.tanh(a), Any)
+assert_type(fnp.pi, float)
 
 # ---- networks ----------------------------------------------------------------------------------------
 class Net(nn.Module):
@@ -132,6 +165,39 @@ optim.SGD([{"params": [x], "lr": 0.1}], momentum=0.9)
 with fa.no_grad():
     for p in net.parameters():
         p -= 0.1 * p
+
+
+
+# ---- operations of one's own -------------------------------------------------------------------------
+@extend.primitive
+def squared(a: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.square(a)
+
+
+@extend.notrace
+def order(a: npt.NDArray[np.float64]) -> list[int]:
+    return [int(i) for i in np.argsort(a)]
+
+
+class Doubled(fa.autograd.Function):
+    @staticmethod
+    def forward(ctx: extend.Context, y: fa.Tensor) -> fa.Tensor:
+        ctx.save_for_backward(y)
+        return y * 2
+
+    @staticmethod
+    @extend.once_differentiable
+    def backward(ctx: extend.Context, g: fa.Tensor) -> fa.Tensor:
+        return g * 2
+
+
+extend.defvjp(squared, lambda ans, a: lambda g: g * 2 * a)
+extend.defjvp(squared, lambda g, ans, a: g * 2 * a, argnums=(0,))
+extend.defjvp(squared, "same", None, argnums=(0, 1))
+extend.def_linear(squared)
+assert_type(order(x[0]), list[int])
+squared(x), Doubled.apply(x)
+assert_type(fa.get_include(), str)
 
 # ---- the rest ----------------------------------------------------------------------------------------
 images, labels = datasets.load_digits()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import fastad as fa
+import fastad.numpy as fnp
 from fastad import nn, optim
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     fa.mse_loss(x, x, reduction="median")  # type: ignore[arg-type]
     fa.grad(3)  # type: ignore[call-overload]
     fa.grad(lambda w, n: w * n)(x)  # type: ignore[call-overload]
+    fa.grad(fa.tanh, 0.5)  # type: ignore[call-overload]
+    fa.jacobian(fa.tanh, chunk_size="all")  # type: ignore[arg-type]
+    fa.jvp(fa.tanh, x)  # type: ignore[call-arg]
+    fnp.undefined  # type: ignore[attr-defined]  # noqa: B018
     fa.show_config("json")  # type: ignore[call-overload]
     nn.Linear("4", 2)  # type: ignore[arg-type]
     nn.Linear(4, 2)(x, x)  # type: ignore[call-arg]

@@ -208,6 +208,9 @@ cdef class Einsum(Primitive):
             save(node, x.arr, i)
         return produced(out, node)
 
+    cdef dict statics_of(self, Node node):
+        return {0: ",".join(node.args[0]) + "->" + node.args[1]}
+
     def vjp(self, node, saved, g):
         return tuple([self.gradient(node, saved, g, i) if node.needs(i) else None for i in range(len(saved))])
 

@@ -132,6 +132,9 @@ cdef class Row(Primitive):
                 total = change if total is None else FUNCTIONS["add"](total, change)
         return total
 
+    cdef dict statics_of(self, Node node):
+        return {} if node.args is None else dict(enumerate(node.args))
+
     cdef int check_complex(self, Tensor x) except -1:
         if not self.holomorphic and x.arr.layout.dtype.kind == "c":
             raise TypeError(f"{self.name}: no derivative rule for complex tensors; use x.astype(float), which keeps the real "

@@ -16,7 +16,7 @@ from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, re
 from ..tensor import FUNCTIONS, register
 from ..types cimport I64, MAX_NDIM, compiled
 from .part cimport cut_rule, select
-from .reduction cimport arguments, axes_tuple, check_real, kept, mark, put_back, summed, unsupported
+from .reduction cimport arguments, axes_tuple, check_real, kept, mark, named_axes, put_back, summed, unsupported
 from .shape cimport axes_of, axis_of, flag
 
 
@@ -141,6 +141,9 @@ cdef class Fold(Primitive):
             out = put_back(out, x.layout, reduced)
         return deliver(walk, node, 0, out)
 
+    cdef dict statics_of(self, Node node):
+        return named_axes(node)
+
     def vjp(self, node, saved, g):
         return (kept(node, g, node.in_shape(0)) * self.weights(node, saved),)
 
@@ -152,7 +155,7 @@ cdef class Fold(Primitive):
         cdef tuple shape = node.in_shape(0)
         if not self.extreme:
             return others(saved[0], node.args)
-        x, y = ndarray(saved[0]), ndarray(kept(node, saved[1].detach(), shape))
+        x, y = ndarray(saved[0]), ndarray(kept(node, wrap((<Tensor> saved[1]).arr), shape))
         ties = (x == y) | (x != x)
         axes = tuple(range(len(shape))) if node.args is None else node.args[0]
         with np.errstate(invalid="ignore", divide="ignore"):

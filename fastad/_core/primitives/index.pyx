@@ -20,7 +20,7 @@ from ..storage cimport (
     Array, Layout, dense, dense_dtype, empty, from_ndarray, parse_shape, refuse_masked, same_shape, shape_of, strided, to_ndarray,
     view,
 )
-from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
+from ..tape cimport Node, Primitive, Walk, deliver, receive, tangent, wants
 from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, MAX_NDIM, OTHER, compiled
@@ -306,13 +306,18 @@ cdef tuple led(object index, tuple lead, tuple shape):
     return lead + (int(np.prod(shape)),), (Ellipsis, places)
 
 
+cdef tuple behind(Walk walk, object index):
+    """The index behind the leading axes of a walk."""
+    return (slice(None),) * walk.lead + (<tuple> index if isinstance(index, tuple) else (index,))
+
+
 # ---- the primitives ----------------------------------------------------------------------------------
 @cython.final
 cdef class GetItem(Primitive):
     """y = x[index]; dx = zeros with g added at [index]"""
     def __cinit__(self):
         self.name = "getitem"
-        self.raw = True
+        self.raw = self.pushes = True
 
     cdef Tensor apply(self, Tensor x, object index):
         cdef Region r
@@ -346,10 +351,20 @@ cdef class GetItem(Primitive):
         add_at(out, node.args, g)
         return deliver(walk, node, 0, out)
 
+    cdef dict statics_of(self, Node node):
+        return {"index": node.args}
+
     def vjp(self, node, saved, g):
         shape, index = led(node.args, lead_of(node, g), node.in_shape(0))
         dx = SCATTER.apply(g, index, shape)
         return (FUNCTIONS["reshape"](dx, lead_of(node, g) + node.in_shape(0)),)
+
+    cdef Array push(self, Node node, Walk walk):
+        cdef Region r
+        cdef Array t = tangent(walk, node, 0)
+        if region(t.layout, behind(walk, node.args), &r) == ADVANCED:
+            return (<Tensor> self.jvp(node, (), (wrap(t),))).arr
+        return view(t, strided(t.layout, r.ndim, r.shape, r.strides), t.data + r.offset)
 
     def jvp(self, node, saved, tangents):
         t, = tangents
@@ -362,7 +377,7 @@ cdef class Scatter(Primitive):
     """y = zeros with x added at [index]; dx = g[index]"""
     def __cinit__(self):
         self.name = "scatter"
-        self.raw = True
+        self.raw = self.pushes = True
 
     cdef Tensor apply(self, Tensor x, object index, tuple shape):
         cdef Py_ssize_t dims[MAX_NDIM]
@@ -380,9 +395,27 @@ cdef class Scatter(Primitive):
         kind = region(g.layout, node.args, &r)
         return deliver(walk, node, 0, read(g, node.args, kind, &r))
 
+    cdef dict statics_of(self, Node node):
+        return {"index": node.args}
+
     def vjp(self, node, saved, g):
         shape, index = led(node.args, lead_of(node, g), node.out_shape)
         return (GETITEM.apply(FUNCTIONS["reshape"](g, shape), index),)
+
+    cdef Array push(self, Node node, Walk walk):
+        cdef Region r
+        cdef Array t = tangent(walk, node, 0), out
+        cdef Py_ssize_t dims[MAX_NDIM]
+        cdef int i, ndim = walk.lead + node.layout.ndim
+        if ndim <= MAX_NDIM:
+            for i in range(ndim):
+                dims[i] = t.layout.shape[i] if i < walk.lead else node.layout.shape[i - walk.lead]
+            out = empty(dense_dtype(t.layout.dtype, ndim, dims))
+            if region(out.layout, behind(walk, node.args), &r) != ADVANCED and r.ndim == t.layout.ndim:
+                fill(out, 0)
+                add_into(view(out, strided(out.layout, r.ndim, r.shape, r.strides), out.data + r.offset), t)
+                return out
+        return (<Tensor> self.jvp(node, (), (wrap(t),))).arr
 
     def jvp(self, node, saved, tangents):
         t, = tangents

@@ -93,6 +93,9 @@ cdef class Join(Primitive):
             start += n
         return 0
 
+    cdef dict statics_of(self, Node node):
+        return {"axis": node.args[0] + len(node.out_shape)}
+
     def vjp(self, node, saved, g):
         cdef int axis = node.args[0] + g.ndim
         cdef Py_ssize_t start = 0, n = 1
@@ -235,6 +238,9 @@ cdef class AsType(PassOn):
         cdef Array xa = x.arr, out = cast(xa, dtype)
         unchanged("astype", x, xa)
         return produced(out, record1(self, x, None)) if records(x) and dtype.kind in "fc" else wrap(out)
+
+    cdef dict statics_of(self, Node node):
+        return {0: node.out_dtype}
 
 
 @cython.final

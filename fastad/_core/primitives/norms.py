@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..exchange import function_named
-from ..tensor import FUNCTIONS, register
+from ..tensor import FUNCTIONS, numbers, register
 from .arrange import as_tensor
 from .shape import axes_in_order
 from .squares import sum_of_squares
@@ -84,7 +84,7 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
 
 def root(s, p):
     """s ** (1 / p) for s >= 0, with derivatives 0 at s = 0."""
-    zero = np.asarray(s.detach().numpy() == 0)
+    zero = np.asarray(numbers(s) == 0)
     if not zero.any():
         return FUNCTIONS["sqrt"](s) if p == 2 else s ** (1 / p)
     safe = FUNCTIONS["where"](zero, 1.0, s)
@@ -94,7 +94,7 @@ def root(s, p):
 def power(x, p):
     """abs(x) ** p, with derivatives 0 at x = 0."""
     x = FUNCTIONS["abs"](x)
-    zero = np.asarray(x.detach().numpy() == 0)
+    zero = np.asarray(numbers(x) == 0)
     if not zero.any():
         return x ** p
     return FUNCTIONS["where"](zero, 0.0, FUNCTIONS["where"](zero, 1.0, x) ** p)
@@ -159,7 +159,7 @@ def vector_norm(x, ord, axis, keepdims):
     if ord == -np.inf:
         return FUNCTIONS["abs"](x).min(axis, keepdims=keepdims)
     if ord == 0:
-        return (x.detach() != 0).astype(x.dtype).sum(axis, keepdims=keepdims)
+        return (x != 0).astype(x.dtype).sum(axis, keepdims=keepdims)
     if isinstance(ord, str) or not ord > 0:
         raise ValueError(f"norm: ord of a vector must be None, a number >= 0, inf or -inf, got {ord!r}")
     return root(power(x, ord).sum(axis, keepdims=keepdims), ord)

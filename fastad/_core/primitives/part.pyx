@@ -66,6 +66,23 @@ cdef tuple cut_rule(tuple shape, int axis, Py_ssize_t start, Py_ssize_t step):
     return tuple(rule)
 
 
+cdef object index_of(tuple rule, tuple whole, tuple part):
+    """A rule for the eye: as an index, or as it is where it takes a diagonal."""
+    cdef list index = []
+    followed = [j for _, _, j in rule if j >= 0]
+    if followed != sorted(set(followed)):
+        return rule
+    for (start, step, j), n in zip(rule, whole):
+        if j < 0:
+            index.append(start)
+        elif start == 0 and step == 1 and part[j] == n:
+            index.append(slice(None))
+        else:
+            stop = start + step * part[j]
+            index.append(slice(start, stop if stop >= 0 else None, None if step == 1 else step))
+    return tuple(index)
+
+
 @cython.final
 cdef class Part(Primitive):
     """y = the part of x that a rule picks; dx = g at its places, 0 elsewhere"""
@@ -95,6 +112,9 @@ cdef class Part(Primitive):
         else:
             assign(into, g)
         return deliver(walk, node, 0, out)
+
+    cdef dict statics_of(self, Node node):
+        return {"index": index_of(node.args, node.in_shape(0), node.out_shape)}
 
     def vjp(self, node, saved, g):
         lead = lead_of(node, g)
@@ -128,6 +148,9 @@ cdef class Place(Primitive):
         if not wants(walk, node, 0):
             return 0
         return deliver(walk, node, 0, part(g, shape_of(in_layout(node, 0)), node.args))
+
+    cdef dict statics_of(self, Node node):
+        return {"index": index_of(node.args, node.out_shape, node.in_shape(0)), "shape": node.out_shape}
 
     def vjp(self, node, saved, g):
         lead = lead_of(node, g)

@@ -42,6 +42,9 @@ cdef class Transpose(Primitive):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, transposed(g, node.args, True)) if wants(walk, node, 0) else 0
 
+    cdef dict statics_of(self, Node node):
+        return {} if node.args is None else {0: node.args}
+
     def vjp(self, node, saved, g):
         cdef int lead = len(lead_of(node, g)), ndim = len(node.out_shape)
         order = tuple(range(ndim - 1, -1, -1)) if node.args is None else node.args

@@ -6,13 +6,13 @@ Imports the table of functions.  Next: creation.py, one folder up.
 import numpy as np
 
 from ..make import from_numpy, tensor
-from ..tensor import Tensor, checked, register
+from ..tensor import Tensor, checked, numbers, register
 from .extreme import position
 
 
 def plain(x):
     """A tensor's numbers as a NumPy array; anything else as it is."""
-    return x.detach().numpy() if isinstance(x, Tensor) else x
+    return numbers(x) if isinstance(x, Tensor) else x
 
 
 def wrapped(result):

@@ -3,6 +3,7 @@ from ..storage cimport Array, Layout
 from ..tensor cimport Tensor
 
 cdef object arguments(const char* reduced, int count, int ndim, bint keepdims)
+cdef dict named_axes(object node)
 cdef int mark(object args, int ndim, char* reduced) except -1
 cdef Array stretched(Array g, object args, Layout like)
 cdef Array put_back(Array a, Layout like, const char* reduced)

@@ -27,6 +27,14 @@ cdef object arguments(const char* reduced, int count, int ndim, bint keepdims):
     return tuple([i - ndim for i in range(ndim) if reduced[i]]), keepdims
 
 
+cdef dict named_axes(object node):
+    """The same for who prints the tape."""
+    if node.args is None:
+        return {}
+    axes = tuple([axis + len(node.in_shape(0)) for axis in node.args[0]])
+    return {"axis": axes[0] if len(axes) == 1 else axes, **({"keepdims": True} if node.args[1] else {})}
+
+
 cdef int mark(object args, int ndim, char* reduced) except -1:
     """The axes that a node's arguments name, as marks."""
     cdef int i, axis
@@ -157,6 +165,9 @@ cdef class Sum(Primitive):
         if self.mean and like.size:
             share = scaled(g, like.size // g.layout.size)
         return deliver(walk, node, 0, stretched(share, node.args, like))
+
+    cdef dict statics_of(self, Node node):
+        return named_axes(node)
 
     def vjp(self, node, saved, g):
         cdef tuple shape = node.in_shape(0)
@@ -337,6 +348,9 @@ cdef class LogSumExp(Primitive):
             out = put_back(out, like, reduced)
         return deliver(walk, node, 0, (<Tensor> multiply(wrap(out), wrap(stretched(g, node.args, like)))).arr)
 
+    cdef dict statics_of(self, Node node):
+        return named_axes(node)
+
     def vjp(self, node, saved, g):
         return (kept(node, g, node.in_shape(0)) * self.weights(node, saved),)
 
@@ -345,7 +359,7 @@ cdef class LogSumExp(Primitive):
         # exp(x - y) is made to add up to one, for y alone is rounded too coarsely where x is large
         cdef tuple shape = node.in_shape(0)
         x = saved[0]
-        y = kept(node, saved[1].detach(), shape)
+        y = kept(node, wrap((<Tensor> saved[1]).arr), shape)
         axes = tuple(range(len(shape))) if node.args is None else node.args[0]
         infinite = np.isinf(ndarray(y))
         if not infinite.any():
@@ -409,6 +423,9 @@ cdef class CumSum(Primitive):
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, scanned(g, node.args + g.layout.ndim, True)) if wants(walk, node, 0) else 0
+
+    cdef dict statics_of(self, Node node):
+        return {"axis": node.args + len(node.out_shape)}
 
     def vjp(self, node, saved, g):
         flip = FUNCTIONS["flip"]

@@ -170,6 +170,9 @@ cdef class Reshape(Primitive):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         return deliver(walk, node, 0, reshaped(g, in_layout(node, 0))) if wants(walk, node, 0) else 0
 
+    cdef dict statics_of(self, Node node):
+        return {0: node.out_shape}
+
     def vjp(self, node, saved, g):
         return (reshape(g, lead_of(node, g) + node.in_shape(0)),)
 
@@ -377,6 +380,9 @@ cdef class Broadcast(PassOn):
             out = view(out, out.layout, out.data)
             out.readonly = True
         return produced(out, record1(self, x, None)) if records(x) else wrap(out)
+
+    cdef dict statics_of(self, Node node):
+        return {0: node.out_shape}
 
 
 cdef Broadcast BROADCAST = Broadcast("broadcast_to")

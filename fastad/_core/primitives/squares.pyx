@@ -12,7 +12,7 @@ from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, re
 from ..tensor import FUNCTIONS
 from ..types cimport MAX_NDIM, compiled
 from .elementwise cimport multiply, subtract
-from .reduction cimport arguments, axes_tuple, kept, stretched, summed
+from .reduction cimport arguments, axes_tuple, kept, named_axes, stretched, summed
 from .shape cimport axes_of, flag
 
 
@@ -73,6 +73,9 @@ cdef class Squares(Primitive):
         if self.central:
             d = subtract(d, wrap(stretched(node.s1, node.args, like)))
         return deliver(walk, node, 0, (<Tensor> multiply(d, wrap(stretched(twice.arr, node.args, like)))).arr)
+
+    cdef dict statics_of(self, Node node):
+        return named_axes(node)
 
     def vjp(self, node, saved, g):
         return (kept(node, g, node.in_shape(0)) * 2 * self.deviation(node, saved[0]),)

@@ -1,0 +1,6 @@
+"""Builds probe.pyx in place, for test_cython_api.py."""
+import fastad
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+setup(ext_modules=cythonize([Extension("probe", ["probe.pyx"], include_dirs=[fastad.get_include()])], language_level=3))
