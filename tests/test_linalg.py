@@ -175,7 +175,7 @@ def test_what_rules_in_python_must_return():
     a, b = Wrong("wrong").apply(lambda x: (x + 1, x + 2), [x])
     with pytest.raises(RuntimeError, match="wrong: its vjp returned 2 cotangents for 1 inputs"):
         (a + b).sum().backward()
-    with pytest.raises(RuntimeError, match="wrong: its jvp returned 3 tangents for 2 outputs"):
+    with pytest.raises(RuntimeError, match="wrong: its jvp returned .* for 2 outputs"):
         core.push([x], [a], [fa.ones(3)], 0, False)
     y, = core.Rule("bare").apply(np.square, [x])
     with pytest.raises(NotImplementedError, match="bare: no derivative rule"):
