@@ -175,8 +175,14 @@ def test_what_rules_in_python_must_return():
     a, b = Wrong("wrong").apply(lambda x: (x + 1, x + 2), [x])
     with pytest.raises(RuntimeError, match="wrong: its vjp returned 2 cotangents for 1 inputs"):
         (a + b).sum().backward()
-    with pytest.raises(RuntimeError, match="wrong: its jvp returned .* for 2 outputs"):
+    with pytest.raises(RuntimeError, match="wrong: its jvp returned a Tensor instead of tangents for 2 outputs"):
         core.push([x], [a], [fa.ones(3)], 0, False)
+    loops = type("Loops", (Wrong,), {"jvp": lambda self, node, saved, tangents: (tangents[0],) * 3})("loops", True)
+    a, b = loops.apply(lambda x: (x + 1, x + 2), [x])
+    with pytest.raises(RuntimeError, match="loops: its vjp returned 2 cotangents for 1 inputs"):
+        core.pull([a, b], [x], [fa.ones((4, 3))] * 2, 1, False, True)
+    with pytest.raises(RuntimeError, match="loops: its jvp returned 3 tangents for 2 outputs"):
+        core.push([x], [a], [fa.ones((4, 3))], 1, False)
     y, = core.Rule("bare").apply(np.square, [x])
     with pytest.raises(NotImplementedError, match="bare: no derivative rule"):
         y.sum().backward()

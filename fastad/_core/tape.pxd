@@ -102,7 +102,7 @@ cdef int ruling(int change) noexcept              # how many recorded rules of u
 cdef unsigned long long last_serial
 cdef inline Node new_node(Primitive prim, int n_in, object args):
     global last_serial
-    cdef Node node = Node.__new__(Node)
+    cdef Node node = <Node> Node.__new__(Node)       # the cast spares a test of what is known
     last_serial += 1
     node.serial = last_serial
     node.prim = prim

@@ -25,7 +25,7 @@ cdef Tensor wrap(Array a)                                   # no derivative
 cdef bint records(Tensor x) noexcept                        # x has a derivative, and this thread records
 cdef inline Tensor produced(Array a, Node node):
     """The next output of `node`."""
-    cdef Tensor t = Tensor.__new__(Tensor)
+    cdef Tensor t = <Tensor> Tensor.__new__(Tensor)
     t.arr = a
     t.node = node
     if node.n_out == 0 and a.layout.contiguous:

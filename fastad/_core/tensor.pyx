@@ -55,7 +55,7 @@ def install(str name, object attribute):
 
 # ---- building results --------------------------------------------------------------------------------
 cdef Tensor wrap(Array a):
-    cdef Tensor t = Tensor.__new__(Tensor)
+    cdef Tensor t = <Tensor> Tensor.__new__(Tensor)
     t.arr = a
     return t
 
