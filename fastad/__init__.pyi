@@ -20,8 +20,8 @@ from . import creation as creation
 from . import data as data
 from . import datasets as datasets
 from .random import default_generator as default_generator
-from ._anomaly import detect_anomaly as detect_anomaly
 from .transforms.forward import deriv as deriv
+from ._anomaly import detect_anomaly as detect_anomaly
 from .transforms.reverse import elementwise_grad as elementwise_grad
 from .creation import empty as empty
 from .creation import empty_like as empty_like
@@ -47,11 +47,11 @@ from .transforms.products import hvp as hvp
 from .creation import identity as identity
 from .autograd import inference_mode as inference_mode
 from .autograd import is_grad_enabled as is_grad_enabled
-from . import linalg as linalg
 from .transforms.matrices import jacfwd as jacfwd
 from .transforms.matrices import jacobian as jacobian
 from .transforms.matrices import jacrev as jacrev
 from .transforms.forward import jvp as jvp
+from . import linalg as linalg
 from .transforms.forward import linearize as linearize
 from .creation import linspace as linspace
 from .transforms.products import make_ggnvp as make_ggnvp
@@ -73,9 +73,9 @@ from .autograd import set_grad_enabled as set_grad_enabled
 from ._config import set_num_threads as set_num_threads
 from ._config import show_config as show_config
 from ._core.make import tensor as tensor
+from .transforms.products import tensor_jacobian_product as tensor_jacobian_product
 from . import testing as testing
 from ._trace import trace as trace
-from .transforms.products import tensor_jacobian_product as tensor_jacobian_product
 from . import transforms as transforms
 from .transforms.reverse import value_and_grad as value_and_grad
 from .transforms.products import vhp as vhp

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ._typing import F
     from .testing import gradcheck, gradgradcheck
 
-__all__ = ["Function", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled",
-           "no_grad", "once_differentiable", "set_grad_enabled"]
+__all__ = ["Function", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+           "is_grad_enabled", "no_grad", "once_differentiable", "set_grad_enabled"]
 
 # imported when first asked for
 _LATE = {"Context": "._function", "Function": "._function", "detect_anomaly": "._anomaly", "gradcheck": ".testing",
