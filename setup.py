@@ -30,8 +30,8 @@ RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
 OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
 # what is small work beside NumPy's or a kernel's: a third smaller in the wheel, and the contract holds
-COLD = {"custom", "einsum", "exchange", "extreme", "functions", "inplace", "join", "permute", "reduction", "select", "softmax",
-        "squares"}
+COLD = {"custom", "einsum", "exchange", "extreme", "functions", "inplace", "join", "permute", "reduction", "select",
+        "softmax", "squares"}
 SMALL = [] if MSVC or DEBUG else ["-Os"]
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
 KERNEL_OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])

@@ -12,10 +12,10 @@ import argparse
 import sys
 
 import numpy as np
-from fastad.optimize import minimize
 from matplotlib.figure import Figure
 
 import fastad as fa
+from fastad.optimize import minimize
 
 TRUE = {"length": 0.7, "height": 1.3, "noise": 0.25}
 

@@ -14,11 +14,11 @@ import argparse
 import sys
 
 import numpy as np
-from fastad.optimize import minimize
 from matplotlib.figure import Figure
 
 import fastad as fa
 from fastad.datasets import load_digits, stratified_split
+from fastad.optimize import minimize
 
 PAIR = (3, 8)
 

@@ -12,10 +12,10 @@ import sys
 from time import perf_counter
 
 import numpy as np
-from fastad.optimize import minimize
 from matplotlib.figure import Figure
 
 import fastad as fa
+from fastad.optimize import minimize
 
 START = np.array([-1.2, 1.0])
 OPTIONS = {"BFGS": {}, "Newton-CG": {"xtol": 1e-10}}

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, constant, fixed, record, run_plain, run_rule, same_memory
-from ._core.make import tensor
+from ._core.custom import constant, fixed, run_plain, run_rule, same_memory
+from ._core.make import Rule, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
 from ._core.walk import wanted
-from ._rules import UNRECORDED, broadcasts, fitted, frozen, once, without_tensors, zeros_for_none
+from ._rules import UNRECORDED, broadcasts, fitted, frozen, once, unfit, without_tensors, zeros_for_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,11 +127,11 @@ class _Call:
         return view
 
 
-class _FunctionRules(Custom):
+class _FunctionRules(Rule):
     """The primitive of one subclass of Function."""
 
     def __init__(self, cls: type[Function]) -> None:
-        super().__init__(cls.__name__)
+        super().__init__(cls.__name__, True)
         self.cls = cls
 
     def run(self, node: Node, rule: Callable[..., Any], saved: tuple[Tensor, ...], given: Sequence[Any],
@@ -147,7 +147,7 @@ class _FunctionRules(Custom):
                                             tuple(None if t is None else fixed(t) for t in given))
                 return found
             except UNRECORDED as error:
-                reason = f"{rule.__qualname__} is not written in fastad's functions alone ({error})"
+                reason = unfit(rule.__qualname__, error)
                 results = self.unrecorded(rule, made, saved, given, check)
         else:
             results = self.unrecorded(rule, made, saved, given, check)
@@ -335,30 +335,33 @@ def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], views: lis
             outs: list[Tensor], recorded: list[int]) -> list[Tensor]:
     """The recorded results: the node saves what the context was asked to save."""
     inputs = [a for a in args if isinstance(a, Tensor)]
-    known = [*zip(views, inputs, strict=True), *[(r, y) for r, y in zip(raw, outs, strict=True) if isinstance(r, Tensor)]]
-    saved: list[Tensor] = []
-    slots: list[int | None] = []
     extra = [y for k, y in enumerate(outs) if k not in recorded]
+    places = [*range(len(inputs)), *[~recorded.index(k) if k in recorded else len(inputs) + k - sum(r < k for r in recorded)
+                                     for k in range(len(outs))]]
+    known = [(t, place) for t, place in zip([*views, *raw], places, strict=True) if isinstance(t, Tensor)]
+    slots: list[int | None] = []
+    keep: list[int] = []                                 # what is saved: input i, or ~ result k
     reason = None
     for t in ctx._saved:
         if t is None:
             slots.append(None)
             continue
-        match = next((mine for theirs, mine in known if same_memory(t, theirs)), None)
-        if match is None:
-            match = constant(t)
-            extra.append(match)
+        place = next((place for other, place in known if same_memory(t, other)), None)
+        if place is None:
+            place = len(inputs) + len(extra)
+            extra.append(constant(t))
             if t.dtype.kind in "fc":
                 reason = f"forward saved a value of shape {t.shape} that is neither an argument nor a result; compute it " \
                          f"in the rule, or return it as a result too"
-        slots.append(len(saved))
-        saved.append(match)
+        slots.append(len(keep))
+        keep.append(place)
     free = [a for a in args if not isinstance(a, Tensor)]
     free += [v for v, x in zip(views, inputs, strict=True) if not x.requires_grad]
     reason = reason or _unfollowed(ctx, free)
     made = _Call(ctx, args, slots, outs, recorded, reason)
     ctx._saved, ctx._fixed = [], []
-    return record(cls._rules, inputs + extra, [outs[k] for k in recorded], saved, made)
+    found: list[Tensor] = cls._rules.record(inputs + extra, [outs[k] for k in recorded], made, tuple(keep))
+    return found
 
 
 def _own(name: str, y: Any, views: list[Tensor]) -> Tensor:

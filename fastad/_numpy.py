@@ -1,16 +1,19 @@
-"""What stands behind a name of fastad.numpy.  Imports the tensor.  Next: numpy.py."""
+"""What stands behind a name of fastad.numpy.  Imports the tensor and transforms/tree.py.  Next: numpy.py."""
 from __future__ import annotations
 
 from functools import wraps
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy
 
+from ._core.make import plain
 from ._core.tensor import FUNCTIONS, Tensor
+from .transforms.tree import holds_tensor, over
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
 
 CONSTANTS = (
@@ -20,25 +23,33 @@ CONSTANTS = (
 )
 
 
+MODULES = ("linalg",)
+
+
 def names() -> list[str]:
     """The names of fastad.numpy: constants, functions, and modules of functions."""
-    return sorted({*CONSTANTS, *(name.partition(".")[0] for name in FUNCTIONS)})
+    return sorted({*CONSTANTS, *MODULES, *(name for name in FUNCTIONS if "." not in name)})
 
 
-def find(name: str, prefix: str = "", module: ModuleType = numpy) -> Any:
-    """What stands behind a name; `prefix` and `module` are those of a module within."""
-    whole = prefix + name
-    if whole in FUNCTIONS:
-        return both(FUNCTIONS[whole], getattr(module, name, None))
-    if not prefix and name in CONSTANTS:
-        return getattr(module, name)
-    inside = [key.removeprefix(f"{whole}.") for key in FUNCTIONS if key.startswith(f"{whole}.")]
-    if not inside:
-        remedy = f"; numpy.{whole} works on arrays, but has no derivative here" if hasattr(module, name) else ""
-        raise AttributeError(f"module 'fastad.numpy' has no attribute {whole!r}{remedy}")
-    space = ModuleType(f"fastad.numpy.{whole}", f"As numpy.{whole}, with derivatives.")
-    for key in inside:
-        setattr(space, key, find(key, f"{whole}.", getattr(module, name)))
+def find(name: str) -> Any:
+    """What stands behind a name."""
+    if name in CONSTANTS:
+        return getattr(numpy, name)
+    if name in MODULES:
+        return inside(name)
+    if name in FUNCTIONS and "." not in name:
+        return both(FUNCTIONS[name], getattr(numpy, name, None))
+    remedy = f"; numpy.{name} works on arrays, but has no derivative here" if hasattr(numpy, name) else ""
+    raise AttributeError(f"module 'fastad.numpy' has no attribute {name!r}{remedy}")
+
+
+def inside(name: str) -> ModuleType:
+    """A module of functions."""
+    ours, theirs = import_module(f"fastad.{name}"), getattr(numpy, name)
+    space = ModuleType(f"fastad.numpy.{name}", f"The functions of fastad.{name}, as NumPy's where they are given arrays.")
+    for key in ours.__all__:
+        value = getattr(ours, key)
+        setattr(space, key, value if isinstance(value, type) else both(value, getattr(theirs, key, None)))
     return space
 
 
@@ -46,19 +57,12 @@ def both(ours: Callable[..., Any], theirs: Callable[..., Any] | None) -> Callabl
     """`ours` with a Tensor among the arguments, else `theirs`, or the arrays that `ours` gives."""
     @wraps(ours)
     def function(*args: Any, **kwargs: Any) -> Any:
-        if holds_tensor(args) or (kwargs and holds_tensor(kwargs.values())):
+        if holds_tensor(args) or (kwargs and holds_tensor(kwargs)):
             return ours(*args, **kwargs)
-        return arrays(ours(*args, **kwargs)) if theirs is None else theirs(*args, **kwargs)
+        return over(array, ours(*args, **kwargs)) if theirs is None else theirs(*args, **kwargs)
 
     return function
 
 
-def holds_tensor(values: Iterable[Any]) -> bool:
-    return any(isinstance(v, Tensor) or (isinstance(v, (list, tuple)) and holds_tensor(v)) for v in values)
-
-
-def arrays(result: Any) -> Any:
-    """A result of fastad's as NumPy gives it: arrays, and scalars for what is 0-d."""
-    if isinstance(result, Tensor):
-        return result.numpy()[()]
-    return type(result)(map(arrays, result)) if isinstance(result, (list, tuple)) else result
+def array(leaf: Any) -> Any:
+    return plain(leaf) if isinstance(leaf, Tensor) else leaf

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, called, record
-from ._core.make import tensor
+from ._core.custom import called
+from ._core.make import Rule, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
 from ._core.walk import wanted
@@ -64,11 +64,11 @@ def kept_constant(x: Any) -> Any:
     return x
 
 
-class UserPrimitive(Custom):
+class UserPrimitive(Rule):
     """The rules of one primitive."""
 
     def __init__(self, fun: Callable[..., Any]) -> None:
-        super().__init__(getattr(fun, "__name__", type(fun).__name__))
+        super().__init__(getattr(fun, "__name__", type(fun).__name__), True)
         self.fun = fun
         self.kernel = fun if isinstance(fun, CompiledFunction) else None
         self.makers: dict[int, Callable[..., Any] | None] = {}
@@ -94,7 +94,9 @@ class UserPrimitive(Custom):
             raise TypeError(f"{self.name}: its result of dtype {outs[0].dtype if outs else None} has no derivative; return "
                             f"floats, or declare the function with fastad.extend.notrace")
         fixed = [y for k, y in enumerate(outs) if k not in made.recorded]
-        recorded = iter(record(self, inputs + fixed, [outs[k] for k in made.recorded], inputs + outs, made))
+        places, others = iter(range(-1, -1 - len(outs), -1)), iter(range(len(inputs), len(inputs) + len(fixed)))
+        keep = (*range(len(inputs)), *[next(places if k in made.recorded else others) for k in range(len(outs))])
+        recorded = iter(self.record(inputs + fixed, [outs[k] for k in made.recorded], made, keep))
         return made.together([next(recorded) if k in made.recorded else y for k, y in enumerate(outs)])
 
     def argument(self, argnum: int) -> str:

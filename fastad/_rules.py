@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Custom, constant, fixed, record_after, run_plain, run_rule
-from ._core.make import from_numpy, tensor
+from ._core.custom import constant, fixed, record_after, run_plain, run_rule
+from ._core.make import Rule, from_numpy, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor, numbers
 
@@ -58,7 +58,7 @@ def _constant(name: str, x: Any, sole: bool) -> Tensor:
     return tensor(x)
 
 
-class Once(Custom):
+class Once(Rule):
     """Stands where a derivative was computed without a record: the next derivative is an error that says why."""
 
     def vjp(self, node: Node, saved: tuple[Tensor, ...], g: Any) -> Any:
@@ -75,7 +75,7 @@ def once(node: Node, given: Sequence[Any], results: list[Any], reason: str) -> l
     edges = [t for t in given if t is not None]
     found = [constant(r) for r in results if r is not None]
     message = f"{name}: its derivative cannot be differentiated again: {reason}"
-    recorded = iter(record_after(Once(f"derivative of {name}"), node, edges, found, message))
+    recorded = iter(record_after(Once(f"derivative of {name}", True), node, edges, found, message))
     return [None if r is None else next(recorded) for r in results]
 
 
@@ -89,7 +89,12 @@ def evaluated(rule: Callable[..., Any], tensors: tuple[Tensor, ...], reason: str
     try:
         return (run_rule if is_grad_enabled() else run_plain)(rule, tuple(map(fixed, tensors))), None
     except UNRECORDED as error:
-        return run_plain(rule, tuple(map(frozen, tensors))), f"the rule is not written in fastad's functions alone ({error})"
+        return run_plain(rule, tuple(map(frozen, tensors))), unfit("the rule", error)
+
+
+def unfit(rule: str, error: Exception) -> str:
+    """Why the result of a rule cannot be differentiated, from what it met when it was given tensors."""
+    return f"{rule} is not written in fastad's functions alone ({str(error).partition(';')[0]})"
 
 
 def fitted(what: str, result: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *, also: Sequence[tuple[int, ...]] = (),

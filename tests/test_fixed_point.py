@@ -4,8 +4,6 @@ import pytest
 
 import fastad as fa
 
-pytest.importorskip("fastad.extend")
-
 
 def distance(x, y):
     return fa.abs(x - y).max()

@@ -175,8 +175,14 @@ def test_what_rules_in_python_must_return():
     a, b = Wrong("wrong").apply(lambda x: (x + 1, x + 2), [x])
     with pytest.raises(RuntimeError, match="wrong: its vjp returned 2 cotangents for 1 inputs"):
         (a + b).sum().backward()
-    with pytest.raises(RuntimeError, match="wrong: its jvp returned 3 tangents for 2 outputs"):
+    with pytest.raises(RuntimeError, match="wrong: its jvp returned a Tensor instead of tangents for 2 outputs"):
         core.push([x], [a], [fa.ones(3)], 0, False)
+    loops = type("Loops", (Wrong,), {"jvp": lambda self, node, saved, tangents: (tangents[0],) * 3})("loops", True)
+    a, b = loops.apply(lambda x: (x + 1, x + 2), [x])
+    with pytest.raises(RuntimeError, match="loops: its vjp returned 2 cotangents for 1 inputs"):
+        core.pull([a, b], [x], [fa.ones((4, 3))] * 2, 1, False, True)
+    with pytest.raises(RuntimeError, match="loops: its jvp returned 3 tangents for 2 outputs"):
+        core.push([x], [a], [fa.ones((4, 3))], 1, False)
     y, = core.Rule("bare").apply(np.square, [x])
     with pytest.raises(NotImplementedError, match="bare: no derivative rule"):
         y.sum().backward()
@@ -352,6 +358,40 @@ def test_equal_singular_values():
     np.testing.assert_allclose(gradient(lambda x: linalg.svdvals(x)[0], np.diag([3.0, 0.0]))[0], np.diag([1.0, 0.0]), atol=1e-14)
     assert np.isfinite(gradient(lambda x: signless(linalg.svd(x)[0]), np.diag([3.0, 0.0]))[0]).all()
     assert not np.isfinite(gradient(lambda x: signless(linalg.svd(x, full_matrices=False)[0]), np.diag([3.0, 0.0])[[0, 1, 1]] * [1, 0])[0]).all()
+
+
+LOW_RANK = (RNG.integers(-2, 3, size=(5, 2)) + np.array([[3.0, 0.0]])) @ np.array([[1.0, 0.0], [0.0, 2.0]])
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: signless(linalg.eigh(x @ x.T)[1][:, 3:]), lambda x: signless(linalg.eigh(x @ x.T)[1][:, -1]),
+    lambda x: signless(linalg.svd(x @ x.T)[0][:, :2]) + signless(linalg.svd(x @ x.T)[2][:1]),
+    lambda x: signless(linalg.svd(fa.concatenate([x, 0 * x], 1), full_matrices=False)[0][:, :2]),
+], ids=["eigh", "eigh-last", "svd", "svd-tall"])
+def test_vectors_that_nobody_asks_for_do_no_harm(f):
+    """The leading vectors of a matrix of low rank: the others belong to equal values, and have no derivative."""
+    g, = gradient(f, LOW_RANK)
+    np.testing.assert_allclose(g, central(lambda x: f(fa.tensor(x)).item(), LOW_RANK), rtol=1e-5, atol=1e-5)
+    x = leaf(LOW_RANK)
+    recorded, = core.pull([f(x)], [x], [fa.ones(())], 0, True, True)
+    np.testing.assert_allclose(plain(recorded), g, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("f", [lambda x: (linalg.eigvalsh(x) ** 2).sum(), lambda x: (linalg.svdvals(x) ** 2).sum(),
+                               lambda x: (linalg.eigvalsh(x) ** 2).sum() + linalg.eigh(x)[1][0, 0] * 0], ids=["eigvalsh", "svdvals", "both"])
+@pytest.mark.parametrize("a", [np.zeros((3, 3)), np.eye(3), np.diag([1.0, 0.0, 0.0]), LOW_RANK @ LOW_RANK.T], ids=["zero", "one", "diagonal", "low-rank"])
+def test_second_derivatives_at_equal_values_are_right_or_nan(f, a):
+    """Here the second derivative exists, 2 |v|^2, but the vectors it is made of have none: no number may pass for it."""
+    v = RNG.normal(size=a.shape)
+    v = v + v.T
+    x, t = leaf(a), fa.tensor(v)
+    y = f(x)
+    slope, = core.push([x], [y], [t], 0, True)
+    g, = core.pull([y], [x], [fa.ones(())], 0, True, True)
+    found = [core.push([x], [slope], [t], 0, False)[0], core.push([x], [(g * t).sum()], [t], 0, False)[0]]
+    found += [(h * t).sum() for z in (slope, (g * t).sum()) for h in core.pull([z], [x], [fa.ones(())], 0, False, True)]
+    for second in found:
+        assert np.isnan(second.item()) or abs(second.item() - 2 * (v ** 2).sum()) < 1e-8
 
 
 def central(f, a, h=1e-5):

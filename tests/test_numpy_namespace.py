@@ -36,13 +36,22 @@ CONSTANT = {                                # of no derivative
     "full_like",                            # of the array whose shape it takes
     "asarray", "array",                     # of an array; of a tensor they pass it on
 }
-NAMES = [key for key in sorted(FUNCTIONS) if key.partition(".")[0] in fnp.__all__]
+LINALG = {                                  # what they are differentiated with; tests of their own have them all
+    "linalg.det": (M,), "linalg.inv": (M,), "linalg.norm": (M,), "linalg.solve": (M, N), "linalg.trace": (M,), "linalg.expm": (M,),
+    "linalg.matrix_power": (M, 3), "linalg.multi_dot": ([M, N, M],),
+}
+CALLS |= LINALG
+NAMES = [key for key in sorted(FUNCTIONS) if "." not in key] + sorted(LINALG)
 
 
 def lookup(space, name):
     for part in name.split("."):
         space = getattr(space, part, None)
     return space
+
+
+def ours(name):
+    return FUNCTIONS[name] if name in FUNCTIONS else lookup(fa, name)
 
 
 def arguments(name):
@@ -65,7 +74,7 @@ def parts(value):
 def test_arrays_give_what_numpy_gives(name):
     args = arguments(name)
     found = lookup(fnp, name)(*args)
-    expected = (lookup(np, name) or FUNCTIONS[name])(*args)
+    expected = (lookup(np, name) or ours(name))(*args)
     assert lookup(np, name) is None or type(found) is type(expected)
     for a, b in zip(parts(found), parts(expected), strict=True):
         assert not isinstance(a, fa.Tensor)
@@ -130,6 +139,9 @@ def test_what_is_not_there():
         fnp.busday_count  # noqa: B018
     with pytest.raises(AttributeError, match=r"has no attribute 'undefined'$"):
         fnp.undefined  # noqa: B018
+    assert fnp.linalg.LinAlgError is np.linalg.LinAlgError and set(fa.linalg.__all__) <= set(vars(fnp.linalg))
+    assert type(fnp.linalg.svd(M)) is type(np.linalg.svd(M))
+    assert type(fnp.linalg.solve_triangular(M, N)) is np.ndarray                 # NumPy has it not
     for name in fnp.__all__:                # Python's own any, sum, ... are not hidden from its code
         getattr(fnp, name)
     with pytest.raises(AttributeError, match=r"has no attribute 'undefined'$"):

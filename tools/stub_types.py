@@ -106,7 +106,6 @@ RESULTS = {
     "numbers": "npt.NDArray[Any]",
     "constant": "Tensor",
     "same_memory": "bool",
-    "record": "list[Tensor]",
     "record_after": "list[Tensor]",
     "wanted": "tuple[bool, ...]",
     "is_grad_enabled": "bool",
@@ -178,8 +177,6 @@ SPECIAL = {
     **{name: "(self, other: Operand, /) -> Self" for name in ("__iadd__", "__isub__", "__imul__", "__itruediv__")},
     "__ipow__": "(self, other: Operand, /) -> Self",
     "__call__": "(self, *args: Any) -> Any",
-    "Custom.__init__": "(self, name: str) -> None",
-    "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "__hash__": "(self) -> int",
     "__bool__": "(self) -> bool",
     "__float__": "(self) -> float",
@@ -206,7 +203,10 @@ SPECIAL = {
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
     # of one class
-    "Rule.__init__": "(self, name: str) -> None",
+    "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
+    "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
+    "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "
+                   "-> list[Tensor]",
     "Rule.apply": "(self, function: Function, inputs: list[Tensor], args: object = None, keep: tuple[int, ...] = ()) "
                   "-> list[Tensor]",
 }

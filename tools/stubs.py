@@ -135,8 +135,6 @@ def class_lines(cls):
     if cls is tensor.Tensor:
         return [*lines, f'    """{inspect.getdoc(cls).splitlines()[0]}"""', *tensor_methods()]
     body = list(CLOSED) if "__init__" in vars(cls) and cls.__module__ == "fastad._core.tape" else []
-    if f"{cls.__name__}.__init__" in SPECIAL:
-        body.append(f"    def __init__{SPECIAL[f'{cls.__name__}.__init__']}: ...")
     for name, member in sorted(vars(cls).items()):
         if f"{cls.__name__}.{name}" in SPECIAL:
             body.append(f"    def {name}{SPECIAL[f'{cls.__name__}.{name}']}: ...")

@@ -19,7 +19,7 @@ from time import sleep
 import numpy as np
 
 from .kernels cimport K, fad_operand
-from .storage cimport GIL_SIZE, dense, empty, from_ndarray
+from .storage cimport GIL_SIZE, dense, empty, from_ndarray, shape_of
 from .types cimport compiled
 
 cdef extern from "Python.h":
@@ -449,13 +449,14 @@ def solve_triangular(a, b, bint lower, bint trans, bint unit):
     shape; False, and nothing done, if the BLAS has no function for it."""
     global running
     cdef Array xa = from_ndarray(a), xb = from_ndarray(b)
+    cdef tuple shape = shape_of(xa.layout), others = shape_of(xb.layout)
     cdef Py_ssize_t n, k, i, batch, itemsize
-    cdef int code = xa.layout.code
+    cdef int code = xa.layout.code, last = xa.layout.ndim - 1
     cdef bint served = True
-    if xa.layout.ndim < 2 or a.shape[-1:] != a.shape[-2:-1] or a.shape[:-1] != b.shape[:-1] or \
+    if last < 1 or xb.layout.ndim != last + 1 or shape[last] != shape[last - 1] or shape[:last] != others[:last] or \
             not xa.layout.contiguous or not xb.layout.contiguous:
-        raise ValueError(f"solve_triangular: shapes {a.shape} and {b.shape} do not fit, or the arrays are not dense")
-    n, k = xa.layout.shape[xa.layout.ndim - 1], xb.layout.shape[xb.layout.ndim - 1]
+        raise ValueError(f"solve_triangular: shapes {shape} and {others} do not fit, or the arrays are not dense")
+    n, k = shape[last], others[last]
     if not compiled(code) or xb.layout.code != code or blas.trsm[code] is NULL:
         return False
     if xb.layout.size == 0:

@@ -9,10 +9,9 @@ from libc.string cimport memset
 
 from .storage cimport Array, Layout, dense, empty, from_ndarray, view, wrote
 from .tape cimport (
-    FROM_OUTPUT, Node, Primitive, Py_REFCNT, edge, edge_out, grad_enabled, link, nesting, new_node, ruling, save,
-    switch_recording,
+    Node, Primitive, Py_REFCNT, edge, edge_out, grad_enabled, link, nesting, new_node, ruling, switch_recording,
 )
-from .tensor cimport Tensor, produced, record_n, wrap
+from .tensor cimport Tensor, produced, wrap
 from .types cimport MAX_NDIM, compiled
 
 cdef extern from "fastad.h":
@@ -57,24 +56,6 @@ cdef extern from "fastad.h":
 
 
 # ---- recording ---------------------------------------------------------------------------------------
-cdef class Custom(Primitive):
-    """Base of the primitives that are defined in Python; their rules take no leading axes."""
-    def __init__(self, str name):
-        self.name = name
-        self.one_by_one = True
-
-
-def record(Primitive prim not None, list inputs, list outputs, list saved, args):
-    """The constants `outputs` as the results of one recorded operation on `inputs`, both tensors.
-
-    `saved`, each an input or an output (by its memory), are what the rules will be given."""
-    cdef Node node = record_n(prim, inputs, args)
-    cdef Tensor t
-    for t in saved:
-        save(node, t.arr, kind_of(prim, t, inputs, outputs))
-    return [produced((<Tensor> t).arr, node) for t in outputs]
-
-
 def record_after(Primitive prim not None, Node node not None, list inputs, list outputs, args):
     """The constants `outputs` as the results of an operation on the inputs of `node` and on `inputs`; nothing is saved."""
     cdef Node after = new_node(prim, node.n_in + <int> len(inputs), args)
@@ -88,17 +69,6 @@ def record_after(Primitive prim not None, Node node not None, list inputs, list 
         if t.node is not None:
             link(after, node.n_in + i, t.node, t.out)
     return [produced((<Tensor> t).arr, after) for t in outputs]
-
-
-cdef int kind_of(Primitive prim, Tensor t, list inputs, list outputs) except -1:
-    cdef Py_ssize_t i
-    for i in range(len(inputs)):
-        if (<Tensor> inputs[i]).arr is t.arr:
-            return <int> i
-    for i in range(len(outputs)):
-        if (<Tensor> outputs[i]).arr is t.arr:
-            return <int> (FROM_OUTPUT - i)
-    raise ValueError(f"{prim.name}: a saved value of shape {t.shape} is neither an input nor an output")
 
 
 def constant(Tensor t not None):

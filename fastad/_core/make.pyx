@@ -386,36 +386,44 @@ def push(list inputs, list outputs, list tangents, int lead, bint recording, uns
 # ---- primitives in Python ----------------------------------------------------------------------------
 cdef class Rule(Primitive):
     """A primitive whose rules are written in Python: a subclass has `vjp` and `jvp`, see Primitive."""
-    def __init__(self, str name):
+    def __init__(self, str name, bint one_by_one=False):
+        """`one_by_one`: the rules take no leading axes, and the walks loop over these."""
         self.name = name
+        self.one_by_one = one_by_one
 
     def apply(self, function, list inputs not None, object args=None, tuple keep not None=()):
         """The arrays that ``function(*arrays)`` gives (a tuple, or one) as a list of tensors, recorded if an input is.
 
         `keep` names what the rules get as `saved`: i is input i, ~k output k.  `args` stands in ``node.args``."""
         cdef Tensor t
-        cdef Node node
-        cdef int k
         cdef list held = [], results
         for x in inputs:
             if not isinstance(x, Tensor):
                 raise TypeError(f"{self.name}: expected tensors, got {type(x).__name__}")
             held.append((<Tensor> x).arr)
         found = function(*[to_ndarray(a) for a in held])
-        results = [result_from(nd).arr for nd in (found if isinstance(found, tuple) else (found,))]
+        results = [result_from(nd) for nd in (found if isinstance(found, tuple) else (found,))]
         if not any_records(inputs):
-            return [wrap(a) for a in results]
+            return results
         for t, a in zip(inputs, held):
             unchanged(self.name, t, a)
-        node = record_n(self, inputs, args)
+        return self.record(inputs, results, args, keep)
+
+    def record(self, list inputs not None, list outputs not None, object args, tuple keep not None):
+        """The constants `outputs` as the results of this operation on `inputs`, all tensors; see `apply`."""
+        cdef Tensor t
+        cdef Node node = record_n(self, inputs, args)
+        cdef int k
         for k in keep:
-            if not -len(results) <= k < len(held):
-                raise IndexError(f"{self.name}: keep={keep} of {len(held)} inputs and {len(results)} outputs")
+            if not -len(outputs) <= k < len(inputs):
+                raise IndexError(f"{self.name}: keep={keep} of {len(inputs)} inputs and {len(outputs)} outputs")
             if k >= 0:
-                save(node, held[k], k)
+                t = inputs[k]
+                save(node, t.arr, k)
             else:
-                save(node, results[-1 - k], FROM_OUTPUT + 1 + k)
-        return [produced(a, node) for a in results]
+                t = outputs[-1 - k]
+                save(node, t.arr, FROM_OUTPUT + 1 + k)
+        return [produced(t.arr, node) for t in outputs]
 
 
 def forget(list outputs, unsigned long long since, again):

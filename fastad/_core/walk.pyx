@@ -267,62 +267,44 @@ cdef object own(Walk walk, PyObject* g):
     return lent.wrap(<Array> g if alone(walk, g) else copy(<Array> g), None, 0)
 
 
-cdef list one_by_one(Walk walk, Node node, rule, tuple values, tuple given, str giver):
-    """A rule that takes no leading axes, once for each place along them: a list of what it gave, a tuple for each place."""
-    cdef list rows = []
-    cdef tuple lead = ()
-    cdef object row, t
+cdef tuple answer(Node node, rule, tuple values, tuple given, bint forward):
+    """What a traced rule gives: a cotangent for every input, or, forward, a tangent for every output; None for none."""
+    cdef object result = rule(node, values, given if forward or node.n_out > 1 else given[0])
+    cdef int count = node.n_out if forward else node.n_in
+    if forward and count == 1:
+        return (result,)
+    if not isinstance(result, tuple) or len(result) != count:
+        raise RuntimeError(f"{node.prim.name}: its {'jvp' if forward else 'vjp'} returned "
+                           f"{len(result) if isinstance(result, tuple) else 'a ' + type(result).__name__ + ' instead of'} "
+                           f"{'tangents' if forward else 'cotangents'} for {count} {'outputs' if forward else 'inputs'}")
+    return result
+
+
+cdef tuple answers(Walk walk, Node node, tuple values, tuple given, bint forward):
+    """The same in a walk: a rule that takes no leading axes is asked once for each place along them."""
+    cdef object rule = node.prim.jvp if forward else node.prim.vjp, place, t
+    cdef tuple lead = (), row
+    cdef list rows = [], found = []
+    cdef int i
+    if not (walk.lead and node.prim.one_by_one):
+        return answer(node, rule, values, given, forward)
     for t in given:
         if t is not None:
             lead = t.shape[:walk.lead]
     for place in product(*map(range, lead)):
-        parts = tuple([None if t is None else t[place] for t in given])
-        row = rule(node, values, parts if giver == "its jvp" or node.n_out > 1 else parts[0])
-        row = row if giver == "its vjp" or node.n_out > 1 else (row,)
+        row = answer(node, rule, values, tuple([None if t is None else t[place] for t in given]), forward)
         for t in row:
             if t is not None:
-                lent.unwrap(t, node.prim, giver)
+                lent.unwrap(t, node.prim, "its jvp" if forward else "its vjp")
         rows.append(row)
-    return [lead, rows]
-
-
-cdef tuple adjoints_of(Walk walk, Node node, tuple values, tuple given):
-    """The primitive's vjp: a cotangent for every input, or None."""
-    cdef tuple results, lead
-    cdef list rows
-    cdef Node producer
-    cdef int i
-    if not (walk.lead and node.prim.one_by_one):
-        results = node.prim.vjp(node, values, given if node.n_out > 1 else given[0])
-        return check_count(node, results, node.n_in, "its vjp", "cotangents", "inputs")
-    lead, rows = one_by_one(walk, node, node.prim.vjp, values, given, "its vjp")
-    for results in rows:
-        check_count(node, results, node.n_in, "its vjp", "cotangents", "inputs")
-    return tuple([
-        None if edge(node, i) is None else
-        lent.stack([results[i] for results in rows], lead, out_layout(edge(node, i), edge_out(node, i)))
-        for i in range(node.n_in)])
-
-
-cdef tuple tangents_of(Walk walk, Node node, tuple values, tuple given):
-    """The primitive's jvp: a tangent for every output, or None."""
-    cdef tuple results, lead
-    cdef list rows
-    cdef int k
-    if not (walk.lead and node.prim.one_by_one):
-        result = node.prim.jvp(node, values, given)
-        return check_count(node, result if node.n_out > 1 else (result,), node.n_out, "its jvp", "tangents", "outputs")
-    lead, rows = one_by_one(walk, node, node.prim.jvp, values, given, "its jvp")
-    for results in rows:
-        check_count(node, results, node.n_out, "its jvp", "tangents", "outputs")
-    return tuple([lent.stack([results[k] for results in rows], lead, out_layout(node, k)) for k in range(node.n_out)])
-
-
-cdef tuple check_count(Node node, results, int count, str giver, str what, str of):
-    if not isinstance(results, tuple) or len(results) != count:
-        given = len(results) if isinstance(results, tuple) else f"a {type(results).__name__} instead of"
-        raise RuntimeError(f"{node.prim.name}: {giver} returned {given} {what} for {count} {of}")
-    return results
+    for i in range(node.n_out if forward else node.n_in):
+        if forward:
+            found.append(lent.stack([row[i] for row in rows], lead, out_layout(node, i)))
+        elif edge(node, i) is None:
+            found.append(None)
+        else:
+            found.append(lent.stack([row[i] for row in rows], lead, out_layout(edge(node, i), edge_out(node, i))))
+    return tuple(found)
 
 
 def wanted(Node node not None):
@@ -340,8 +322,8 @@ cdef int run_vjp(Walk walk, Node node) except -1:
     walk.python_ran = True
     try:
         values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
-        results = adjoints_of(walk, node, values,
-                              tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)]))
+        results = answers(walk, node, values,
+                          tuple([as_tensor(walk, walk.grads[node.slot + i]) for i in range(node.n_out)]), False)
         for i in range(node.n_in):
             if results[i] is None or not wants(walk, node, i):
                 continue
@@ -681,8 +663,8 @@ cdef int run_jvp(Walk walk, Node node) except -1:
     cdef object given
     try:
         values = tuple([unpack(node, i, walk.recording) for i in range(node.n_saved)])
-        result = tangents_of(walk, node, values,
-                             tuple([as_tensor(walk, tangent_pointer(walk, node, i)) for i in range(node.n_in)]))
+        result = answers(walk, node, values,
+                         tuple([as_tensor(walk, tangent_pointer(walk, node, i)) for i in range(node.n_in)]), True)
         for k, given in enumerate(result):
             if given is None:
                 continue

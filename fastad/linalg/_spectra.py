@@ -1,7 +1,7 @@
 """Eigenvalues and singular values: eigh, eigvalsh, svd, svdvals, pinv.
 
 The derivatives of vectors that belong to equal values, or to singular values of 0, are not defined: they are NaN, while
-those of the values stay right.
+those of the values, and of the other vectors, stay right.  So are second derivatives of equal values.
 
 Imports _common.py.  Next: _composed.py.
 """
@@ -19,19 +19,61 @@ from ._common import T, constant, eye, matrix, real_only, records, symmetric, th
 if TYPE_CHECKING:
     from typing import Literal
 
-    from .._typing import ArrayLike
+    from .._typing import ArrayLike, Arrays
 
 FINITE = "its elements must be finite"
+NONE = np.array([False])                  # of the columns
 
 
-def gaps(values: Tensor) -> Tensor:
-    """1 / (v_j - v_i); 0 on the diagonal, and NaN where the two are equal to working precision."""
+class Undefined(Rule):
+    """y = x; where there is no derivative it is NaN, so that what would be lost at second order is not taken for 0"""
+
+    def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor]:
+        found: Tensor = g * node.args
+        return (found,)
+
+    def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> Tensor:
+        found: Tensor = tangents[0] * node.args
+        return found
+
+
+UNDEFINED = Undefined("eigenvectors of equal eigenvalues")
+
+
+def undefined(x: Tensor, where: Arrays) -> Tensor:
+    """x, of which the elements marked by `where` have no derivative."""
+    if not where.any() or not records(x):
+        return x
+    return UNDEFINED.apply(np.copy, [x], np.where(where, np.array(np.nan, x.dtype), 1))[0]
+
+
+def equal_pairs(values: Tensor) -> Arrays:
+    """Which of all v_i and v_j, i and j different, are equal to working precision."""
     v = values.detach().numpy()
-    one = eye(v)
     resolved = v.shape[-1] * np.finfo(v.dtype).eps * np.abs(v).max(-1, initial=0)[..., None, None]
-    equal = np.abs(v[..., None, :] - v[..., :, None]) <= resolved
-    instead = np.where(equal & (one == 0), np.array(np.nan, v.dtype), one)        # of the difference, which is 0
-    return 1 / (expand_dims(values, -2) - expand_dims(values, -1) + instead) * (1 - one)
+    found: Arrays = (np.abs(v[..., None, :] - v[..., :, None]) <= resolved) & ~np.eye(v.shape[-1], dtype=bool)
+    return found
+
+
+def columns_of(pairs: Arrays) -> Arrays:
+    """The columns of a matrix of vectors that are among the pairs."""
+    found: Arrays = np.asarray(pairs.any(-2))[..., None, :]
+    return found
+
+
+def unused(g: Tensor) -> Arrays:
+    """The columns of a cotangent that are zeros: nothing asks how these vectors turn."""
+    found: Arrays = np.asarray((g.detach().numpy() == 0).all(-2))
+    return found
+
+
+def turns(values: Tensor, m: Tensor, equal: Arrays, idle: Arrays) -> Tensor:
+    """m_ij / (v_j - v_i), and 0 on the diagonal; NaN for equal pairs, but 0 if both columns are idle."""
+    nothing = equal & idle[..., None, :] & idle[..., :, None]
+    one = eye(values)
+    instead = np.where(equal & ~nothing, np.array(np.nan, values.dtype), np.where(nothing, 1, one).astype(values.dtype))
+    weights = np.where(nothing, 0, 1 - one).astype(values.dtype)
+    return undefined(m, nothing) * (weights / (expand_dims(values, -2) - expand_dims(values, -1) + instead))
 
 
 # ---- eigenvalues of symmetric matrices ---------------------------------------------------------------
@@ -48,18 +90,22 @@ class Eigh(Rule):
     def vjp(self, node: Any, saved: tuple[Tensor, ...], g: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor]:
         w, v = saved
         gw, gv = g
+        equal = equal_pairs(w)
+        v = undefined(v, columns_of(equal))
         if gv is None:
             assert gw is not None         # a walk comes here with a cotangent
             return ((v * expand_dims(gw, -2)) @ T(v),)
-        inner = gaps(w) * (T(v) @ gv)
+        inner = turns(w, T(v) @ gv, equal, unused(gv))
         if gw is not None:
             inner = inner + expand_dims(gw, -2) * eye(v)
         return (symmetric(v @ inner @ T(v)),)
 
     def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         w, v = saved
+        equal = equal_pairs(w)
+        v = undefined(v, columns_of(equal))
         inner = T(v) @ symmetric(tangents[0]) @ v
-        return diagonal(inner, 0, -2, -1), v @ (gaps(w) * inner)
+        return diagonal(inner, 0, -2, -1), v @ turns(w, inner, equal, NONE)
 
 
 EIGH = Eigh("eigh")
@@ -69,9 +115,9 @@ def eigh(a: ArrayLike, UPLO: Literal["L", "U"] = "L") -> EighResult:
     """Eigenvalues, ascending, and orthonormal eigenvectors of a symmetric matrix.
 
     NumPy reads one triangle of `a`, but `a` counts as symmetric: the gradient is a symmetric matrix.  Where
-    eigenvalues are equal (to working precision) the derivatives of their eigenvectors are not defined and are NaN;
-    those of the eigenvalues alone stay right.  The signs of the eigenvectors are LAPACK's, so only what does not
-    depend on them has a meaningful derivative.
+    eigenvalues are equal (to working precision) the derivatives of their eigenvectors, and second derivatives of the
+    eigenvalues, are not defined and are NaN; first ones of the eigenvalues, and of other eigenvectors, stay right.
+    The signs of the eigenvectors are LAPACK's, so only what does not depend on them has a meaningful derivative.
 
     Parameters
     ----------
@@ -132,45 +178,58 @@ class SVDResult(NamedTuple):
     Vh: Tensor
 
 
-def quotients(s: Tensor) -> Tensor:
-    """1 / (s_j^2 - s_i^2), as `gaps`."""
-    return gaps(s) / (expand_dims(s, -2) + expand_dims(s, -1) + np.where(s.detach().numpy()[..., None, :] == 0, eye(s), 0))
+def not_zero(x: Tensor) -> Tensor:
+    """x with 1 for 0, where it divides what is 0 or NaN anyway."""
+    found: Tensor = x + (x.detach().numpy() == 0)
+    return found
 
 
 class SVD(Rule):
     """A = U diag(S) V^T, reduced; dS = diag(dP), dP = U^T dA V; dU = U (F * (dP S + S dP^T)) + (1 - U U^T) dA V / S, dV
     the same for A^T; F_ij = 1 / (S_j^2 - S_i^2)"""
 
+    def turned(self, s: Tensor, m: Tensor, equal: Arrays, idle: Arrays) -> Tensor:
+        """F * M"""
+        return turns(s, m, equal, idle) / not_zero(expand_dims(s, -2) + expand_dims(s, -1))
+
+    def outside(self, x: Tensor, s: Tensor, t: Tensor, idle: Arrays) -> Tensor:
+        """What of (1 - X X^T) t / S is not 0 by rounding alone: of a square X nothing"""
+        rest = t - x @ (T(x) @ t)
+        idle = (idle & (s.detach().numpy() == 0))[..., None, :]
+        return undefined(rest, idle) / (expand_dims(s, -2) + idle)
+
     def vjp(self, node: Any, saved: tuple[Tensor, ...], g: tuple[Any, ...]) -> tuple[Tensor]:
-        u, s, vh = saved
-        gu, gs, gvh = g
-        inner, outside = [], []           # between U and V^T, and what is orthogonal to one of them
+        u, s, v = saved[0], saved[1], T(saved[2])
+        equal = equal_pairs(s)
+        u, v = undefined(u, columns_of(equal)), undefined(v, columns_of(equal))
+        gu, gs, gv = g[0], g[1], None if g[2] is None else T(g[2])
+        inner, rest = [], []              # between U and V^T, and what is orthogonal to one of them
         if gs is not None:
             inner.append(expand_dims(gs, -2) * eye(s))
         if gu is not None:
-            m = T(u) @ gu
-            inner.append((m - T(m)) * quotients(s) * expand_dims(s, -2))
+            m, idle = T(u) @ gu, unused(gu)
+            inner.append(self.turned(s, m - T(m), equal, idle) * expand_dims(s, -2))
             if u.shape[-2] > u.shape[-1]:
-                outside.append((gu - u @ m) / expand_dims(s, -2) @ vh)
-        if gvh is not None:
-            m = vh @ T(gvh)
-            inner.append((m - T(m)) * quotients(s) * expand_dims(s, -1))
-            if vh.shape[-1] > vh.shape[-2]:
-                outside.append(u @ ((gvh - T(m) @ vh) / expand_dims(s, -1)))
-        return (sum(outside, u @ sum(inner[1:], inner[0]) @ vh),)
+                rest.append(self.outside(u, s, gu, idle) @ T(v))
+        if gv is not None:
+            m, idle = T(v) @ gv, unused(gv)
+            inner.append(self.turned(s, m - T(m), equal, idle) * expand_dims(s, -1))
+            if v.shape[-2] > v.shape[-1]:
+                rest.append(u @ T(self.outside(v, s, gv, idle)))
+        return (sum(rest, u @ sum(inner[1:], inner[0]) @ T(v)),)
 
     def jvp(self, node: Any, saved: tuple[Tensor, ...], tangents: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
-        u, s, vh = saved
+        u, s, v = saved[0], saved[1], T(saved[2])
+        equal = equal_pairs(s)
+        u, v = undefined(u, columns_of(equal)), undefined(v, columns_of(equal))
         t, = tangents
-        p = T(u) @ t @ T(vh)
-        f, column, row = quotients(s), expand_dims(s, -1), expand_dims(s, -2)
-        du, dv = u @ (f * (p * row + column * T(p))), T(vh) @ (f * (column * p + T(p) * row))
+        p, column, row = T(u) @ t @ v, expand_dims(s, -1), expand_dims(s, -2)
+        du = u @ self.turned(s, p * row + column * T(p), equal, NONE)
+        dv = v @ self.turned(s, column * p + T(p) * row, equal, NONE)
         if u.shape[-2] > u.shape[-1]:
-            av = t @ T(vh)
-            du = du + (av - u @ (T(u) @ av)) / row
-        if vh.shape[-1] > vh.shape[-2]:
-            au = T(t) @ u
-            dv = dv + (au - T(vh) @ (vh @ au)) / row
+            du = du + self.outside(u, s, t @ v, NONE)
+        if v.shape[-2] > v.shape[-1]:
+            dv = dv + self.outside(v, s, T(t) @ u, NONE)
         return du, diagonal(p, 0, -2, -1), T(dv)
 
 
@@ -188,7 +247,8 @@ def svd(a: ArrayLike, full_matrices: bool = True, compute_uv: bool = True, hermi
     """The singular value decomposition ``a = U diag(S) Vh``.
 
     Where singular values are equal (to working precision), or 0 in a matrix that is not square, the derivatives of
-    their vectors are not defined and are NaN or infinite; those of the values alone stay right.  Only what does not
+    their vectors, and second derivatives of equal values, are not defined and are NaN or infinite; first ones of the
+    values, and of other vectors, stay right.  Only what does not
     depend on the signs of the vectors, which are LAPACK's, has a meaningful derivative.
 
     Parameters

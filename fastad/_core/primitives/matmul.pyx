@@ -127,6 +127,8 @@ cdef class MatMul(Primitive):
         a = saved[0] if node.needs(1) else None
         b = saved[len(saved) - 1] if node.needs(0) else None
         a_ndim, b_ndim = node.args or (2, 2)
+        if a is not None and a_ndim == 2 and b_ndim == 1:          # the rows of g are one product, whatever leads
+            return None if b is None else expanded(g, -1) * b, matmul(g, a)
         if b_ndim == 1:
             g = expanded(g, -1)
             b = None if b is None else expanded(b, -1)
@@ -149,7 +151,10 @@ cdef class MatMul(Primitive):
         if ta is not None:
             b = saved[len(saved) - 1]
             y = matmul(ta, expanded(b, -1) if b_ndim == 1 else b)
-        if tb is not None:
+        if tb is not None and a_ndim == 2 and b_ndim == 1:         # the rows of tb are one product, whatever leads
+            dy = expanded(matmul(dropped(tb, -1), FUNCTIONS["swapaxes"](saved[0], -1, -2)), -1)
+            y = dy if y is None else y + dy
+        elif tb is not None:
             dy = matmul(expanded(saved[0], -2) if a_ndim == 1 else saved[0], tb)
             y = dy if y is None else y + dy
         if a_ndim == 1:
