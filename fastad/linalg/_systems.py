@@ -161,6 +161,9 @@ def substituted(a: Arrays, b: Arrays, lower: bool, unit: bool) -> Arrays:
 class SolveTriangular(Rule):
     """X = A^-1 B; what does not stand in the triangle has no derivative"""
 
+    def statics(self, node: Any) -> dict[int | str, Any]:
+        return dict(zip(("lower", "unit_diagonal"), node.args, strict=True))
+
     def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor | None, Tensor]:
         a, x = saved
         lower, unit = node.args
