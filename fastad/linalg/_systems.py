@@ -179,9 +179,6 @@ class SolveTriangular(Rule):
             db = -moved if db is None else db - moved
         return triangular(a, db, lower, unit)
 
-    def statics(self, node: Any) -> dict[str, bool]:
-        return dict(zip(("lower", "unit_diagonal"), node.args, strict=True))
-
 
 SOLVE_TRIANGULAR = SolveTriangular("solve_triangular")
 
