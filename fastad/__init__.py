@@ -11,7 +11,6 @@ from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor
 from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed
-from .transforms.reverse import grad, value_and_grad
 
 __version__ = "0.1.0"
 
