@@ -41,7 +41,7 @@ class Problem:
         return float(self.one_number(y))
 
     def value_and_gradient(self, x: Floats) -> tuple[float, Floats]:
-        value, (gradient,) = value_and_gradients(self.f, (x.reshape(self.shape),), {}, (0,), self.name)
+        value, (gradient,) = value_and_gradients(self.f, (x.reshape(self.shape),), {}, (0,), f"minimize {self.name}")
         return float(value), np.ravel(gradient)
 
     def one_number(self, y: Any) -> Tensor:

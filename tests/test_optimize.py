@@ -165,6 +165,12 @@ def test_errors(call, error, match):
         call()
 
 
+def test_a_function_that_does_not_depend_on_x_is_told():
+    with pytest.warns(fa.IndependentWarning, match="^minimize <lambda>: its value does not depend on argument 0; the derivative is 0"):
+        result = minimize(lambda x: 1.0, np.ones(2))
+    assert result.x.tolist() == [1, 1] and result.nit == 0
+
+
 def test_without_scipy_the_remedy_is_named():
     code = ("import sys, fastad; sys.modules['scipy'] = None; sys.modules['scipy.optimize'] = None\n"
             "try: fastad.optimize.minimize(lambda x: x, 1.0)\nexcept ImportError as e: print(e)")

@@ -172,13 +172,17 @@ cdef int wait(unsigned long thread, unsigned long other) except -1:
             raise RuntimeError("backward: called from a hook, it needs a graph that another thread is walking, whose own "
                                "hook waits for this thread; let hooks walk graphs that no other thread walks")
         ahead = waits_for.get(ahead)
-    if turn is None:
+    cdef object condition = turn
+    if condition is None:
         import threading                  # not above: importing it would be a tenth of importing fastad
-        turn = threading.Condition()
+        condition = threading.Condition()
+        if turn is not None:              # another thread was here while this one imported
+            condition = turn
+        turn = condition
     waits_for[thread] = other
     try:
-        with turn:
-            turn.wait(0.002)
+        with condition:
+            condition.wait(0.002)
     finally:
         del waits_for[thread]
     return 0
@@ -497,11 +501,13 @@ cdef int mark_needed(Walk walk, list targets) except -1:
 
 
 cdef int leave(Walk walk) except -1:
+    cdef object condition
     end(walk)
     put_back(walk)
     if waits_for:
-        with turn:
-            turn.notify_all()
+        condition = turn                  # which a fork may take away
+        with condition:
+            condition.notify_all()
     return 0
 
 

@@ -129,7 +129,10 @@ class Call:
             copies = list(map(copy_of, leaves(value), repeat(what), names))
             self.names += names
             self.inputs += copies
-            (given_args if isinstance(k, int) else given_kwargs)[k] = rebuild(value, iter(copies))
+            if isinstance(k, int):
+                given_args[k] = rebuild(value, iter(copies))
+            else:
+                given_kwargs[k] = rebuild(value, iter(copies))
         self.tree = rebuild(values[0] if wanted.single else tuple(values), iter(self.inputs))
         try:
             value = recorded_call(f, tuple(given_args), given_kwargs)
