@@ -8,6 +8,8 @@ from cpython.object cimport PyObject
 
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
+from .order cimport survey
+from .recompute cimport drop
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, scalar, shape_of, to_ndarray, wrote
 from .tape cimport (
     FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording,
@@ -18,7 +20,7 @@ from .tensor cimport (
 )
 from .tensor import FUNCTIONS
 from .types cimport F64
-from .walk cimport drop, survey, walk_back, walk_forward
+from .walk cimport walk_back, walk_forward
 
 
 cdef extern from *:

@@ -1,4 +1,4 @@
-"""Level 2: the walks.  The tape in order, adjoints carried back over it, and tangents carried forward.
+"""Level 2: the walks.  Adjoints carried back over the tape, and tangents carried forward.
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
