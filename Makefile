@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo test sanitize emulate bench contract build debug lint stubs sdist wheel clean compiler always
+.PHONY: demo gallery test sanitize emulate bench contract build debug lint stubs sdist wheel clean compiler always
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -24,6 +24,12 @@ $(VENV)/installed-%: $(SOURCES) | $(BIN)/python compiler
 
 demo: $(VENV)/installed-demo
 	$(BIN)/python examples/digits.py
+
+# the other examples; their pictures go into gallery/
+GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity
+gallery: $(VENV)/installed-gallery
+	mkdir -p gallery
+	for name in $(GALLERY); do echo "== $$name" && $(BIN)/python examples/$$name.py --out gallery/$$name.png || exit 1; done
 
 test: $(VENV)/installed-test
 	cd tests && $(BIN)/python -m pytest . --pyargs fastad     # not from here, where the sources would hide the package
