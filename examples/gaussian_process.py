@@ -65,7 +65,7 @@ def draw(x, y, found, deviations, path):
                       zip(TRUE.items(), found, deviations, strict=True))
     ax.set(title=text, xlabel="x", ylabel="y")
     ax.title.set_fontsize(10)
-    ax.legend(frameon=False, ncols=3, fontsize=9, loc="lower center")
+    ax.legend(frameon=False, ncols=3, fontsize=9, loc="upper center")
     ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
 

@@ -52,12 +52,12 @@ def predict(X, parameters, covariance):
 
 
 def draw(parameters, covariance, images, probability, deviation, y, path):
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.5))
     w = parameters[:-1].reshape(8, 8)
     limit = np.abs(w).max()
     shown = left.imshow(w, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    left.set(title="weights: red speaks for 8, blue for 3")
+    left.set(title="weights: red for 8, blue for 3")
     figure.colorbar(shown, ax=left, shrink=0.8)
     shown = middle.imshow(np.sqrt(np.diag(covariance)[:-1]).reshape(8, 8), cmap="viridis")
     middle.set(title="their standard deviations")
@@ -71,8 +71,9 @@ def draw(parameters, covariance, images, probability, deviation, y, path):
         right.errorbar(np.flatnonzero(some), score[some], deviation[some], fmt="o", markersize=3, linewidth=0.8,
                        color=colour, label=f"a {PAIR[value]}")
     right.axhline(0, color="0.5", linewidth=0.8)
-    right.set(title="test images: score and its deviation", xlabel="image", ylabel="log odds of an 8")
-    right.legend(frameon=False)
+    right.set(title="test images: score and its deviation", xlabel="image", ylabel="log odds of an 8",
+              ylim=(score.min() - 4, score.max() + 2))
+    right.legend(frameon=False, ncols=2, loc="lower right")
     right.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
 

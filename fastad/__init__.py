@@ -38,4 +38,5 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_LAZY, *_LAZY_FROM} - {"_anomaly", "_trace"})      # whichever were asked for
+    hidden = {*_LAZY_FROM.values()} - {"transforms"}          # the same names, whichever were asked for before
+    return sorted({*globals(), *_LAZY, *_LAZY_FROM} - hidden)

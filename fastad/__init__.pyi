@@ -16,7 +16,6 @@ from .creation import arange as arange
 from .creation import asarray as asarray
 from . import autograd as autograd
 from .checkpointing import checkpoint as checkpoint
-from . import creation as creation
 from . import data as data
 from . import datasets as datasets
 from .random import default_generator as default_generator
@@ -67,7 +66,6 @@ from .creation import ones as ones
 from .creation import ones_like as ones_like
 from . import optim as optim
 from . import optimize as optimize
-from . import random as random
 from . import reference as reference
 from .autograd import set_grad_enabled as set_grad_enabled
 from ._config import set_num_threads as set_num_threads

@@ -144,7 +144,8 @@ def draw(trace: Trace, path: str | None, precision: int) -> Any:
     found, ways = layers(rows)
     x = positions(found, ways, widths)
     half = {name: 0.08 * (caption.count("\n") + 1) + 0.05 for name, caption in captions.items()}
-    step = 0.5 + 2 * max(half.values())
+    tallest = max(half.values())
+    step = 0.5 + 2 * tallest
     y = {name: -step * at for at, layer in enumerate(found) for name in layer}
     left, right = min(x[n] - widths[n] / 2 for n in widths), max(x[n] + widths[n] / 2 for n in widths)
     left, right = min(left, *x.values()) - 0.2, max(right, *x.values()) + 0.2
@@ -155,7 +156,8 @@ def draw(trace: Trace, path: str | None, precision: int) -> Any:
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.axis("off")
     for first, *passed, last in ways:
-        points = [(x[first], y[first] - half[first]), *((x[n], y[n]) for n in passed), (x[last], y[last] + half[last])]
+        between = [(x[n], y[n] + side * tallest) for n in passed for side in (1, -1)]      # straight down beside the boxes
+        points = [(x[first], y[first] - half[first]), *between, (x[last], y[last] + half[last])]
         codes = [Path.MOVETO] + [Path.LINETO] * (len(points) - 1)
         axes.add_patch(FancyArrowPatch(path=Path(points, codes), arrowstyle="-|>", mutation_scale=10, shrinkA=0, shrinkB=1,
                                        color="#555555", linewidth=0.9))

@@ -84,9 +84,11 @@ def static(value: Any) -> str:
     return repr(value) if isinstance(value, str) else str(value)
 
 
-def written(prim: tape.Primitive, node: tape.Node, operands: list[str]) -> str:
-    """The expression of an operation: infix where it has a sign, ``name operand`` with one operand, else as a call."""
-    statics = dict(prim.statics(node))
+def written(node: tape.Node, operands: list[str], part: int | None) -> str:
+    """The expression of an operation: infix where it has a sign, ``name operand`` with one operand, else as a call.
+
+    `part` is the number of the output, of one that has several."""
+    statics: dict[int | str, Any] = dict(node.prim.statics(node))
     name = node.name
     if name in INFIX and len(operands) == 2:
         left, right = operands
@@ -99,10 +101,10 @@ def written(prim: tape.Primitive, node: tape.Node, operands: list[str]) -> str:
         return f"{operands[0]}[{inside}]"
     if index is not None:
         statics["index"] = index
-    if len(operands) == 1 and not statics:
+    if len(operands) == 1 and not statics and part is None:
         return f"{name} {operands[0]}"
     extra = [static(value) if isinstance(key, int) else f"{key}={static(value)}" for key, value in statics.items()]
-    return f"{name}({', '.join([*operands, *extra])})"
+    return f"{name}({', '.join([*operands, *extra])})" + ("" if part is None else f"[{part}]")
 
 
 def marked(cell: str) -> str:

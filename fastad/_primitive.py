@@ -117,6 +117,12 @@ class UserPrimitive(Rule):
         return f"its {kernel} kernel is compiled; give the rule in fastad's functions with " \
                f"fastad.extend.{define}({self.name}, ...)"
 
+    def statics(self, node: Node) -> dict[int | str, Any]:
+        made: Call = node.args
+        last = max(made.argnums, default=-1)
+        given = {i if i > last else f"args[{i}]": a for i, a in enumerate(made.args) if i not in made.argnums}
+        return given | made.kwargs
+
     # -- reverse mode
     def vjp(self, node: Node, saved: tuple[Tensor, ...], g: Any) -> tuple[Any, ...]:
         made: Call = node.args

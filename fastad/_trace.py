@@ -161,7 +161,7 @@ class Trace:
     _seeds: list[npt.NDArray[Any]]
     _cotangents: list[npt.NDArray[Any]]
     _cache: list[Row] | None
-    _missing: str | None                              # why there are no tangents
+    _missing: dict[str, str]                          # why there are no tangents, or no adjoints
 
     @classmethod
     def _of(cls, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Trace:
@@ -226,7 +226,7 @@ class Trace:
                     outside.append(rows[source])
                 operands.append(short(constant) if source is None else rows[source].name)
                 froms.append(None if source is None else rows[source].name)
-            text = written(node.prim, node, operands) + ("" if edge[1] == 0 and (node, 1) not in made else f"[{edge[1]}]")
+            text = written(node, operands, edge[1] if (node, 1) in made else None)
             entry = rows[edge] = Entry(f"v{len(operations) + 1}", text, node.name, tuple(froms), value, tensor)
             operations.append(entry)
         self._entries = [*(entry for _, group in self._arguments for entry in group), *outside, *operations]
@@ -311,20 +311,21 @@ class Trace:
         if self._cache is None:
             inside = [entry for entry in self._entries if entry.operation != "outside"]
             tensors = [entry.tensor for entry in inside]
-            tangents = self._pushed(tensors)
-            adjoints = self._pulled(tensors)
-            found = {entry.name: pair for entry, *pair in zip(inside, tangents, adjoints, strict=True)}
+            columns = {}
+            self._missing = {}
+            for what, walk in (("tangent", self._pushed), ("adjoint", self._pulled)):
+                try:
+                    columns[what] = walk(tensors)
+                except NotImplementedError as error:      # a rule of the user's is missing
+                    columns[what] = [None] * len(tensors)
+                    self._missing[what] = str(error)
+            found = {entry.name: pair for entry, *pair in zip(inside, *columns.values(), strict=True)}
             self._cache = [Row(*entry[:4], entry.value[()], *found.get(entry.name, (None, None))) for entry in self._entries]
         return self._cache
 
     def _pushed(self, tensors: list[Tensor]) -> list[Any]:
         seeds = [make.tensor(seed) for seed in self._seeds]
-        self._missing = None
-        try:
-            found = make.push([entry.tensor for entry in self._inputs], tensors, seeds, 0, False, self._since)
-        except NotImplementedError as error:
-            self._missing = str(error)
-            return [None] * len(tensors)
+        found = make.push([entry.tensor for entry in self._inputs], tensors, seeds, 0, False, self._since)
         return [np.zeros(x.shape, x.dtype)[()] if t is None else copied(t)[()] for t, x in zip(found, tensors, strict=True)]
 
     def _pulled(self, tensors: list[Tensor]) -> list[Any]:
@@ -356,14 +357,14 @@ class Trace:
         head = ["primal", "value", "tangent", "adjoint"]
         notes = [f"{label} = " + (y.name if isinstance(y, Entry) else f"{text(y[()], precision)}, which depends on no input")
                  for label, y in self._outputs]
-        if self._missing is not None:
-            notes.append(f"no tangents: {self._missing}")
-            starts = []
+        notes += [f"no {what}s: {why}" for what, why in self._missing.items()]
         for k, names, seeds in ((2, starts, self._seeds), (3, ends, self._cotangents)):
-            with_what = ", ".join(f"{name} = {seed_text(seed, precision)}" for name, seed in zip(names, seeds, strict=False))
-            if with_what and len(with_what) <= 40:
+            with_what = ", ".join(f"{name} = {seed_text(seed, precision)}" for name, seed in zip(names, seeds, strict=True))
+            if head[k] in self._missing or not with_what:
+                continue
+            if len(with_what) <= 40:
                 head[k] += f", with {with_what}"
-            elif with_what:
+            else:
                 notes.append(f"{head[k]} with {with_what}")
         cells = [[f"{row.name} = {row.expression}", *(text(v, precision) for v in (row.value, row.tangent, row.adjoint))]
                  for row in rows]

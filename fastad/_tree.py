@@ -1,15 +1,15 @@
-"""Nested lists, tuples, dicts, named tuples and dataclasses: their leaves, with names to call them by.
+"""Arguments and results of a function, leaf by leaf, with names to call them by.
 
-Imports the tensor.  Next: _trace.py, testing.py.
+Imports the tensor and transforms/tree.py.  Next: _trace.py, testing.py.
 """
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._core.tensor import Tensor
+from .transforms import tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,25 +18,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def transformed(tree: Any, f: Callable[[str, Any], Any], name: str = "") -> Any:
-    """`tree` with every leaf replaced by ``f(its name, leaf)``, where the name is `name` with the way to the leaf."""
-    if isinstance(tree, dict):
-        return type(tree)((key, transformed(value, f, f"{name}[{key!r}]")) for key, value in tree.items())
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[transformed(v, f, f"{name}.{key}") for key, v in zip(tree._fields, tree, strict=True)])
-    if isinstance(tree, list | tuple):
-        return type(tree)([transformed(value, f, f"{name}[{i}]") for i, value in enumerate(tree)])
-    if is_dataclass(tree) and not isinstance(tree, type):
-        return replace(tree, **{field.name: transformed(getattr(tree, field.name), f, f"{name}.{field.name}")
-                                for field in fields(tree) if field.init})
-    return f(name, tree)
+def leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    """The leaves of a nested container in order, with the way to each as ``name['w'][0]``."""
+    return list(zip(tree.paths(value, name), tree.leaves(value), strict=True))
 
 
-def leaves(tree: Any, name: str = "") -> list[tuple[str, Any]]:
-    """The leaves with their names, in order."""
-    found: list[tuple[str, Any]] = []
-    transformed(tree, lambda where, leaf: found.append((where, leaf)), name)
-    return found
+def transformed(value: Any, f: Callable[[str, Any], Any], name: str = "") -> Any:
+    """A container like `value` with ``f(its name, leaf)`` for every leaf."""
+    return tree.rebuild(value, iter([f(*named) for named in leaves(value, name)]))
 
 
 def arguments(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:

@@ -45,6 +45,8 @@ class Problem:
         return float(value), np.ravel(gradient)
 
     def one_number(self, y: Any) -> Tensor:
+        if isinstance(y, (int, float, np.number)):
+            y = from_numpy(np.asarray(y, np.float64))                 # a constant
         if not isinstance(y, Tensor):
             raise TypeError(f"minimize {self.name}: it returned a {type(y).__name__}, expected a Tensor; use fastad's "
                             f"functions inside")

@@ -283,6 +283,24 @@ def test_several_outputs_are_looked_at():
     assert y.shape == (2, 3) and z.tolist() == [1.0, 0.0]
 
 
+def test_the_second_of_several_outputs():
+    @fa.extend.primitive
+    def both(x):
+        with np.errstate(all="ignore"):
+            return x * 2, np.log(x)
+
+    fa.extend.defvjp(both, lambda ans, x: lambda g: g[0] * 2 + g[1] / x)
+    with pytest.raises(AnomalyError, match="both: the first infinity") as error, fa.detect_anomaly():
+        both(leaf(0.0))                                   # its logarithm
+    line_of(error, "its logarithm")
+    assert "output of shape (1,): 1 of 1 elements; input 0 of shape (1,): finite" in str(error.value)
+    with pytest.raises(AnomalyError, match="both: the backward walk first made an infinity") as error, fa.detect_anomaly():
+        y, z = both(leaf(5e-324))                         # its slope
+        (y + z).backward()
+    line_of(error, "its slope")
+    assert "cotangent 0 of shape (1,): finite; cotangent 1 of shape (1,): finite" in str(error.value)
+
+
 def test_an_error_in_an_observer_stops_the_operation():
     class Refuse:
         def recorded(self, out, inputs, within):

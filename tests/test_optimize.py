@@ -123,7 +123,11 @@ def test_derivatives_of_the_callers_own():
 def test_linear_and_constant_functions():
     problem = Problem(lambda x: (3 * x).sum(), (2,), ())
     assert (problem.hessian(np.ones(2)) == 0).all() and (problem.product(np.ones(2), np.ones(2)) == 0).all()
-    assert (Problem(lambda x: fa.tensor(1.0), (2,), ()).hessian(np.ones(2)) == 0).all()
+    for constant in (fa.tensor(1.0), 1, np.float32(1)):
+        problem = Problem(lambda x, y=constant: y, (2,), ())
+        assert (problem.hessian(np.ones(2)) == 0).all() and problem.value(np.ones(2)) == 1
+    with pytest.warns(fa.IndependentWarning):
+        assert minimize(lambda x: 1.0, np.ones(2)).success
 
 
 def test_a_gaussian_process_is_fitted():
@@ -147,8 +151,8 @@ def test_a_gaussian_process_is_fitted():
 @pytest.mark.parametrize(("call", "error", "match"), [
     (lambda: minimize(lambda x: x, np.ones(2)), ValueError, r"shape \(2,\), expected one element"),
     (lambda: minimize(lambda x: x, np.ones(2), method="powell"), ValueError, r"minimize .*shape \(2,\), expected one element"),
-    (lambda: minimize(lambda x: 1.0, np.ones(2)), TypeError, "returned a float, expected a Tensor"),
-    (lambda: minimize(lambda x: 1.0, np.ones(2), method="nelder-mead"), TypeError, "minimize .*returned a float, expected a Tensor"),
+    (lambda: minimize(lambda x: "a", np.ones(2)), TypeError, "returned a str"),
+    (lambda: minimize(lambda x: "a", np.ones(2), method="nelder-mead"), TypeError, "minimize .*returned a str, expected a Tensor"),
     (lambda: minimize(3, np.ones(2)), TypeError, "minimize: expected a function, got int"),
     (lambda: minimize(rosenbrock, np.ones(2) * 1j), TypeError, "minimize: x0 must be real"),
     (lambda: minimize(rosenbrock, "ab"), TypeError, "minimize"),

@@ -25,6 +25,7 @@ OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order",
 INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__",
              "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__",
              "__buffer__", "__release_buffer__"}
+MODULES = {*fastad._LAZY, "autograd", "transforms"}          # others are in dir(fastad) only once somebody imported them
 REFUSED = {f"__{side}{name}__" for side in ("", "r") for name in ("floordiv", "mod", "divmod")} | {"__round__"}  # raise
 
 CLOSED = ["    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...",
@@ -220,7 +221,8 @@ def public_stub():
     for name in names:
         value = getattr(fastad, name)
         if isinstance(value, types.ModuleType):
-            imports.append(f"from . import {name} as {name}")
+            if name in MODULES:
+                imports.append(f"from . import {name} as {name}")
         elif value.__name__ == name and (name not in tensor.FUNCTIONS or value.__module__ in ANNOTATED):
             imports.append(f"from {value.__module__.removeprefix('fastad')} import {name} as {name}")
         elif value.__name__ != name and value.__name__ in names:

@@ -49,6 +49,65 @@ def rosenbrock_workload(n, targets):
     return Workload(FAMILY, f"Rosenbrock, n = {n:,}", lambda rng: rng.normal(size=n), builders, targets)
 
 
+# --- matrices of derivatives: the Hessian of the valley, the Jacobian of two layers -----------------
+
+def torch_matrix(transform, f):
+    def build(x):
+        torch = peers.load("PyTorch")
+        matrix, x = getattr(torch.func, transform)(f), torch.tensor(x)
+        return lambda: matrix(x)
+    return build
+
+
+def jax_matrix(transform, f):
+    def build(x):
+        jax = peers.load("JAX")
+        matrix, x = jax.jit(getattr(jax, transform)(f)), jax.numpy.asarray(x)
+        return lambda: jax.block_until_ready(matrix(x))
+    return build
+
+
+def plain_matrix(library, transform, f):
+    def build(x):
+        matrix = getattr(peers.load(library), transform)(f)
+        return lambda: matrix(x)
+    return build
+
+
+def hessian_workload(n, targets):
+    builders = {
+        "fastad": plain_matrix("fastad", "hessian", rosenbrock),
+        "PyTorch": torch_matrix("hessian", rosenbrock),
+        "JAX": jax_matrix("hessian", rosenbrock),
+    }
+    if n <= 20:
+        builders["autograd"] = plain_matrix("autograd", "hessian", rosenbrock)
+    return Workload(FAMILY, f"Hessian of Rosenbrock, n = {n}", lambda rng: rng.normal(size=n), builders, targets)
+
+
+def two_layers(tanh, W):
+    return lambda x: tanh(W @ tanh(W @ x))
+
+
+def jacobian_workload(transform, mode):
+    W = np.random.default_rng(0).normal(size=(100, 100)) / 10
+
+    def fastad(x):
+        fa = peers.load("fastad")
+        return plain_matrix("fastad", transform, two_layers(fa.tanh, fa.tensor(W)))(x)
+
+    def pytorch(x):
+        torch = peers.load("PyTorch")
+        return torch_matrix(transform, two_layers(torch.tanh, torch.tensor(W)))(x)
+
+    def with_jax(x):
+        jax = peers.load("JAX")
+        return jax_matrix(transform, two_layers(jax.numpy.tanh, jax.numpy.asarray(W)))(x)
+
+    return Workload(FAMILY, f"Jacobian, 100 by 100, {mode}", lambda rng: rng.normal(size=100),
+                    {"fastad": fastad, "PyTorch": pytorch, "JAX": with_jax}, ())
+
+
 # --- logistic regression: the mean of -ln p(label), labels -1 and 1 --------------------------------
 
 def logistic_data(rng, samples=10_000, features=100):
@@ -227,6 +286,10 @@ GAUSSIAN_PROCESS = {"fastad": gaussian_process_fastad, "PyTorch": gaussian_proce
 WORKLOADS = [
     rosenbrock_workload(10, (("autograd", 1 / 40),)),
     rosenbrock_workload(10_000, (("autograd", 1 / 6),)),
+    hessian_workload(20, (("PyTorch", 1 / 20),)),
+    hessian_workload(200, ()),
+    jacobian_workload("jacfwd", "forward mode"),
+    jacobian_workload("jacrev", "reverse mode"),
     Workload(FAMILY, "logistic regression, 10,000 x 100", logistic_data, LOGISTIC, (("PyTorch", 1),)),
     Workload(FAMILY, "Lotka-Volterra, 1,000 steps (JAX: a scan)",
              lambda rng: rng.uniform(0.9, 1.1, 4), LOTKA_VOLTERRA, (("PyTorch", 1 / 60),)),

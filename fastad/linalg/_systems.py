@@ -161,6 +161,9 @@ def substituted(a: Arrays, b: Arrays, lower: bool, unit: bool) -> Arrays:
 class SolveTriangular(Rule):
     """X = A^-1 B; what does not stand in the triangle has no derivative"""
 
+    def statics(self, node: Any) -> dict[int | str, Any]:
+        return dict(zip(("lower", "unit_diagonal"), node.args, strict=True))
+
     def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor | None, Tensor]:
         a, x = saved
         lower, unit = node.args
@@ -175,6 +178,9 @@ class SolveTriangular(Rule):
             moved = triangle(da, lower, unit) @ x
             db = -moved if db is None else db - moved
         return triangular(a, db, lower, unit)
+
+    def statics(self, node: Any) -> dict[str, bool]:
+        return dict(zip(("lower", "unit_diagonal"), node.args, strict=True))
 
 
 SOLVE_TRIANGULAR = SolveTriangular("solve_triangular")
