@@ -30,9 +30,9 @@ example = pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not 
 
 def run(*arguments, cwd, flags="", path=()):
     """Python in a folder; the compiler makes haste, and is not watched by a sanitizer that watches this process."""
-    env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" or arguments[0] == "-c"}
-    env["PYTHONPATH"] = os.pathsep.join([*map(str, path), *sys.path[1:]])
-    env["CFLAGS"] = f"-O1 {flags}"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, path), *sys.path[1:]]), "CFLAGS": f"-O1 {flags}"}
+    if "LD_PRELOAD" in env:
+        env["CC"] = f"env -u LD_PRELOAD {os.environ.get('CC') or sysconfig.get_config_var('CC')}"
     return subprocess.run([sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True)
 
 

@@ -422,6 +422,23 @@ def test_a_jacobian_is_the_identity_pulled_back():
     np.testing.assert_allclose(plain(jacobian), [[1, 0, 0], [2, 1, 0], [8, 4, 2]])
 
 
+@pytest.mark.parametrize("make", [traced, in_numpy])
+def test_the_transforms(make):
+    """Jacobians both ways, with chunks, and second derivatives where the rules can be traced"""
+    f, x, w = make(), RNG.normal(size=4), RNG.normal(size=4)
+    for jacobian in (fa.jacrev, fa.jacfwd, fa.jacobian, lambda f: fa.jacrev(f, chunk_size=3)):
+        np.testing.assert_allclose(jacobian(lambda x: f(x, w))(x), np.diag(3 * w * x ** 2), rtol=1e-13)
+    value, t = fa.jvp(lambda x: f(x, w), (x,), (np.ones(4),))
+    np.testing.assert_allclose(t, 3 * w * x ** 2, rtol=1e-13)
+    second = (fa.hessian(lambda x: f(x, w).sum()), fa.jacrev(fa.jacrev(lambda x: f(x, w).sum())), fa.jacfwd(fa.jacfwd(lambda x: f(x, w).sum())))
+    for hessian in second:
+        if make is traced:
+            np.testing.assert_allclose(hessian(x), np.diag(6 * w * x), rtol=1e-12, atol=1e-14)
+        else:
+            with pytest.raises(NotImplementedError, match="power_of_weights: its derivative cannot be differentiated again"):
+                hessian(x)
+
+
 # ---- values that change ------------------------------------------------------------------------------
 @pytest.mark.parametrize("which", ["argument", "constant", "result"])
 def test_a_change_in_place_is_refused(which):
