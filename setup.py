@@ -21,6 +21,8 @@ MSVC = sys.platform == "win32"
 # macOS builds for the other processor by ARCHFLAGS
 X86 = platform.machine().lower() in ("x86_64", "amd64") and "arm64" not in os.environ.get("ARCHFLAGS", "") and not MSVC
 
+GCC = sys.platform == "linux" and "clang" not in os.environ.get("CC", "")
+
 # no -march=native and no -ffast-math: NaN, infinities and denormals keep their meaning on every machine
 # a*b + c may be one instruction: vmath.h is written so that its results hold either way
 MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-D_GNU_SOURCE"]
@@ -30,11 +32,13 @@ RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
 OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
 # what is small work beside NumPy's or a kernel's: a third smaller in the wheel, and the contract holds
-COLD = {"custom", "einsum", "exchange", "extreme", "functions", "inplace", "join", "permute", "reduction", "select",
-        "softmax", "squares"}
+COLD = {"blas", "custom", "einsum", "exchange", "extreme", "functions", "inplace", "join", "loss", "make", "permute",
+        "recompute", "reduction", "select", "softmax", "squares"}
 SMALL = [] if MSVC or DEBUG else ["-Os"]
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
 KERNEL_OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])
+# what is left over of a vector loop is done one by one: shorter vectors for it take an eighth of the kernels' size
+KERNEL_OPT += [] if MSVC or DEBUG or not GCC else ["--param=vect-epilogues-nomask=0"]
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
 # objects and libraries of different builds must not meet: an old one of the other kind would pass for up to date
 BUILD = "build" + ("/debug" if DEBUG else "") + ("/" + SANITIZE.replace(",", "-") if SANITIZE else "")
