@@ -22,8 +22,7 @@ cdef class Segment:
     cdef list nodes                     # those of the equal graph, until their values are taken
 
 cdef class More:
-    """What the few nodes need that have more than three inputs, two saved values, one output, or hooks.  No primitive has
-    several outputs yet; those of linear algebra and of sequences will."""
+    """What the few nodes need that have more than three inputs, two saved values, one output (eigh, svd, qr), or hooks."""
     cdef list inputs, outs              # edges from the fourth on
     cdef list saved, versions, kinds    # saved values from the third on
     cdef list layouts                   # of outputs from the second on
