@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.make import from_numpy, tensor
+from ._core.make import as_tensors, from_numpy, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor, checked, numbers, register
 
@@ -92,7 +92,7 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DType | None = None, *, req
     tensor([7., 7.])
     """
     if recorded(fill_value):
-        return spread(fill_value, shape, dtype)
+        return spread(as_tensors(fill_value)[0], shape, dtype)
     return fresh(np.full, (shape, plain("full", fill_value), dtype), requires_grad)
 
 
@@ -125,7 +125,8 @@ def linspace(start: ArrayLike, stop: ArrayLike, num: SupportsIndex = 50, endpoin
     """
     if recorded(start, stop):
         t = np.linspace(0, 1, num, endpoint).reshape((-1,) + (1,) * max(np.ndim(start), np.ndim(stop)))
-        value = start * (1 - t) + stop * t
+        first, last = as_tensors(start, stop)
+        value: Tensor = first * (1 - t) + last * t
         return value if dtype is None else value.astype(dtype)
     start, stop = plain("linspace", start), plain("linspace", stop)
     return fresh(np.linspace, (start, stop, num, endpoint, False, dtype), requires_grad)
@@ -213,7 +214,7 @@ def full_like(a: ArrayLike, fill_value: ArrayLike, dtype: DType | None = None, o
     """
     own_shape, own_dtype = like(a, dtype, shape)
     if recorded(fill_value):
-        return spread(fill_value, own_shape, own_dtype)
+        return spread(as_tensors(fill_value)[0], own_shape, own_dtype)
     return fresh(np.full, (own_shape, plain("full", fill_value), own_dtype), requires_grad)
 
 

@@ -164,7 +164,7 @@ PROPERTIES = {
     "args": "Any", "prim": "Primitive", "texts": "tuple[str, ...]", "holomorphic": "bool",
     "recording": "bool", "keep": "bool", "lead": "int", "mode": "bool", "outer": "list[tuple[int, bool]]",
 }
-SETTABLE = {"requires_grad": "bool", "grad": "Tensor | None"}
+SETTABLE = {"requires_grad": "bool", "grad": "Tensor | None", "mode": "bool"}
 
 # the special methods of Tensor
 BINARY = "__add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __rtruediv__ __matmul__ __rmatmul__ " \
