@@ -1,17 +1,20 @@
 """checkpoint: compute again what a backward walk needs, instead of keeping it.
 
-Imports the core and random.
+Imports the core, random and the containers of the transforms.
 """
 from __future__ import annotations
 
 from functools import wraps
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from . import random
 from ._core import make
 from ._core.tape import is_grad_enabled
 from ._core.tensor import Tensor
 from .autograd import enable_grad
+from .transforms.tree import leaves, over
 
 if TYPE_CHECKING:
     from typing import Any
@@ -61,13 +64,15 @@ def checkpoint(f: F) -> F:
         if not is_grad_enabled():
             return f(*args, **kwargs)
         drawn = random.state()
+        nested = make.is_nested()
+        given, named = _kept(args), _kept(kwargs)
         since = make.mark()
         result = f(*args, **kwargs)
 
         def again() -> tuple[int, list[Tensor]]:
             with random.rewound(drawn), enable_grad():
-                since = make.mark()
-                return since, _recorded(f(*args, **kwargs))
+                since = make.mark()       # inside a transform, those in f give tensors; again too
+                return since, _recorded(make.recorded_call(f, given, named) if nested else f(*given, **named))
 
         recorded = _recorded(result)
         if recorded:
@@ -75,6 +80,13 @@ def checkpoint(f: F) -> F:
         return result
 
     return cast("F", call)
+
+
+def _kept(arguments: Any) -> Any:
+    """Arguments for the second call; arrays are copied: unlike tensors they do not tell whether they were written to."""
+    if not any(isinstance(leaf, np.ndarray) for leaf in leaves(arguments)):
+        return arguments
+    return over(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, arguments)
 
 
 def _recorded(result: Any) -> list[Tensor]:
