@@ -261,9 +261,13 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
         inputs.append(x)
     enabled = grad_enabled()
     before = switch_recording(True)
-    nesting(1)
     try:
-        value = value_of(f(*given, **kwargs), what)
+        nesting(1)
+        try:
+            result = f(*given, **kwargs)
+        finally:
+            nesting(-1)
+        value = value_of(result, what)
         check_scalar(value, what)
         if value.node is None:
             found = [None] * len(inputs)
@@ -272,7 +276,6 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
                 recording = survey([(value.node, value.out)], edges_of(inputs), since)[2]
             found = gradients([value], inputs, [None], recording, recording, since)
     finally:
-        nesting(-1)
         switch_recording(before)
     for i in range(len(inputs)):
         g = found[i]
