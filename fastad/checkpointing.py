@@ -12,7 +12,7 @@ import numpy as np
 from . import random
 from ._core import make
 from ._core.tape import is_grad_enabled
-from ._core.tensor import Tensor
+from ._core.tensor import Tensor, numbers
 from .autograd import enable_grad
 from .transforms.tree import leaves, over
 
@@ -45,7 +45,8 @@ def checkpoint(f: F) -> F:
     Raises
     ------
     RuntimeError
-        In the walk, if the second call records other operations than the first, or reads values changed in place since.
+        In the walk, if the second call records other operations than the first, gives other values (of which a sample is
+        compared), or reads values changed in place since.
 
     Examples
     --------
@@ -69,12 +70,14 @@ def checkpoint(f: F) -> F:
         since = make.mark()
         result = f(*args, **kwargs)
 
-        def again() -> tuple[int, list[Tensor]]:
+        def again() -> tuple[int, list[Tensor], bool]:
             with random.rewound(drawn), enable_grad():
                 since = make.mark()       # inside a transform, those in f give tensors; again too
-                return since, _recorded(make.recorded_call(f, given, named) if nested else f(*given, **named))
+                tensors = _recorded(make.recorded_call(f, given, named) if nested else f(*given, **named))
+                return since, tensors, all(map(_agree, found, map(_sample, tensors)))
 
         recorded = _recorded(result)
+        found = list(map(_sample, recorded))
         if recorded:
             make.forget(recorded, since, again)
         return result
@@ -87,6 +90,18 @@ def _kept(arguments: Any) -> Any:
     if not any(isinstance(leaf, np.ndarray) for leaf in leaves(arguments)):
         return arguments
     return over(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, arguments)
+
+
+def _sample(t: Tensor) -> Any:
+    """Up to 128 numbers of a tensor."""
+    return numbers(t).flat[::t.size // 64 or 1].copy()
+
+
+def _agree(a: Any, b: Any) -> bool:
+    """Whether two samples are the same up to rounding, which differs with the number of threads."""
+    finite = np.abs(a[np.isfinite(a)])
+    return a.shape == b.shape and a.dtype == b.dtype and np.allclose(
+        a, b, 0, np.sqrt(np.finfo(a.dtype).eps) * finite.max(initial=0), equal_nan=True)
 
 
 def _recorded(result: Any) -> list[Tensor]:

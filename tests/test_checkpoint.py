@@ -214,3 +214,16 @@ def test_arrays_written_to_after_the_call():
     a[:] = inside[:] = 0
     y.backward()
     np.testing.assert_allclose(x.grad.numpy(), expected)
+
+
+def test_random_numbers_that_do_not_repeat():
+    def dropout(generator):
+        return fa.checkpoint(lambda x: fa.sin(x * (generator.random(x.shape) > 0.5)))
+
+    x = fa.tensor(np.linspace(0.1, 1.0, 1000).reshape(20, 50), requires_grad=True)
+    y = dropout(np.random.default_rng(0))(x)
+    with pytest.raises(RuntimeError, match=r"checkpoint: the function did something else .* other values; .* fastad.default_generator"):
+        y.sum().backward()
+    y = dropout(fa.default_generator())(x)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy() != 0, y.detach().numpy() != 0)

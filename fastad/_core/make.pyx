@@ -433,10 +433,10 @@ cdef class Rule(Primitive):
 
 def forget(list outputs, unsigned long long since, again):
     """Drop the values saved on the way to `outputs` since `mark()` gave `since`.  When a walk needs them it calls `again`, which
-    gives (a mark, a list of tensors) of an equal computation."""
+    gives (a mark, a list of tensors, whether their values are the same) of an equal computation."""
     def recomputed():
-        mark, tensors = again()
-        return edges_of(tensors), mark
+        mark, tensors, agrees = again()
+        return edges_of(tensors), mark, agrees
 
     drop(edges_of(outputs), since, recomputed)
 
