@@ -61,6 +61,9 @@ cdef int refill(Walk walk, Node node) except -1:
             raise RuntimeError(f"checkpoint: a value that {node.prim.name} reads, of shape {shape_of(saved(node, i).layout)}, was "
                                f"changed in place since the function ran; change a copy, or do without the checkpoint")
     if not agrees:
+        segment.nodes, node.more.segment = None, segment     # the next walk is to find it too
+        node.n_saved = 0
+        node.s0 = node.s1 = node.more.saved = None
         raise different(segment, "it gave other values; random numbers must come from fastad.default_generator()")
     return 0
 
