@@ -14,7 +14,7 @@ from ._core.make import Rule, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
 from ._core.walk import wanted
-from ._rules import UNRECORDED, broadcasts, fitted, frozen, once, unfit, without_tensors, zeros_for_none
+from ._rules import UNRECORDED, broadcasts, fitted, frozen, on_constants, once, unfit, without_tensors, zeros_for_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,8 +156,8 @@ class _FunctionRules(Rule):
     def unrecorded(self, rule: Callable[..., Any], made: _Call, saved: tuple[Tensor, ...], given: Sequence[Any],
                    check: Callable[[Any], list[Any]]) -> list[Any]:
         constants = tuple(fixed(constant(t)) for t in saved)
-        found: list[Any] = run_plain(lambda *values: check(rule(made.context(constants), *values)),
-                                     tuple(None if t is None else fixed(constant(t)) for t in given))
+        found: list[Any] = check(on_constants(self.name, lambda *values: rule(made.context(constants), *values),
+                                              tuple(None if t is None else fixed(constant(t)) for t in given)))
         return found
 
     def vjp(self, node: Node, saved: tuple[Tensor, ...], g: Any) -> tuple[Any, ...]:

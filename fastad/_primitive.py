@@ -178,7 +178,7 @@ class UserPrimitive(Rule):
     def run(self, node: Node, key: tuple[str, int], rule: Callable[..., Any], saved: tuple[Tensor, ...], given: list[Tensor],
             check: Callable[[Any], list[Any]]) -> list[Any]:
         """The checked results of a rule, tensors that can be differentiated again or that say why not."""
-        result, reason = evaluated(rule, (*saved, *given), self.plain.get(key))
+        result, reason = evaluated(self.name, rule, (*saved, *given), self.plain.get(key))
         results = check(result)
         if reason is None:
             return results

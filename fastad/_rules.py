@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._core.custom import constant, fixed, record_after, run_plain, run_rule
-from ._core.make import Rule, from_numpy, tensor
+from ._core.make import Rule, from_numpy, is_nested, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor, numbers
 
@@ -79,17 +79,32 @@ def once(node: Node, given: Sequence[Any], results: list[Any], reason: str) -> l
     return [None if r is None else next(recorded) for r in results]
 
 
-def evaluated(rule: Callable[..., Any], tensors: tuple[Tensor, ...], reason: str | None) -> tuple[Any, str | None]:
+def evaluated(name: str, rule: Callable[..., Any], tensors: tuple[Tensor, ...],
+              reason: str | None) -> tuple[Any, str | None]:
     """(rule(*tensors), None) if the rule takes tensors; else rule(*arrays) and the reason why it does not.
 
     Where a walk records, the tensors have their edges, and nothing may be taken out of them.  With a `reason` it is not
     tried.  Nothing that a rule is given can be written to."""
-    if reason is not None:
-        return run_plain(rule, tuple(map(frozen, tensors))), reason
-    try:
-        return (run_rule if is_grad_enabled() else run_plain)(rule, tuple(map(fixed, tensors))), None
-    except UNRECORDED as error:
-        return run_plain(rule, tuple(map(frozen, tensors))), unfit("the rule", error)
+    if reason is None:
+        values = tuple(map(fixed, tensors))
+        try:
+            return (run_rule(rule, values) if is_grad_enabled() else on_constants(name, rule, values)), None
+        except UNRECORDED as error:
+            reason = unfit("the rule", error)
+    return on_constants(name, rule, tuple(map(frozen, tensors))), reason
+
+
+def on_constants(name: str, rule: Callable[..., Any], values: tuple[Any, ...]) -> Any:
+    """rule(*values), of constants.  Inside a transform it must not read what that differentiates by past its arguments: the
+    walk does not record, and that derivative would be lost."""
+    if not is_nested():
+        return run_plain(rule, values)
+    result = run_rule(rule, values)
+    for t in result if isinstance(result, (tuple, list)) else (result,):
+        if isinstance(t, Tensor) and t.requires_grad:
+            raise RuntimeError(f"{name}: its derivative rule reads a tensor that is being differentiated and is no argument "
+                               f"of {name}; pass it as one, or give the rule its detach()")
+    return result
 
 
 def unfit(rule: str, error: Exception) -> str:

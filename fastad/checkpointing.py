@@ -1,17 +1,20 @@
 """checkpoint: compute again what a backward walk needs, instead of keeping it.
 
-Imports the core and random.
+Imports the core, random and the containers of the transforms.
 """
 from __future__ import annotations
 
 from functools import wraps
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from . import random
 from ._core import make
 from ._core.tape import is_grad_enabled
-from ._core.tensor import Tensor
+from ._core.tensor import Tensor, numbers
 from .autograd import enable_grad
+from .transforms.tree import leaves, over
 
 if TYPE_CHECKING:
     from typing import Any
@@ -42,7 +45,8 @@ def checkpoint(f: F) -> F:
     Raises
     ------
     RuntimeError
-        In the walk, if the second call records other operations than the first, or reads values changed in place since.
+        In the walk, if the second call records other operations than the first, gives other values (of which a sample is
+        compared), or reads values changed in place since.
 
     Examples
     --------
@@ -61,20 +65,43 @@ def checkpoint(f: F) -> F:
         if not is_grad_enabled():
             return f(*args, **kwargs)
         drawn = random.state()
+        nested = make.is_nested()
+        given, named = _kept(args), _kept(kwargs)
         since = make.mark()
         result = f(*args, **kwargs)
 
-        def again() -> tuple[int, list[Tensor]]:
+        def again() -> tuple[int, list[Tensor], bool]:
             with random.rewound(drawn), enable_grad():
-                since = make.mark()
-                return since, _recorded(f(*args, **kwargs))
+                since = make.mark()       # inside a transform, those in f give tensors; again too
+                tensors = _recorded(make.recorded_call(f, given, named) if nested else f(*given, **named))
+                return since, tensors, all(map(_agree, found, map(_sample, tensors)))
 
         recorded = _recorded(result)
+        found = list(map(_sample, recorded))
         if recorded:
             make.forget(recorded, since, again)
         return result
 
     return cast("F", call)
+
+
+def _kept(arguments: Any) -> Any:
+    """Arguments for the second call; arrays are copied: unlike tensors they do not tell whether they were written to."""
+    if not any(isinstance(leaf, np.ndarray) for leaf in leaves(arguments)):
+        return arguments
+    return over(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, arguments)
+
+
+def _sample(t: Tensor) -> Any:
+    """Up to 128 numbers of a tensor."""
+    return numbers(t).flat[::t.size // 64 or 1].copy()
+
+
+def _agree(a: Any, b: Any) -> bool:
+    """Whether two samples are the same up to rounding, which differs with the number of threads."""
+    finite = np.abs(a[np.isfinite(a)])
+    return a.shape == b.shape and a.dtype == b.dtype and np.allclose(
+        a, b, 0, np.sqrt(np.finfo(a.dtype).eps) * finite.max(initial=0), equal_nan=True)
 
 
 def _recorded(result: Any) -> list[Tensor]:

@@ -195,3 +195,36 @@ def test_layers_keep_their_gradients():
     fa.checkpoint(model)(x).sum().backward()
     for p, e in zip(model.parameters(), expected, strict=True):
         np.testing.assert_array_equal(p.grad.numpy(), e)
+
+
+@pytest.mark.parametrize("transform", [fa.grad, fa.jacfwd, fa.jacrev, fa.hessian,
+                                       lambda f: lambda x: fa.vjp(f, x)[1](1.0)[0]])
+def test_transforms_inside_close_over_the_argument_the_second_time_too(transform):
+    def f(x):
+        return fa.grad(lambda y: x * x * y * y)(2.0) * 1.0
+
+    np.testing.assert_allclose(transform(fa.checkpoint(f))(3.0), transform(f)(3.0))
+
+
+def test_arrays_written_to_after_the_call():
+    a, inside = np.array([0.3, 0.7]), np.array([1.0, 2.0])
+    x = fa.tensor([0.5, 0.25], requires_grad=True)
+    y = fa.checkpoint(lambda x, a, *, more: (x * a * more["a"]).sin().sum())(x, a, more={"a": inside})
+    expected = np.cos(x.detach().numpy() * a * inside) * a * inside
+    a[:] = inside[:] = 0
+    y.backward()
+    np.testing.assert_allclose(x.grad.numpy(), expected)
+
+
+def test_random_numbers_that_do_not_repeat():
+    def dropout(generator):
+        return fa.checkpoint(lambda x: fa.sin(x * (generator.random(x.shape) > 0.5)))
+
+    x = fa.tensor(np.linspace(0.1, 1.0, 1000).reshape(20, 50), requires_grad=True)
+    y = dropout(np.random.default_rng(0))(x)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"checkpoint: the function did something else .* other values; .* fastad.default_generator"):
+            y.sum().backward(retain_graph=True)
+    y = dropout(fa.default_generator())(x)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy() != 0, y.detach().numpy() != 0)

@@ -612,3 +612,25 @@ def test_the_kernel_of_the_guide_is_that_of_the_example():
     block, = re.findall(r"```cython\n(.*?)```", GUIDE.read_text(), re.S)
     code = {line.partition("#")[0].strip() for line in source.splitlines()}
     assert not [line for line in block.splitlines() if line.strip() not in (*code, "...")]
+
+
+@pytest.mark.parametrize("inner", [fa.grad, fa.deriv, fa.jacrev])
+@pytest.mark.parametrize("numpy_only", [False, True])
+def test_a_rule_that_reads_the_outer_variable_past_its_arguments(inner, numpy_only):
+    def outer(s):
+        @primitive
+        def three(x):
+            return 3.0 * x
+
+        def scale(g):
+            return s * (np.float64(float(g)) if numpy_only else g)
+
+        defvjp(three, lambda ans, x: scale)
+        defjvp(three, lambda g, ans, x: scale(g))
+        return inner(three)(2.0) * 1.0
+
+    with pytest.raises(RuntimeError, match=r"three: its derivative rule reads a tensor .* pass it as one"):
+        fa.grad(outer)(5.0)
+    assert fa.grad(lambda s: outer(s.detach()) * s)(5.0) == 5.0
+    w = fa.tensor(7.0, requires_grad=True)
+    assert outer(w) == 7.0                        # differentiated by nobody here

@@ -95,3 +95,15 @@ def test_errors():
         fa.fixed_point(lambda a: lambda x: fa.stack([x, a]), 1.0, 1.0, distance, 1e-9)
     with pytest.raises(TypeError, match="fixed_point: expected a function, got float"):
         fa.fixed_point(1.0, 1.0, 1.0, distance, 1e-9)
+
+
+@pytest.mark.parametrize("transform", [fa.grad, fa.deriv, fa.jacrev])
+def test_what_the_step_reads_past_its_parameters(transform):
+    def root(a, s):
+        return fa.fixed_point(lambda a: lambda x: 0.5 * (x + s * a / x), a, 1.0, lambda x, y: abs(x - y), 1e-12) * 1.0
+
+    for a in (lambda s: s, lambda s: 3.0):
+        with pytest.raises(RuntimeError, match=r"fixed_point of <lambda>: f\(a\) reads a tensor .* put it into a"):
+            transform(lambda s, a=a: root(a(s), s))(3.0)
+    assert np.isclose(transform(lambda s: root(s, s.detach()))(3.0), 0.5)
+    assert np.isclose(float(root(3.0, fa.tensor(3.0, requires_grad=True))), 3.0)

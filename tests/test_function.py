@@ -487,3 +487,20 @@ def test_the_same_class_in_pytorch():
         found.append([v.detach().numpy() for v in (y, first, second, third)])
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11)
+
+
+def test_a_rule_that_reads_the_outer_variable_past_its_arguments():
+    def outer(s):
+        class Three(Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 3.0
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * s
+
+        return fa.grad(Three.apply)(2.0) * 1.0
+
+    with pytest.raises(RuntimeError, match=r"Three: its derivative rule reads a tensor .* pass it as one"):
+        fa.grad(outer)(5.0)

@@ -173,3 +173,33 @@ def test_hooks_are_told_what_pytorch_tells_them():
     ours = events(fa, lambda v: fa.tensor(v, requires_grad=True))
     theirs = events(torch, lambda v: torch.tensor(v, dtype=torch.float64, requires_grad=True))
     assert ours == theirs
+
+
+@pytest.mark.parametrize("chunk_size", [None, 2])
+def test_a_jacobian_calls_hooks_with_one_gradient_after_the_other(chunk_size):
+    seen = []
+
+    def f(x):
+        y = x * x
+        y.register_hook(lambda g: seen.append(g.shape))
+        y.register_hook(lambda g: g * 2 / (g * g).sum())
+        return fa.sin(y)
+
+    x = np.array([0.3, 0.7, 1.1])
+    rows = np.diag(2 / np.cos(x * x)) @ np.diag(2 * x)
+    np.testing.assert_allclose(fa.jacrev(f, chunk_size=chunk_size)(x), rows)
+    assert seen == [(3,)] * 3
+    np.testing.assert_allclose(fa.vjp(f, x)[1](np.array([0.0, 1.0, 0.0]))[0], rows[1])
+
+
+def test_a_hook_that_reads_the_outer_variable():
+    def outer(s, given):
+        def inner(x):
+            y = x * x
+            y.register_hook(lambda g: g * given(s))
+            return y * 3.0
+        return fa.grad(inner)(2.0) * 1.0
+
+    with pytest.raises(RuntimeError, match=r"multiply: a hook .* differentiated outside.*detach"):
+        fa.grad(lambda s: outer(s, lambda s: s))(5.0)
+    assert fa.grad(lambda s: outer(s, lambda s: s.detach()) * s)(5.0) == 60.0

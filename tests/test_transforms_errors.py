@@ -105,7 +105,7 @@ CASES = {
     "cotangent inside": (lambda: vjp_of(lambda x: {"a": (x,)}, ONES)({"a": (1.0,)}), ValueError, r"the cotangent\['a'\]\[0\] has shape"),
     # the rest
     "chunk size": (lambda: fa.jacobian(twice, chunk_size=0), ValueError, "jacobian of twice: chunk_size must be positive, got 0"),
-    "chunk size float": (lambda: fa.hessian(square, chunk_size=1.5), TypeError, "'float' object cannot be interpreted as an integer"),
+    "chunk size float": (lambda: fa.hessian(square, chunk_size=1.5), TypeError, "hessian of square: chunk_size must be an integer or None, got 1.5"),
     "complex elementwise": (lambda: fa.elementwise_grad(lambda z: z * z)(1j * ONES), TypeError, "its value has dtype complex128; take the real part"),
     "multigrad of a call that does not fit": (lambda: fa.multigrad_dict(square)(), TypeError, "missing a required argument: 'x'"),
     "multigrad of a string": (lambda: fa.multigrad_dict(lambda x, mode="fast": x * x)(1.0), TypeError, r"argument 0\['mode'\] is a str"),

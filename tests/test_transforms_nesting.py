@@ -236,3 +236,21 @@ def test_products_are_differentiated_further():
     assert fa.grad(lambda x: fa.make_hvp(f)(x)[1].sum())(x) == pytest.approx(12 * x**2)
     gauss_newton = fa.grad(lambda x: (fa.make_ggnvp(fa.square)(x)(v) * v).sum())(x)
     np.testing.assert_allclose(gauss_newton, 8 * x * v * v, rtol=1e-13)          # of 4 x^2 v^2
+
+
+@pytest.mark.parametrize("outer", [fa.grad, fa.deriv, fa.jacrev])
+@pytest.mark.parametrize("aux", [lambda f: fa.grad(f, has_aux=True)(2.0)[1],
+                                 lambda f: fa.value_and_grad(f, has_aux=True)(2.0)[0][1],
+                                 lambda f: fa.jacfwd(f, has_aux=True)(2.0)[1],
+                                 lambda f: fa.vjp(f, 2.0, has_aux=True)[2],
+                                 lambda f: fa.jvp(f, (2.0,), (1.0,), has_aux=True)[2]])
+def test_aux_depends_on_the_outer_variable_where_the_value_does_not(outer, aux):
+    assert outer(lambda x: aux(lambda y: (y * y, x * x * y)) * 1.0)(3.0) == 12.0
+
+
+@pytest.mark.parametrize("outer", [fa.grad, fa.deriv])
+def test_the_loss_of_a_gauss_newton_product_depends_on_the_outer_variable(outer):
+    def product(x):
+        return fa.make_ggnvp(lambda y: y * y, lambda z: x * (z * z).sum())(2.0)(1.0) * 1.0
+
+    assert outer(product)(3.0) == 32.0            # (2 y) (2 x) (2 y)

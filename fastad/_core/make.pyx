@@ -261,9 +261,13 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
         inputs.append(x)
     enabled = grad_enabled()
     before = switch_recording(True)
-    nesting(1)
     try:
-        value = value_of(f(*given, **kwargs), what)
+        nesting(1)
+        try:
+            result = f(*given, **kwargs)
+        finally:
+            nesting(-1)
+        value = value_of(result, what)
         check_scalar(value, what)
         if value.node is None:
             found = [None] * len(inputs)
@@ -272,7 +276,6 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
                 recording = survey([(value.node, value.out)], edges_of(inputs), since)[2]
             found = gradients([value], inputs, [None], recording, recording, since)
     finally:
-        nesting(-1)
         switch_recording(before)
     for i in range(len(inputs)):
         g = found[i]
@@ -430,10 +433,10 @@ cdef class Rule(Primitive):
 
 def forget(list outputs, unsigned long long since, again):
     """Drop the values saved on the way to `outputs` since `mark()` gave `since`.  When a walk needs them it calls `again`, which
-    gives (a mark, a list of tensors) of an equal computation."""
+    gives (a mark, a list of tensors, whether their values are the same) of an equal computation."""
     def recomputed():
-        mark, tensors = again()
-        return edges_of(tensors), mark
+        mark, tensors, agrees = again()
+        return edges_of(tensors), mark, agrees
 
     drop(edges_of(outputs), since, recomputed)
 

@@ -34,11 +34,12 @@ cdef int refill(Walk walk, Node node) except -1:
     cdef list roots
     cdef int i
     cdef str name
+    cdef bint agrees = True
     if node.freed:
         return 0                          # which is said by who asks for the values
     walk.python_ran = True
     if segment.nodes is None:
-        roots, since = segment.again()
+        roots, since, agrees = segment.again()
         segment.nodes = listed(roots, since)
         if len(segment.nodes) != len(segment.names):
             raise different(segment, f"{len(segment.names)} operations at first and {len(segment.nodes)} now")
@@ -59,6 +60,11 @@ cdef int refill(Walk walk, Node node) except -1:
         if saved_kind(node, i) != saved_kind(twin, i) or saved_version(node, i) != saved_version(twin, i):
             raise RuntimeError(f"checkpoint: a value that {node.prim.name} reads, of shape {shape_of(saved(node, i).layout)}, was "
                                f"changed in place since the function ran; change a copy, or do without the checkpoint")
+    if not agrees:
+        segment.nodes, node.more.segment = None, segment     # the next walk is to find it too
+        node.n_saved = 0
+        node.s0 = node.s1 = node.more.saved = None
+        raise different(segment, "it gave other values; random numbers must come from fastad.default_generator()")
     return 0
 
 

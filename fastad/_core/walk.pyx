@@ -15,7 +15,8 @@ from .recompute cimport refill
 from .storage cimport Array, give_back, same, shape_of, writes, zeros
 from .tape cimport (
     ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out,
-    exclusive, lent, out_layout, release, saved, saved_kind, switch_recording, tangent_pointer, tell_rule, wants, watch_of_thread, watched,
+    exclusive, lent, nesting, out_layout, release, saved, saved_kind, switch_recording, tangent_pointer, tell_rule, wants,
+    watch_of_thread, watched,
 )
 from .types cimport compiled
 
@@ -174,6 +175,32 @@ cdef int make_own(Walk walk, PyObject** slot) except -1:
     return 0
 
 
+cdef object hooked(Walk walk, Node node, unsigned int k, hook, object g):
+    """What a hook makes of a gradient, None for nothing; behind leading axes it is called with one gradient after the other."""
+    cdef object given, place, part
+    cdef tuple lead
+    cdef list rows = []
+    if walk.lead:
+        lead = g.shape[:walk.lead]
+        for place in product(*map(range, lead)):
+            part = lent.copy(g[place])
+            given = checked_hook(walk, node, k, hook, part)
+            rows.append(part if given is None else given)
+        return lent.stack(rows, lead, out_layout(node, k))
+    return checked_hook(walk, node, k, hook, g)
+
+
+cdef object checked_hook(Walk walk, Node node, unsigned int k, hook, object g):
+    cdef object given = hook(g)
+    if given is not None and not same(lent.unwrap(given, node.prim, "a hook").layout, out_layout(node, k)):
+        raise ValueError(f"{node.prim.name}: a hook returned a gradient of shape {given.shape} and dtype {given.dtype}, "
+                         f"expected {shape_of(out_layout(node, k))} and {out_layout(node, k).dtype}")
+    if given is not None and given.requires_grad and not walk.recording and nesting(0) > 0:
+        raise RuntimeError(f"{node.prim.name}: a hook made a gradient of a tensor that is being differentiated outside, and "
+                           f"that derivative would be lost; detach() it, or scale the value instead of its gradient")
+    return given
+
+
 cdef int run_hooks(Walk walk, Node node) except -1:
     cdef unsigned int k
     cdef PyObject** slot
@@ -185,13 +212,9 @@ cdef int run_hooks(Walk walk, Node node) except -1:
             continue
         for hook in (<list> hooks)[:]:
             make_own(walk, slot)
-            given = hook(as_tensor(walk, slot[0]))
+            given = hooked(walk, node, k, hook, as_tensor(walk, slot[0]))
             if given is None:
                 continue
-            if not same(lent.unwrap(given, node.prim, "a hook").layout, out_layout(node, k)):
-                raise ValueError(f"{node.prim.name}: a hook returned a gradient of shape {given.shape} and dtype "
-                                 f"{given.dtype}, expected {shape_of(out_layout(node, k))} and "
-                                 f"{out_layout(node, k).dtype}")
             if not walk.recording:
                 given = lent.unwrap(given, node.prim, "a hook")
             Py_DECREF(<object> slot[0])

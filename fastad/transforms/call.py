@@ -159,6 +159,9 @@ class Call:
         """Find out what depends on what, and warn where nothing does."""
         recorded = [y for y in self.outputs if y.requires_grad]
         used, depending, older = make.dependence(recorded, self.inputs, self.since)
+        if self.traced and not older:     # the value does not depend on what is being differentiated outside; aux may
+            aux = [leaf for leaf in leaves(self.aux) if isinstance(leaf, Tensor) and leaf.requires_grad]
+            older = bool(aux) and make.dependence(aux, self.inputs, self.since)[2]
         self.recording = self.traced and older and is_grad_enabled()
         if not all(used):
             for name, ok in zip(self.names, used, strict=True):

@@ -49,7 +49,7 @@ def fixed_point(f: Callable[[Any], Callable[[Any], Any]], a: Any, x0: Any, dista
     Raises
     ------
     RuntimeError
-        If there is no end after `max_steps` steps.
+        If there is no end after `max_steps` steps, or f(a) reads a tensor that is being differentiated and is not in `a`.
     TypeError, ValueError
         If f(a)(x) has another structure or other shapes than `x0`.
 
@@ -85,6 +85,9 @@ def fixed_point(f: Callable[[Any], Callable[[Any], Any]], a: Any, x0: Any, dista
 
     def solve(p: Any) -> Any:
         p, x = as_tensors(p, start)
+        if traced and FUNCTIONS["asarray"](step(p, x)).requires_grad:
+            raise RuntimeError(f"{what}: f(a) reads a tensor that is being differentiated and is not in a; put it into a, "
+                               f"or detach() it")
         with no_grad():
             for _ in range(max_steps):
                 previous, x = x, FUNCTIONS["asarray"](step(p, x))

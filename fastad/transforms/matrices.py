@@ -155,7 +155,10 @@ def jacobian_by(mode: Mode | None, name: str, f: Callable[..., Any], argnum: Arg
 def checked_chunk(what: str, chunk_size: int | None) -> int | None:
     if chunk_size is None:
         return None
-    size = index(chunk_size)
+    try:
+        size = index(chunk_size)
+    except TypeError:
+        raise TypeError(f"{what}: chunk_size must be an integer or None, got {chunk_size!r}") from None
     if size < 1:
         raise ValueError(f"{what}: chunk_size must be positive, got {size}")
     return size

@@ -231,6 +231,7 @@ def product_of(call: Call, g: Callable[..., Any]) -> Callable[[Any], Any]:
     def product(vector: Any) -> Any:
         vectors = call.read(vector, "tangent", call.tree, call.inputs)
         recording, traced = call.moves(vectors, vector)
+        recording = recording or loss.recording           # g may depend on what f does not
         tangents = call.push(call.outputs, vectors, recording=recording)
         cotangents = loss.push(gradient, tangents, recording=recording)
         return call.give(call.pull(call.outputs, cotangents, recording=recording), call.tree, traced)
