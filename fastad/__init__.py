@@ -1,5 +1,5 @@
 """fastad: automatic differentiation and small neural networks on NumPy arrays, with a compiled tape."""
-from . import autograd, transforms
+from . import transforms
 from ._config import get_include, get_num_threads, set_num_threads, show_config
 from ._core import hooks as _hooks
 from ._core import inplace as _inplace
@@ -9,8 +9,8 @@ from ._core.make import IndependentWarning, from_numpy, tensor
 from ._core.primitives import load as _load
 from ._core.tensor import FUNCTIONS as _FUNCTIONS
 from ._core.tensor import Tensor
-from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .random import default_generator, manual_seed
+from .recording import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
 __version__ = "0.1.0"
 
@@ -21,9 +21,9 @@ globals().update(_FUNCTIONS)
 _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
-_LAZY = ("data", "datasets", "extend", "linalg", "nn", "numpy", "optim", "optimize", "reference", "testing")
-_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "_anomaly", "trace": "_trace"} | dict.fromkeys(
-    transforms.NAMES, "transforms")
+_LAZY = ("autograd", "data", "datasets", "extend", "linalg", "nn", "numpy", "optim", "optimize", "reference", "testing")
+_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "observers.anomaly", "trace": "observers.trace",
+              **dict.fromkeys(transforms.NAMES, "transforms")}
 
 
 def __getattr__(name):
@@ -37,5 +37,6 @@ def __getattr__(name):
 
 
 def __dir__():
-    hidden = {*_LAZY_FROM.values()} - {"transforms"}          # the same names, whichever were asked for before
+    # the same names, whichever were asked for before
+    hidden = {name.partition(".")[0] for name in _LAZY_FROM.values()} - {"transforms"}
     return sorted({*globals(), *_LAZY, *_LAZY_FROM} - hidden)

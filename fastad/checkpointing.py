@@ -13,7 +13,7 @@ from . import random
 from ._core import make
 from ._core.tape import is_grad_enabled
 from ._core.tensor import Tensor, numbers
-from .autograd import enable_grad
+from .recording import enable_grad
 from .transforms.tree import leaves, over
 
 if TYPE_CHECKING:

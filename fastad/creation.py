@@ -1,6 +1,6 @@
 """Tensors made from scratch: zeros, ones, arange, eye, ...; NumPy's constructors with `requires_grad`.
 
-Imports the tensor only: NumPy makes the numbers and the tensor shares their fresh memory.  Next: autograd.py.
+Imports the tensor only: NumPy makes the numbers and the tensor shares their fresh memory.  Next: recording.py.
 """
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 from ._core.make import from_numpy, leaf, pull, push, recorded_call, value_and_gradients
 from ._core.tape import is_grad_enabled
 from ._core.tensor import Tensor, checked
-from .autograd import no_grad
+from .recording import no_grad
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastad as fa
-from fastad._anomaly import AnomalyError
 from fastad._core import make, tape
+from fastad.observers.anomaly import AnomalyError
 
 
 def leaf(*numbers):

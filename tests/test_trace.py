@@ -336,7 +336,7 @@ def test_float32_and_complex_values():
     (0.0, "0"), (-0.0, "0"), (1e-7, "1e-07"), (123456.0, "123456"), (1.5e6, "1.5e+06"), (np.nan, "nan"), (-np.inf, "-inf"),
     (1 / 3, "0.333"), (0.0004, "4e-04"), (2.0, "2"), (-11.6521, "-11.652")])
 def test_numbers(value, shown):
-    from fastad._notation import number
+    from fastad.observers.notation import number
 
     assert number(value, 3) == shown
 
@@ -409,7 +409,7 @@ def test_dot_escapes_what_it_must():
 
 
 def test_layers_cross_no_box():
-    from fastad._drawing import layers, positions
+    from fastad.observers.drawing import layers, positions
 
     t = fa.trace(lambda x: fa.exp(fa.sin(fa.cos(x))) + x * fa.tanh(x) + x)(1.0)
     found, ways = layers(t.rows)

@@ -25,7 +25,7 @@ OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order",
 INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__",
              "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__",
              "__buffer__", "__release_buffer__"}
-MODULES = {*fastad._LAZY, "autograd", "transforms"}          # others are in dir(fastad) only once somebody imported them
+MODULES = {*fastad._LAZY, "transforms"}          # others are in dir(fastad) only once somebody imported them
 REFUSED = {f"__{side}{name}__" for side in ("", "r") for name in ("floordiv", "mod", "divmod")} | {"__round__"}  # raise
 
 CLOSED = ["    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...",

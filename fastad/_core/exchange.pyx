@@ -1,4 +1,4 @@
-"""Level 3: what NumPy, pickle, copy and DLPack ask of a tensor.
+"""Level 3: what NumPy, pickle, copy and DLPack ask of a tensor, and how it lies in memory.
 
 Nothing here carries a derivative across: a tensor that requires one says so, and how to give it up.
 Imports tensor.  Next: make.pyx.
@@ -43,6 +43,29 @@ def tolist(Tensor self not None):
     """
     keep_on_tape(self, "tolist")
     return to_ndarray(self.arr).tolist()
+
+
+# ---- memory -----------------------------------------------------------------------------------------
+def itemsize(Tensor self not None):
+    return self.arr.layout.itemsize
+
+
+def nbytes(Tensor self not None):
+    return self.arr.layout.itemsize * self.arr.layout.size
+
+
+def strides(Tensor self not None):
+    return tuple([self.arr.layout.strides[i] for i in range(self.arr.layout.ndim)])
+
+
+def is_contiguous(Tensor self not None):
+    return bool(self.arr.layout.contiguous)
+
+
+install("itemsize", property(itemsize, doc="Bytes of one element."))
+install("nbytes", property(nbytes, doc="Bytes of all elements."))
+install("strides", property(strides, doc="Bytes to step along each axis."))
+install("is_contiguous", property(is_contiguous, doc="Whether the elements lie in C order without gaps."))
 
 
 # ---- NumPy's protocols ------------------------------------------------------------------------------

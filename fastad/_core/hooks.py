@@ -8,7 +8,8 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .tensor import Tensor, after_of, hooks_of, install
+from .tape import add_after, add_hook
+from .tensor import Tensor, install, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,15 @@ class HookHandle:
         self.remove()
 
 
+def hooks_of(tensor: Tensor) -> list[Any]:
+    """The functions that see this tensor's gradient in every walk."""
+    node, out = place_of(tensor)
+    if node is None:
+        raise RuntimeError("register_hook: this tensor does not require a gradient")
+    hooks: list[Any] = add_hook(node, out)
+    return hooks
+
+
 def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
     """Call ``hook(grad)`` with this tensor's gradient in every backward walk; a Tensor it returns replaces the gradient.
 
@@ -89,7 +99,11 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], No
     >>> w, w.grad
     (tensor(0., requires_grad=True), None)
     """
-    return HookHandle(after_of(self), hook, "register_post_accumulate_grad_hook")
+    node, _ = place_of(self)
+    if node is None or not self.is_leaf:
+        raise RuntimeError("register_post_accumulate_grad_hook: this tensor is no leaf that requires a gradient; "
+                           "register_hook sees the gradients of others")
+    return HookHandle(add_after(node), hook, "register_post_accumulate_grad_hook")
 
 
 def retain_grad(self: Tensor) -> None:

@@ -22,8 +22,6 @@ from .tape cimport (
 from .walk cimport walk_back
 from .types cimport F32, F64, compiled
 
-from .tape import add_after, add_hook
-
 cnp.import_array()
 
 cdef extern from "Python.h":
@@ -246,19 +244,9 @@ def numbers(Tensor t not None):
     return to_ndarray(t.arr)
 
 
-def hooks_of(Tensor t not None):
-    """The list of the functions that see this tensor's gradient in every walk."""
-    if t.node is None:
-        raise RuntimeError("register_hook: this tensor does not require a gradient")
-    return add_hook(t.node, t.out)
-
-
-def after_of(Tensor t not None):
-    """The list of the functions that are called when this leaf's ``.grad`` was added to."""
-    if t.node is None or t.node.prim is not ACCUMULATE:
-        raise RuntimeError("register_post_accumulate_grad_hook: this tensor is no leaf that requires a gradient; register_hook "
-                           "sees the gradients of others")
-    return add_after(t.node)
+def place_of(Tensor t not None):
+    """(node, output): where the tape keeps this value; (None, 0) if it has no derivative."""
+    return t.node, t.out
 
 
 # ---- Tensor ------------------------------------------------------------------------------------------
@@ -321,26 +309,6 @@ cdef class Tensor:
     def size(self):
         """Number of elements."""
         return self.arr.layout.size
-
-    @property
-    def itemsize(self):
-        """Bytes of one element."""
-        return self.arr.layout.itemsize
-
-    @property
-    def nbytes(self):
-        """Bytes of all elements."""
-        return self.arr.layout.itemsize * self.arr.layout.size
-
-    @property
-    def strides(self):
-        """Bytes to step along each axis."""
-        return tuple([self.arr.layout.strides[i] for i in range(self.arr.layout.ndim)])
-
-    @property
-    def is_contiguous(self):
-        """Whether the elements lie in C order without gaps."""
-        return bool(self.arr.layout.contiguous)
 
     @property
     def version(self):

@@ -1,6 +1,6 @@
 """The derivative of a fixed point, by the implicit function theorem.
 
-An operation of its own, made with extend.py; imports the core, forward.py, reverse.py and tree.py.  Next: ../numpy.py.
+An operation of its own, made with ../extend; imports the core, forward.py, reverse.py and tree.py.  Next: ../numpy.py.
 """
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core.make import as_tensors, is_nested, plain
 from .._core.tensor import FUNCTIONS, Tensor
-from ..autograd import no_grad
+from ..recording import no_grad
 from .call import what_of
 from .forward import jvp
 from .reverse import vjp

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import Kernel
+from .._core.custom import Kernel
 from ._function import Context, Function, once_differentiable
 from ._kernel import CompiledFunction
 from ._primitive import Same, UserPrimitive
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal
 
-    from ._typing import T
+    from .._typing import T
 
 __all__ = ["Context", "Function", "def_linear", "defjvp", "defvjp", "notrace", "once_differentiable", "primitive"]
 

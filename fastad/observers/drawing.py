@@ -1,7 +1,7 @@
 """The graph of a trace: as text for Graphviz, and as a picture by matplotlib.
 
-The picture stands in layers: a row one below the last of those that it was computed from.  Imports _trace.  Next:
-testing.py.
+The picture stands in layers: a row one below the last of those that it was computed from.  Imports
+notation.py.  Next: anomaly.py, another observer.
 """
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._notation import text
+from .notation import text
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._trace import Row, Trace
+    from .trace import Row, Trace
 
 COLOURS = {"input": "#dbe9f6", "outside": "#eeeeee"}      # of boxes; operations are white
 SWEEPS = 12

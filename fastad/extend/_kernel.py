@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.tensor import checked
+from .._core.tensor import checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ._core.custom import Kernel
+    from .._core.custom import Kernel
 
 
 class CompiledFunction:

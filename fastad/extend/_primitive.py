@@ -1,6 +1,6 @@
 """What fastad.extend's decorator makes of a function: how its calls are recorded, and how its rules are run in both modes.
 
-Imports _rules.py.  Next: extend.py, by which rules are given.
+Imports _rules.py.  Next: __init__.py, by which rules are given.
 """
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import called
-from ._core.make import Rule, tensor
-from ._core.tape import is_grad_enabled
-from ._core.tensor import FUNCTIONS, Tensor
-from ._core.walk import wanted
+from .._core.custom import called
+from .._core.make import Rule, tensor
+from .._core.tape import is_grad_enabled
+from .._core.tensor import FUNCTIONS, Tensor
+from .._core.walk import wanted
 from ._kernel import CompiledFunction
 from ._rules import broadcasts, constants, evaluated, fitted, frozen, once, without_tensors, zeros_for_none
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ._core.tape import Node
+    from .._core.tape import Node
 
 
 class Call:

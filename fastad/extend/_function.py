@@ -1,6 +1,6 @@
 """Operations of your own in PyTorch's words: a class with `forward`, `backward` and, for forward mode, `jvp`.
 
-Imports _rules.py.  Next: extend.py, the same in HIPS/autograd's words.
+Imports _rules.py.  Next: __init__.py, the same in HIPS/autograd's words.
 """
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import constant, fixed, run_plain, run_rule, same_memory
-from ._core.make import Rule, tensor
-from ._core.tape import is_grad_enabled
-from ._core.tensor import FUNCTIONS, Tensor
-from ._core.walk import wanted
+from .._core.custom import constant, fixed, run_plain, run_rule, same_memory
+from .._core.make import Rule, tensor
+from .._core.tape import is_grad_enabled
+from .._core.tensor import FUNCTIONS, Tensor
+from .._core.walk import wanted
 from ._rules import UNRECORDED, broadcasts, fitted, frozen, on_constants, once, unfit, without_tensors, zeros_for_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ._core.tape import Node
-    from ._typing import F
+    from .._core.tape import Node
+    from .._typing import F
 
 
 class Context:

@@ -1,7 +1,7 @@
 """What users' own derivative rules have in common, be they of `primitive` or of `Function`: how a rule is run, what is
 demanded of its result, and what becomes of a result that was computed without a record.
 
-Imports the core.  Next: extend.py.
+Imports the core.  Next: _primitive.py.
 """
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import constant, fixed, record_after, run_plain, run_rule
-from ._core.make import Rule, from_numpy, is_nested, tensor
-from ._core.tape import is_grad_enabled
-from ._core.tensor import FUNCTIONS, Tensor, numbers
+from .._core.custom import constant, fixed, record_after, run_plain, run_rule
+from .._core.make import Rule, from_numpy, is_nested, tensor
+from .._core.tape import is_grad_enabled
+from .._core.tensor import FUNCTIONS, Tensor, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ._core.tape import Node
+    from .._core.tape import Node
 
 # what a rule that is not written in fastad's functions meets when it is given tensors
 UNRECORDED = (TypeError, AttributeError, NotImplementedError)

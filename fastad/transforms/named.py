@@ -1,6 +1,6 @@
 """Arguments and results of a function, leaf by leaf, with names to call them by.
 
-Imports the tensor and transforms/tree.py.  Next: _trace.py, testing.py.
+Imports the tensor and tree.py.  Next: observers/ and testing/.
 """
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.tensor import Tensor
-from .transforms import tree
+from .._core.tensor import Tensor
+from . import tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable

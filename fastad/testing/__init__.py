@@ -2,7 +2,7 @@
 
 The inputs are written to in place, one number after the other, and the function is evaluated anew.  A complex number counts
 as two real ones, so nothing else here knows of them: a cotangent g of y stands for Re(sum g dy), as in HIPS/autograd.
-Imports the core, autograd and _tree.  Next: _differences.py, the comparison.
+Imports the core, recording.py and transforms/named.py.  Next: _differences.py, the comparison.
 """
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import autograd
-from ._core import make
-from ._core.tensor import Tensor
+from .. import recording
+from .._core import make
+from .._core.tensor import Tensor
+from ..transforms.named import arguments, differentiable, leaves, plain, transformed
 from ._differences import GradcheckError, Point, Tolerance, check, check_projected
-from ._tree import arguments, differentiable, leaves, plain, transformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +65,8 @@ def check_grads(f: Callable[..., Any], args: Sequence[Any], order: int = 2, mode
     >>> check_grads(lambda x, y: fastad.sin(x * y).sum(), (np.array([0.5, 2.0]), 3.0), order=3)
     >>> check_grads(lambda x: x.detach() * x, (2.0,))
     Traceback (most recent call last):
-    fastad._differences.GradcheckError: check_grads of <lambda>, order 1, forward mode: 1 of 1 entries differ from ...
+    fastad.testing._differences.GradcheckError: check_grads of <lambda>, order 1, forward mode: 1 of 1 entries differ
+    from ...
       dy/dx: fastad 2, difference 4 (step 2e-06): ...
     """
     name = getattr(f, "__name__", type(f).__name__)
@@ -242,7 +243,7 @@ def gradgradcheck(func: Callable[..., Any], inputs: Tensor | Sequence[Any],
     def ends(result: Any) -> list[Tensor]:
         return [y for _, y in outputs_of(result, name) if y.requires_grad]
 
-    with autograd.enable_grad():
+    with recording.enable_grad():
         outputs = ends(func(*values))
     if not outputs:
         raise ValueError(f"{name}: no output has a gradient; an input must require one")
@@ -257,7 +258,7 @@ def gradgradcheck(func: Callable[..., Any], inputs: Tensor | Sequence[Any],
 
     def gradients(*given: Any) -> tuple[Tensor, ...]:
         wanted = [x for x in given[:n] if isinstance(x, Tensor) and x.requires_grad]
-        found = autograd.grad(ends(func(*given[:n])), wanted, list(given[n:]), create_graph=True, allow_unused=True)
+        found = recording.grad(ends(func(*given[:n])), wanted, list(given[n:]), create_graph=True, allow_unused=True)
         return tuple(x.detach() * 0 if g is None else g for g, x in zip(found, wanted, strict=True))
 
     gradients.__name__ = f"the gradient of {getattr(func, '__name__', type(func).__name__)}"

@@ -1,6 +1,6 @@
 """Numbers, arrays and operations as text, for the rows of a trace.
 
-Imports nothing of fastad.  Next: _trace.py.
+Imports nothing of fastad.  Next: trace.py.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ._core import tape
+    from .._core import tape
 
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@"}
 WRITTEN = {"negative": "-{}", "square": "{} ** 2", "reciprocal": "1 / {}", "log": "ln {}"}

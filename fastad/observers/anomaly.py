@@ -1,7 +1,7 @@
 """The line of a program whose operation first made a NaN or an infinity: `fastad.detect_anomaly`.
 
 An observer of this thread notes on every node the line that recorded it, and looks at what operations and the rules of
-walks give.  Imports the core and autograd.  Next: _trace.py, another observer.
+walks give.  Imports the core and recording.py.  Next: ../testing.
 """
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core import tape
-from .autograd import Decorator
+from .._core import tape
+from ..recording import Decorator
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
-    from ._core.tensor import Tensor
+    from .._core.tensor import Tensor
 
     _Line = tuple[str, int, str]                       # file, line, function
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
-HERE = os.path.dirname(__file__) + os.sep
+HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class AnomalyError(RuntimeError, FloatingPointError):
@@ -69,7 +69,7 @@ class detect_anomaly(Decorator):
     >>> with fastad.detect_anomaly():
     ...     fastad.sqrt(x).backward()
     Traceback (most recent call last):
-    fastad._anomaly.AnomalyError: sqrt: the backward walk first made an infinity in the rule of this operation, recorded at
+    fastad.observers.anomaly.AnomalyError: sqrt: the backward walk first made an infinity in the rule of this operation, ...
       <doctest ...>:2, in <module>: fastad.sqrt(x).backward()
     input 0 of shape (): 1 of 1 elements; cotangent 0 of shape (): finite
     """

@@ -1,7 +1,7 @@
 """Jacobians by central differences and by the walks, entry by entry, and the report where they differ.
 
 A function stands here as a `Point`: its inputs, tensors that are written to, and its outputs, evaluated anew.  Imports the
-core, autograd and _tree; testing.py has the public functions.
+core, recording.py and transforms/named.py; __init__.py has the public functions.
 """
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from . import autograd
-from ._core import make
-from ._tree import copied
+from .. import recording
+from .._core import make
+from ..transforms.named import copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ._core.tensor import Tensor
+    from .._core.tensor import Tensor
 
     _Reals = npt.NDArray[np.float64]
     _Labelled = list[tuple[str, Tensor]]
@@ -90,7 +90,7 @@ class Point:
         self.name, self.inputs, self._evaluate = name, inputs, evaluate
 
     def evaluate(self) -> _Labelled:
-        with autograd.enable_grad():
+        with recording.enable_grad():
             return self._evaluate()
 
     def values(self) -> list[_Reals]:
@@ -167,11 +167,11 @@ class Point:
         array = flat.view(np.complex128 if x.dtype.kind == "c" else np.float64).reshape(x.shape)
         before = copied(x)
         try:
-            with autograd.no_grad():
+            with recording.no_grad():
                 x.copy_(array.astype(x.dtype))
             return self.values()
         finally:
-            with autograd.no_grad():
+            with recording.no_grad():
                 x.copy_(before)
 
     def quotient(self, x: Tensor, k: int, h: float) -> list[_Reals]:

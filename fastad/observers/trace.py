@@ -1,7 +1,7 @@
 """The recorded tape of one call as a table, the Wengert list: `fastad.trace`.
 
 An observer of this thread keeps what is recorded while the function runs; the walks then give the tangents and adjoints of
-every row.  Imports the core and _tree.  Next: _drawing.py, the same as a picture.
+every row.  Imports the core and transforms/named.py.  Next: drawing.py, the same as a picture.
 """
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ._core import make, tape
-from ._core.tensor import Tensor
-from ._notation import bar, marked, seed_text, short, text, written
-from ._tree import arguments, copied, differentiable, leaves, plain, transformed
+from .._core import make, tape
+from .._core.tensor import Tensor
+from ..transforms.named import arguments, copied, differentiable, leaves, plain, transformed
+from .notation import bar, marked, seed_text, short, text, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -438,7 +438,7 @@ class Trace:
           "v1" -> "y";
         }
         """
-        from ._drawing import dot
+        from .drawing import dot
         return dot(self, precision)
 
     def draw(self, path: str | None = None, precision: int = 3) -> Any:
@@ -452,7 +452,7 @@ class Trace:
         >>> import fastad
         >>> fastad.trace(lambda x: 3 * x)(2.0).draw("graph.svg")  # doctest: +SKIP
         """
-        from ._drawing import draw
+        from .drawing import draw
         return draw(self, path, precision)
 
     @property
