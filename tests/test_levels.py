@@ -1,4 +1,5 @@
 """The levels of the core: a module cimports only from its own level's siblings allowed below, never upward."""
+import ast
 import re
 from pathlib import Path
 
@@ -72,6 +73,39 @@ def test_a_name_is_registered_once():
 def test_the_python_layer_imports_the_core_and_not_the_other_way():
     for p in FILES:
         assert not re.search(r"^(from|import) fastad\.(nn|optim|data|transforms|autograd)", p.read_text(), re.M), p
+
+
+def imports_of(path):
+    """The files of the package that a file of its Python layer imports, at once or later; not those only for types."""
+    def visit(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+                continue
+            if isinstance(child, ast.ImportFrom) and child.level:
+                base = path.parents[child.level - 1].joinpath(*(child.module or "").split(".")).resolve()
+                for name in child.names:
+                    for place in (base / name.name, base):
+                        found = [f for f in (place.with_suffix(".py"), place / "__init__.py") if f.exists()]
+                        if found:
+                            yield found[0]
+                            break
+            yield from visit(child)
+
+    return set(visit(ast.parse(path.read_text())))
+
+
+def test_the_python_layer_imports_in_no_circle():
+    package = ROOT.parent
+    left = {p: imports_of(p) - {p, package / "__init__.py"} for p in package.rglob("*.py") if p != package / "__init__.py"}
+    assert package / "recording.py" in left[package / "checkpointing.py"]
+    while True:
+        ends = {p for p, imported in left.items() if not imported & left.keys()}
+        if not ends:
+            break
+        for p in ends:
+            del left[p]
+    assert not left, "\n".join(f"{p.relative_to(package)} imports {sorted(str(q.relative_to(package)) for q in qs & left.keys())}"
+                               for p, qs in left.items())
 
 
 def test_csrc_knows_no_python():
