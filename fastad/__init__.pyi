@@ -91,6 +91,8 @@ def all(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """Whether no element is 0, over all axes or those named. As ``numpy.all``; the result has no derivative."""
 def allclose(a: ArrayLike, b: ArrayLike, rtol: ArrayLike = 1e-05, atol: ArrayLike = 1e-08, equal_nan: bool = False) -> bool:
     """Whether two arrays are equal within a tolerance. As ``numpy.allclose``; the result has no derivative."""
+def angle(z: ArrayLike, deg: bool = False) -> Tensor:
+    """The angle of a complex number from the positive real axis, in (-pi, pi]; if `deg`, in degrees."""
 def any(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Tensor:
     """Whether an element is not 0, over all axes or those named. As ``numpy.any``; the result has no derivative."""
 def arccos(x: ArrayLike, /) -> Tensor:
@@ -135,6 +137,8 @@ def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = Non
     """x limited to [min, max]; either may be None, a number or an array."""
 def concatenate(arrays: Sequence[ArrayLike] | Tensor, axis: SupportsIndex | None = 0, out: None = None, *, dtype: DType | None = None, casting: Casting = 'same_kind') -> Tensor:
     """Arrays one after another along an axis; ``axis=None`` flattens them first."""
+def conj(x: ArrayLike, /) -> Tensor:
+    """The complex conjugate, a copy; also called ``conjugate``."""
 def copy(a: ArrayLike, order: Order = 'K', subok: bool = False) -> Tensor:
     """`a` in memory of its own; the gradient passes through. Also as the methods ``copy`` and ``clone``."""
 def cos(x: ArrayLike, /) -> Tensor:
@@ -179,6 +183,8 @@ def greater_equal(x1: ArrayLike, x2: ArrayLike, /, *, dtype: DType | None = None
     """a >= b. As ``numpy.greater_equal``; the result has no derivative."""
 def hypot(a: ArrayLike, b: ArrayLike, /) -> Tensor:
     """hypot(a, b), elementwise: ``hypot(a, b)``."""
+def imag(val: ArrayLike) -> Tensor:
+    """The imaginary part, of the real dtype that goes with a complex one; zeros, without derivative, of real numbers."""
 def inner(a: ArrayLike, b: ArrayLike, /) -> Tensor:
     """The product summed over the last axis of both: ``y[i, j] = sum(a[i, :] * b[j, :])``; a 0-d operand multiplies."""
 def invert(x: ArrayLike, /, *, dtype: DType | None = None) -> Tensor:
@@ -269,6 +275,8 @@ def prod(a: ArrayLike, axis: Axes = None, dtype: DType | None = None, out: None 
     """The product over all axes, or those named."""
 def ravel(a: ArrayLike, order: Order = 'C') -> Tensor:
     """All elements in one axis, in C order; a view where there is one. See `reshape`."""
+def real(val: ArrayLike) -> Tensor:
+    """The real part, of the real dtype that goes with a complex one; real numbers as they are."""
 def reciprocal(x: ArrayLike, /) -> Tensor:
     """reciprocal(x), elementwise: ``1 / x``."""
 def relu(x: ArrayLike, /) -> Tensor:
@@ -346,7 +354,7 @@ def triu(m: ArrayLike, k: SupportsIndex = 0) -> Tensor:
 def trunc(x: ArrayLike, /, *, dtype: DType | None = None) -> Tensor:
     """x without its fraction. As ``numpy.trunc``; the result has no derivative."""
 def var(a: ArrayLike, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
-    """The variance over all axes, or those named: sum (x - mean x)^2 / (n - ddof)."""
+    """The variance over all axes, or those named: sum abs(x - mean x)^2 / (n - ddof)."""
 @overload
 def where(condition: ArrayLike, x: None = None, y: None = None, /) -> tuple[Tensor, ...]:
     """x where condition is true, else y; the three broadcast."""
@@ -366,6 +374,7 @@ atan2 = arctan2
 atanh = arctanh
 clone = copy
 concat = concatenate
+conjugate = conj
 expit = sigmoid
 hessian_vector_product = hessian_tensor_product
 permute_dims = transpose

@@ -38,7 +38,7 @@ from numpy import uint16 as uint16
 from numpy import uint32 as uint32
 from numpy import uint64 as uint64
 
-__all__ = ["abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "array", "array_equal", "array_split", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bitwise_and", "bitwise_or", "bitwise_xor", "bool_", "broadcast_to", "ceil", "clip", "clone", "complex128", "complex64", "concat", "concatenate", "copy", "cos", "cosh", "cross_entropy", "cumsum", "diagonal", "divide", "dot", "dtype", "e", "einsum", "elu", "empty", "empty_like", "equal", "erf", "euler_gamma", "exp", "exp2", "expand_dims", "expit", "expm1", "eye", "finfo", "flip", "float16", "float32", "float64", "floor", "full", "full_like", "gelu", "greater", "greater_equal", "hypot", "identity", "iinfo", "inf", "inner", "int16", "int32", "int64", "int8", "intp", "invert", "isclose", "isfinite", "isinf", "isnan", "l1_loss", "leaky_relu", "less", "less_equal", "linalg", "linear", "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logsigmoid", "logsumexp", "longdouble", "matmul", "matrix_transpose", "max", "maximum", "mean", "min", "minimum", "mish", "moveaxis", "mse_loss", "multiply", "nan", "ndarray", "ndim", "negative", "newaxis", "nll_loss", "nonzero", "norm", "not_equal", "ones", "ones_like", "outer", "pad", "permute_dims", "pi", "pow", "power", "prod", "ravel", "reciprocal", "relu", "relu6", "repeat", "reshape", "rint", "roll", "round", "scatter", "shape", "sigmoid", "sign", "signbit", "silu", "sin", "sinh", "size", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "transpose", "tril", "triu", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8", "var", "where", "zeros", "zeros_like"]
+__all__ = ["abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "array", "array_equal", "array_split", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bitwise_and", "bitwise_or", "bitwise_xor", "bool_", "broadcast_to", "ceil", "clip", "clone", "complex128", "complex64", "concat", "concatenate", "conj", "conjugate", "copy", "cos", "cosh", "cross_entropy", "cumsum", "diagonal", "divide", "dot", "dtype", "e", "einsum", "elu", "empty", "empty_like", "equal", "erf", "euler_gamma", "exp", "exp2", "expand_dims", "expit", "expm1", "eye", "finfo", "flip", "float16", "float32", "float64", "floor", "full", "full_like", "gelu", "greater", "greater_equal", "hypot", "identity", "iinfo", "imag", "inf", "inner", "int16", "int32", "int64", "int8", "intp", "invert", "isclose", "isfinite", "isinf", "isnan", "l1_loss", "leaky_relu", "less", "less_equal", "linalg", "linear", "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logsigmoid", "logsumexp", "longdouble", "matmul", "matrix_transpose", "max", "maximum", "mean", "min", "minimum", "mish", "moveaxis", "mse_loss", "multiply", "nan", "ndarray", "ndim", "negative", "newaxis", "nll_loss", "nonzero", "norm", "not_equal", "ones", "ones_like", "outer", "pad", "permute_dims", "pi", "pow", "power", "prod", "ravel", "real", "reciprocal", "relu", "relu6", "repeat", "reshape", "rint", "roll", "round", "scatter", "shape", "sigmoid", "sign", "signbit", "silu", "sin", "sinh", "size", "softmax", "softplus", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "transpose", "tril", "triu", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8", "var", "where", "zeros", "zeros_like"]
 
 def abs(x: ArrayLike, /) -> Any:
     """abs(x), elementwise: ``abs(x)``."""
@@ -48,6 +48,8 @@ def all(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Any:
     """Whether no element is 0, over all axes or those named. As ``numpy.all``; the result has no derivative."""
 def allclose(a: ArrayLike, b: ArrayLike, rtol: ArrayLike = 1e-05, atol: ArrayLike = 1e-08, equal_nan: bool = False) -> bool:
     """Whether two arrays are equal within a tolerance. As ``numpy.allclose``; the result has no derivative."""
+def angle(z: ArrayLike, deg: bool = False) -> Any:
+    """The angle of a complex number from the positive real axis, in (-pi, pi]; if `deg`, in degrees."""
 def any(a: ArrayLike, axis: Axes = None, *, keepdims: bool = False) -> Any:
     """Whether an element is not 0, over all axes or those named. As ``numpy.any``; the result has no derivative."""
 def arange(start: float, stop: float | None = None, step: float = 1, dtype: DType | None = None, *, requires_grad: bool = False) -> Any:
@@ -98,6 +100,8 @@ def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = Non
     """x limited to [min, max]; either may be None, a number or an array."""
 def concatenate(arrays: Sequence[ArrayLike] | Tensor, axis: SupportsIndex | None = 0, out: None = None, *, dtype: DType | None = None, casting: Casting = 'same_kind') -> Any:
     """Arrays one after another along an axis; ``axis=None`` flattens them first."""
+def conj(x: ArrayLike, /) -> Any:
+    """The complex conjugate, a copy; also called ``conjugate``."""
 def copy(a: ArrayLike, order: Order = 'K', subok: bool = False) -> Any:
     """`a` in memory of its own; the gradient passes through. Also as the methods ``copy`` and ``clone``."""
 def cos(x: ArrayLike, /) -> Any:
@@ -154,6 +158,8 @@ def hypot(a: ArrayLike, b: ArrayLike, /) -> Any:
     """hypot(a, b), elementwise: ``hypot(a, b)``."""
 def identity(n: SupportsIndex, dtype: DType = float, *, requires_grad: bool = False) -> Any:
     """The identity matrix of shape (n, n)."""
+def imag(val: ArrayLike) -> Any:
+    """The imaginary part, of the real dtype that goes with a complex one; zeros, without derivative, of real numbers."""
 def inner(a: ArrayLike, b: ArrayLike, /) -> Any:
     """The product summed over the last axis of both: ``y[i, j] = sum(a[i, :] * b[j, :])``; a 0-d operand multiplies."""
 def invert(x: ArrayLike, /, *, dtype: DType | None = None) -> Any:
@@ -251,6 +257,8 @@ def prod(a: ArrayLike, axis: Axes = None, dtype: DType | None = None, out: None 
     """The product over all axes, or those named."""
 def ravel(a: ArrayLike, order: Order = 'C') -> Any:
     """All elements in one axis, in C order; a view where there is one. See `reshape`."""
+def real(val: ArrayLike) -> Any:
+    """The real part, of the real dtype that goes with a complex one; real numbers as they are."""
 def reciprocal(x: ArrayLike, /) -> Any:
     """reciprocal(x), elementwise: ``1 / x``."""
 def relu(x: ArrayLike, /) -> Any:
@@ -328,7 +336,7 @@ def triu(m: ArrayLike, k: SupportsIndex = 0) -> Any:
 def trunc(x: ArrayLike, /, *, dtype: DType | None = None) -> Any:
     """x without its fraction. As ``numpy.trunc``; the result has no derivative."""
 def var(a: ArrayLike, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Any:
-    """The variance over all axes, or those named: sum (x - mean x)^2 / (n - ddof)."""
+    """The variance over all axes, or those named: sum abs(x - mean x)^2 / (n - ddof)."""
 @overload
 def where(condition: ArrayLike, x: None = None, y: None = None, /) -> Any:
     """x where condition is true, else y; the three broadcast."""
@@ -351,6 +359,7 @@ atan2 = arctan2
 atanh = arctanh
 clone = copy
 concat = concatenate
+conjugate = conj
 expit = sigmoid
 permute_dims = transpose
 pow = power

@@ -67,7 +67,7 @@ def test_complex_gradients():
     np.testing.assert_allclose(gradient(fa.prod, z), [z[1] * z[2], z[0] * z[2], z[0] * z[1]])
     np.testing.assert_allclose(gradient(fa.mean, z), np.full(3, 1 / 3))
     np.testing.assert_allclose(gradient(fa.cumsum, z), [3, 2, 1])
-    for name in ("max", "min", "var", "std", "norm", "logsumexp"):
+    for name in ("max", "min", "logsumexp"):
         with pytest.raises(TypeError, match=f"{name}.*complex"):
             getattr(fa, name)(fa.tensor(z, requires_grad=True))
 

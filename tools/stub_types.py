@@ -6,11 +6,12 @@ take needs nothing here; a public one whose parameter or result is not known sto
 
 PARAMETERS = {
     **dict.fromkeys(("a", "b", "x", "y", "m", "A", "ary", "arr", "array", "input", "target", "values", "data", "prototype",
-                     "condition", "indices", "fill_value", "weight", "cotangents"), "ArrayLike"),
+                     "val", "z", "condition", "indices", "fill_value", "weight", "cotangents"), "ArrayLike"),
     "shape": "Shape",
     **dict.fromkeys(("axis", "source", "destination", "shift"), "Axes"),
     **dict.fromkeys(("axis1", "axis2", "offset", "k", "N", "n", "num", "ignore_index", "decimals"), "SupportsIndex"),
-    **dict.fromkeys(("keepdims", "requires_grad", "subok", "endpoint", "create_graph", "share", "allow_unused"), "bool"),
+    **dict.fromkeys(("keepdims", "requires_grad", "subok", "endpoint", "create_graph", "share", "allow_unused",
+                     "deg"), "bool"),
     **dict.fromkeys(("bias", "pos_weight", "initial", "min", "max", "a_min", "a_max"), "ArrayLike | None"),
     **dict.fromkeys(("alpha", "negative_slope", "label_smoothing"), "float"),
     "ddof": "float",
@@ -159,6 +160,7 @@ PROPERTIES = {
     "shape": "tuple[int, ...]", "dtype": "np.dtype[Any]", "ndim": "int", "size": "int", "itemsize": "int", "nbytes": "int",
     "strides": "tuple[int, ...]", "is_contiguous": "bool", "version": "int", "requires_grad": "bool", "is_leaf": "bool",
     "grad_fn": "Node | None", "grad": "Tensor | None", "retains_grad": "bool", "T": "Tensor", "mT": "Tensor",
+    "real": "Tensor", "imag": "Tensor",
     "name": "str", "inputs": "list[tuple[Node, int] | None]", "out_shape": "tuple[int, ...]", "out_dtype": "np.dtype[Any]",
     "n_inputs": "int", "has_backward": "bool", "has_jvp": "bool",
     "args": "Any", "prim": "Primitive", "texts": "tuple[str, ...]", "holomorphic": "bool",

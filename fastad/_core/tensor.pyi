@@ -51,6 +51,10 @@ class Tensor:
         """x limited to [min, max]; either may be None, a number or an array."""
     def clone(a, order: Order = 'K', subok: bool = False) -> Tensor:
         """`a` in memory of its own; the gradient passes through. Also as the methods ``copy`` and ``clone``."""
+    def conj(x, /) -> Tensor:
+        """The complex conjugate, a copy; also called ``conjugate``."""
+    def conjugate(x, /) -> Tensor:
+        """The complex conjugate, a copy; also called ``conjugate``."""
     def copy(a, order: Order = 'K', subok: bool = False) -> Tensor:
         """`a` in memory of its own; the gradient passes through. Also as the methods ``copy`` and ``clone``."""
     def copy_(self, value: ArrayLike) -> Self:
@@ -90,6 +94,9 @@ class Tensor:
     @property
     def grad_fn(self) -> Node | None:
         """The node that produced this value, or None for a leaf."""
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part; see `fastad.imag`."""
     @property
     def is_contiguous(self) -> bool:
         """Whether the elements lie in C order without gaps."""
@@ -142,6 +149,9 @@ class Tensor:
         """The product over all axes, or those named."""
     def ravel(a, order: Order = 'C') -> Tensor:
         """All elements in one axis, in C order; a view where there is one. See `reshape`."""
+    @property
+    def real(self) -> Tensor:
+        """The real part; see `fastad.real`."""
     def reciprocal(x, /) -> Tensor:
         """reciprocal(x), elementwise: ``1 / x``."""
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
@@ -216,7 +226,7 @@ class Tensor:
     def transpose(x, /, *axes: Axes) -> Tensor:
         """`fastad.transpose`, with the axes as a tuple or as several arguments; none reverses them."""
     def var(a, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
-        """The variance over all axes, or those named: sum (x - mean x)^2 / (n - ddof)."""
+        """The variance over all axes, or those named: sum abs(x - mean x)^2 / (n - ddof)."""
     @property
     def version(self) -> int:
         """How often the memory was written in place through fastad."""

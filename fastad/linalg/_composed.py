@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from .. import broadcast_to, matmul, moveaxis, norm, ravel, reshape, stack, tensordot
+from .. import broadcast_to, conj, matmul, moveaxis, norm, ravel, reshape, stack, tensordot
 from .. import diagonal as any_diagonal
 from .. import outer as any_outer
 from .._core.tensor import Tensor, register
-from ._common import T, constant, eye, matrix, numbers, real_only, records, tensor, through
+from ._common import T, constant, eye, matrix, numbers, records, tensor, through
 from ._spectra import FINITE, pinv, svdvals
 from ._systems import inverse, solve
 
@@ -153,7 +153,7 @@ def lstsq(a: ArrayLike, b: ArrayLike, rcond: float | None = None) -> tuple[Tenso
         return constant(x), constant(residuals), int(rank), constant(s)
     cut = max(first.shape) * np.finfo(first.dtype).eps if rcond is None else rcond
     found = matmul(pinv(first, cut), second)
-    squares = ((second - first @ found) ** 2).sum(0) if residuals.size else constant(residuals)
+    squares = (abs(second - first @ found) ** 2).sum(0) if residuals.size else constant(residuals)
     return found, reshape(squares, residuals.shape), int(rank), svdvals(first)
 
 
@@ -299,7 +299,7 @@ def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: SupportsIndex = -1) -> Tenso
 def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: SupportsIndex = -1) -> Tensor:
     """The sum of the products of two arrays of vectors along an axis; complex `x1` is conjugated.
 
-    Raises ValueError if the vectors differ in length, TypeError for a complex `x1` that requires a gradient.
+    Raises ValueError if the vectors differ in length.
 
     Examples
     --------
@@ -310,8 +310,7 @@ def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: SupportsIndex = -1) -> Tens
     a, b = (moveaxis(tensor("vecdot", x), axis, -1) for x in (x1, x2))
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"vecdot: vectors of one length are needed along axis {axis}, got {a.shape[-1]} and {b.shape[-1]}")
-    real_only("vecdot", a)
-    y: Tensor = ((a if a.dtype.kind != "c" else constant(a.numpy().conj())) * b).sum(-1)
+    y: Tensor = ((conj(a) if a.dtype.kind == "c" else a) * b).sum(-1)
     return y
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from .. import reshape, tril, triu
+from .. import conj, reshape, tril, triu
 from .._core import blas
 from .._core.make import Rule
 from .._core.tensor import Tensor, register
-from ._common import T, matched, matrix, pair, real_only, through
+from ._common import T, matched, matrix, pair, through
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -215,8 +215,6 @@ def solve_triangular(a: ArrayLike, b: ArrayLike, trans: Literal[0, 1, 2, "N", "T
     ------
     numpy.linalg.LinAlgError
         If an element of the diagonal is 0 or the shapes do not fit (a ValueError).
-    TypeError
-        For ``trans='C'`` and a complex matrix that requires a gradient.
 
     Examples
     --------
@@ -228,8 +226,7 @@ def solve_triangular(a: ArrayLike, b: ArrayLike, trans: Literal[0, 1, 2, "N", "T
     if trans not in (0, 1, 2, "N", "T", "C"):
         raise ValueError(f"solve_triangular: trans must be 0, 1, 2, 'N', 'T' or 'C', got {trans!r}")
     if trans in (2, "C") and first.dtype.kind == "c":
-        real_only("solve_triangular with trans='C'", first)
-        first = matrix("solve_triangular", first.detach().numpy().conj())
+        first = conj(first)
     lower = bool(lower)
     x = triangular(first, second, lower, bool(unit_diagonal)) if trans in (0, "N") else \
         triangular(T(first), second, not lower, bool(unit_diagonal))
@@ -237,21 +234,19 @@ def solve_triangular(a: ArrayLike, b: ArrayLike, trans: Literal[0, 1, 2, "N", "T
 
 
 def cholesky_solve(b: ArrayLike, L: ArrayLike, upper: bool = False) -> Tensor:
-    """The solution x of ``L L^T x = b``, from the Cholesky factor; two triangular systems.
+    """The solution x of ``L L^H x = b``, from the Cholesky factor; two triangular systems.
 
     Parameters
     ----------
     b : array_like, shape (n,) or (..., n, k)
     L : array_like, shape (..., n, n)
-        The lower triangle is read; if `upper`, the upper one, and the matrix is ``L^T L``.
+        The lower triangle is read; if `upper`, the upper one, and the matrix is ``L^H L``.
     upper : bool
 
     Raises
     ------
     numpy.linalg.LinAlgError
         If an element of the diagonal is 0 or the shapes do not fit (a ValueError).
-    TypeError
-        For a complex matrix that requires a gradient.
 
     Examples
     --------
@@ -261,10 +256,7 @@ def cholesky_solve(b: ArrayLike, L: ArrayLike, upper: bool = False) -> Tensor:
     tensor([1.5, 1. ])
     """
     first, second, vector = pair("cholesky_solve", L, b)
-    adjoint = T(first)
-    if first.dtype.kind == "c":
-        real_only("cholesky_solve", first)
-        adjoint = matrix("cholesky_solve", adjoint.detach().numpy().conj())
+    adjoint = T(conj(first) if first.dtype.kind == "c" else first)
     lower, other = (adjoint, first) if upper else (first, adjoint)
     x = triangular(other, triangular(lower, second, True), False)
     return reshape(x, x.shape[:-1]) if vector else x

@@ -4,6 +4,7 @@ FAMILIES = (
     "elementwise",                        # every row of csrc/rows.def
     "functions",                          # their public functions; leaky_relu, elu, gelu, clip, ...
     "select",                             # where
+    "complex",                            # real, imag, conj, angle; abs of complex numbers
     "shape",                              # reshape, ravel, expand_dims, squeeze, broadcast_to; how axes are read
     "permute",                            # transpose, swapaxes, moveaxis
     "part",                               # slices, flip, diagonal, split

@@ -18,6 +18,7 @@ class Binary(Row):
 @final
 class Unary(Row):
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
+COMPLEX_FORMS: dict[Any, Any]
 COMPLEX_TEXTS: dict[Any, Any]
 FUNCTIONS: dict[Any, Any]
 HOLOMORPHIC: frozenset[str]

@@ -25,6 +25,7 @@ HOLOMORPHIC = frozenset(
     "arcsinh arccosh arctanh sigmoid add subtract multiply divide power".split())
 # a row's text that avoids overflow by way of abs() is not that derivative; these are
 COMPLEX_TEXTS = {"arctan": "g / (1 + x * x)", "arcsinh": "g / sqrt(1 + x * x)"}
+COMPLEX_FORMS = {}                        # real-valued rows -> the function of complex tensors: see complex.py
 
 
 def weak_where(g):
@@ -137,8 +138,8 @@ cdef class Row(Primitive):
 
     cdef int check_complex(self, Tensor x) except -1:
         if not self.holomorphic and x.arr.layout.dtype.kind == "c":
-            raise TypeError(f"{self.name}: no derivative rule for complex tensors; use x.astype(float), which keeps the real "
-                            f"part, or detach()")
+            raise TypeError(f"{self.name}: no derivative rule for complex tensors; take x.real, x.imag or abs(x), or "
+                            f"x.detach()")
         return 0
 
 
@@ -158,6 +159,8 @@ cdef class Unary(Row):
                     param[i] = args[i]
             map1(self.row.forward[code], NULL if args is None else param, xa, out)
         else:
+            if xa.layout.dtype.kind == "c" and self.name in COMPLEX_FORMS:
+                return COMPLEX_FORMS[self.name](x)
             out = result_from(run_numpy(self.name, (ndarray(x),), args or ())).arr
         if x.node is None or not grad_enabled():
             return wrap(out)

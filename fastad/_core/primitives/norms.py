@@ -22,9 +22,6 @@ def mean_square(name, a, axis, dtype, out, ddof, keepdims, correction, where):
             raise ValueError(f"{name}: ddof and correction are two names of one number; give one")
         ddof = correction
     a = as_tensor(a)
-    if a.dtype.kind == "c" and a.requires_grad:
-        raise TypeError(f"{name}: no derivative rule for complex tensors; use x.astype(float), which keeps the "
-                        f"real part, or detach()")
     dtype = np.dtype(dtype) if dtype is not None else a.dtype if a.dtype.kind in "fc" else np.dtype(np.float64)
     work = np.dtype(np.float32) if dtype == np.float16 else dtype      # as NumPy does
     if a.dtype is not work:
@@ -40,7 +37,7 @@ def finished(y, dtype):
 
 
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=True, correction=None):
-    """The variance over all axes, or those named: sum (x - mean x)^2 / (n - ddof).
+    """The variance over all axes, or those named: sum abs(x - mean x)^2 / (n - ddof).
 
     Parameters
     ----------
@@ -56,7 +53,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Tru
     numpy.exceptions.AxisError, ValueError
         If an axis does not exist, or is named twice; if both `ddof` and `correction` are given.
     TypeError
-        For `out` and `where`, and for a complex tensor that requires a gradient.
+        For `out` and `where`.
 
     Examples
     --------
@@ -116,14 +113,14 @@ def norm(x, ord=None, axis=None, keepdims=False):
         vector or matrix.
     keepdims : bool
 
-    The gradient of the 2-norm is x / norm(x), and 0 at the zero vector.
+    The gradient of the 2-norm is x / norm(x) (conj(x) / norm(x) of complex numbers), and 0 at the zero vector.
 
     Raises
     ------
     ValueError
         If `ord` does not go with the number of axes.
     TypeError
-        For a complex tensor that requires a gradient.
+        For the norms 2, -2 and 'nuc' of complex matrices that require a gradient.
 
     Examples
     --------
@@ -132,12 +129,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     5.0
     """
     x = as_tensor(x)
-    if x.dtype.kind == "c":
-        if x.requires_grad:
-            raise TypeError("norm: no derivative rule for complex tensors; use x.astype(float), which keeps the "
-                        "real part, or detach()")
-        return as_tensor(np.linalg.norm(x.numpy(), ord, axis, keepdims))
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         x = x.astype(np.float64)
     if axis is None and (ord is None or (x.ndim == 1 and ord == 2) or (x.ndim == 2 and ord == "fro")):
         return root(sum_of_squares(x, tuple(range(x.ndim)), keepdims), 2)
@@ -159,7 +151,7 @@ def vector_norm(x, ord, axis, keepdims):
     if ord == -np.inf:
         return FUNCTIONS["abs"](x).min(axis, keepdims=keepdims)
     if ord == 0:
-        return (x != 0).astype(x.dtype).sum(axis, keepdims=keepdims)
+        return (x != 0).astype(x.real.dtype).sum(axis, keepdims=keepdims)
     if isinstance(ord, str) or not ord > 0:
         raise ValueError(f"norm: ord of a vector must be None, a number >= 0, inf or -inf, got {ord!r}")
     return root(power(x, ord).sum(axis, keepdims=keepdims), ord)

@@ -109,7 +109,7 @@ cdef tuple axes_tuple(const char* reduced, int ndim):
 
 cdef int check_real(str name, Tensor x) except -1:
     if x.arr.layout.dtype.kind == "c" and records(x):
-        raise TypeError(f"{name}: no derivative rule for complex tensors; use x.astype(float), which keeps the real part, or detach()")
+        raise TypeError(f"{name}: no derivative rule for complex tensors; take x.real, x.imag or abs(x), or x.detach()")
     return 0
 
 

@@ -42,8 +42,7 @@ cdef class Squares(Primitive):
         if not compiled(layout.code) or layout.size == 0:
             d = ndarray(wrap(xa)) if centre is None else ndarray(wrap(xa)) - ndarray(wrap(centre)).reshape(
                 [1 if reduced[i] else layout.shape[i] for i in range(layout.ndim)])
-            d = d.real ** 2 + d.imag ** 2 if d.dtype.kind == "c" else d * d
-            out = result_from(d.sum(axis=axes, keepdims=keepdims)).arr
+            out = result_from((d * d).sum(axis=axes, keepdims=keepdims)).arr
         else:
             for i in range(layout.ndim):
                 if keepdims or not reduced[i]:
@@ -95,8 +94,11 @@ cdef Squares SQUARES = Squares("sum_of_squares", False), CENTRAL = Squares("squa
 
 
 def sum_of_squares(x, axis, keepdims, bint central=False):
-    """The sum of (x - c)^2 over the axes, where c is 0 or (`central`) the mean of x over them."""
-    return (CENTRAL if central else SQUARES).apply(as_tensor(x), axis, keepdims)
+    """The sum of abs(x - c)^2 over the axes, where c is 0 or (`central`) the mean of x over them."""
+    cdef Tensor t = as_tensor(x)
+    if t.arr.layout.dtype.kind == "c":
+        return sum_of_squares(t.real, axis, keepdims, central) + sum_of_squares(t.imag, axis, keepdims, central)
+    return (CENTRAL if central else SQUARES).apply(t, axis, keepdims)
 
 
 PRIMITIVES = {p.name: p for p in (SQUARES, CENTRAL)}
