@@ -34,6 +34,7 @@ CONSTANT = {                                # of no derivative
     "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "ndim", "nonzero", "not_equal", "ones", "ones_like",
     "shape", "signbit", "size", "zeros", "zeros_like", "ceil", "floor", "rint", "round", "trunc",
     "full_like",                            # of the array whose shape it takes
+    "angle", "imag",                        # of real numbers
     "asarray", "array",                     # of an array; of a tensor they pass it on
 }
 LINALG = {                                  # what they are differentiated with; tests of their own have them all
