@@ -7,6 +7,7 @@
        |     +-- _determinants.py   det, slogdet
        |     +-- _factors.py        cholesky, qr
        +-- _exponential.py    expm
+       +-- _eig.py            eig, eigvals
        +-- _spectra.py        eigh, eigvalsh, svd, svdvals, pinv
              +-- _composed.py       norms, cond, lstsq, matrix_power, multi_dot, trace, ...
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 from numpy.linalg import LinAlgError
 
 from .. import matmul, norm, tensordot
-from . import _determinants, _exponential, _factors, _spectra, _systems
+from . import _determinants, _eig, _exponential, _factors, _spectra, _systems
 from ._composed import (
     cond,
     cross,
@@ -37,6 +38,7 @@ from ._composed import (
     vector_norm,
 )
 from ._determinants import det, slogdet
+from ._eig import eig, eigvals
 from ._exponential import expm
 from ._factors import cholesky, qr
 from ._spectra import eigh, eigvalsh, pinv, svd, svdvals
@@ -50,7 +52,9 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "expm",
     "inv",
@@ -79,4 +83,4 @@ __all__ = [
 ]
 
 PRIMITIVES = {**_systems.PRIMITIVES, **_determinants.PRIMITIVES, **_factors.PRIMITIVES, **_exponential.PRIMITIVES,
-              **_spectra.PRIMITIVES}
+              **_spectra.PRIMITIVES, **_eig.PRIMITIVES}

@@ -3,7 +3,7 @@
 The derivatives of vectors that belong to equal values, or to singular values of 0, are not defined: they are NaN, while
 those of the values, and of the other vectors, stay right.  So are second derivatives of equal values.
 
-Imports _common.py.  Next: _composed.py.
+Imports _common.py.  Next: _eig.py.
 """
 from __future__ import annotations
 

@@ -74,6 +74,23 @@ def signless(found):
     return [products(first, second.swapaxes(-1, -2)), products(second.swapaxes(-1, -2), second.swapaxes(-1, -2))]
 
 
+def turning(*shape):
+    """Matrices with the eigenvalues 1 +- 2i, 4, 7, ..., complex and well apart."""
+    def draw(rng, dtype):
+        n = shape[-1]
+        d = np.diag(3.0 * np.arange(n) - 2)
+        d[:2, :2] = [[1, -2], [2, 1]]
+        x = np.eye(n) + 0.2 * rng.normal(size=shape)
+        return ((x @ d @ np.linalg.inv(x)).astype(dtype),)
+    return draw
+
+
+def in_no_order(found):
+    """Of eigenvalues and vectors: sums over them that depend on no phase."""
+    w, v = found
+    return [((v * (w * w + w)[..., None, :]) @ v.conj().swapaxes(-1, -2)).real, (w * w * w).sum(-1).real]
+
+
 def symmetric(name, id, draw, *args, **kwargs):
     return sample(name, id, draw, *args, before=gram, **kwargs)
 
@@ -164,6 +181,9 @@ SAMPLES = [
     sample("det", "one", shapes((1, 1))),
     sample("slogdet", "batch", shapes((2, 3, 3)), after=list),
     sample("slogdet", "logarithm", regular((3, 3)), after=lambda found: found[1]),
+    sample("eig", "matrix", turning(3, 3), after=in_no_order),
+    sample("eig", "batch", turning(2, 4, 4), after=in_no_order),
+    sample("eigvals", "values", turning(4, 4), primitive="eig", after=lambda w: (w * w * w).sum(-1).real),
     symmetric("eigh", "matrix", spread(3, 3), after=signless),
     symmetric("eigh", "batch", spread(2, 3, 3), after=signless),
     symmetric("eigh", "upper", spread(3, 3), "U", after=signless, torch=""),
