@@ -77,7 +77,8 @@ def recorded(*values: Any) -> bool:
 
 def spread(value: Tensor, shape: Shape, dtype: DType | None) -> Tensor:
     """A number that is being differentiated, everywhere in an array."""
-    return FUNCTIONS["copy"](FUNCTIONS["broadcast_to"](value if dtype is None else value.astype(dtype), shape))
+    found: Tensor = FUNCTIONS["copy"](FUNCTIONS["broadcast_to"](value if dtype is None else value.astype(dtype), shape))
+    return found
 
 
 def full(shape: Shape, fill_value: ArrayLike, dtype: DType | None = None, *, requires_grad: bool = False) -> Tensor:

@@ -144,6 +144,8 @@ def class_lines(cls):
             continue
         if isinstance(member, types.GetSetDescriptorType | types.MemberDescriptorType):
             body.append(f"    @property\n    def {name}(self) -> {PROPERTIES.get(name, 'Any')}: ...")
+            if name in SETTABLE:
+                body.append(f"    @{name}.setter\n    def {name}(self, value: {SETTABLE[name]}) -> None: ...")
         elif name in SPECIAL:
             body.append(f"    def {name}{SPECIAL[name]}: ...")
         else:

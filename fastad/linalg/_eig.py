@@ -7,11 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.linalg import LinAlgError
 
 from .. import conj, diagonal, expand_dims, imag, real
 from .._core.make import Rule
 from .._core.tensor import Tensor, register
-from ._common import LinAlgError, T, constant, eye, matrix, records, through
+from ._common import T, constant, eye, matrix, records, through
 from ._spectra import FINITE, NONE, columns_of, turns, undefined, unused
 from ._systems import solve
 
