@@ -113,7 +113,22 @@ class set_grad_enabled(Block):
         return super().__call__(f)
 
 
-class no_grad(Block):
+class Fixed(Block):
+    """A switch to one position."""
+
+    to: bool
+
+    @overload
+    def __new__(cls, f: F) -> F: ...  # type: ignore[misc]
+    @overload
+    def __new__(cls, f: None = None) -> Self: ...
+    def __new__(cls, f: Any = None) -> Any:
+        block = super().__new__(cls)
+        block.mode = cls.to
+        return block if f is None else block(f)
+
+
+class no_grad(Fixed):
     """Record nothing inside; per thread.  Decorates functions with parentheses and without.
 
     Examples
@@ -126,17 +141,10 @@ class no_grad(Block):
     tensor(0.75, requires_grad=True)
     """
 
-    @overload
-    def __new__(cls, f: F) -> F: ...  # type: ignore[misc]
-    @overload
-    def __new__(cls, f: None = None) -> Self: ...
-    def __new__(cls, f: Any = None) -> Any:
-        block = super().__new__(cls)
-        block.mode = False
-        return block if f is None else block(f)
+    to = False
 
 
-class enable_grad(Block):
+class enable_grad(Fixed):
     """Record inside, also within no_grad(); per thread.  Decorates functions with parentheses and without.
 
     Examples
@@ -148,14 +156,7 @@ class enable_grad(Block):
     True
     """
 
-    @overload
-    def __new__(cls, f: F) -> F: ...  # type: ignore[misc]
-    @overload
-    def __new__(cls, f: None = None) -> Self: ...
-    def __new__(cls, f: Any = None) -> Any:
-        block = super().__new__(cls)
-        block.mode = True
-        return block if f is None else block(f)
+    to = True
 
 
 class inference_mode(Block):
