@@ -9,6 +9,7 @@ from fastad._core.tensor import Tensor
 
 ALIASES: dict[Any, Any]
 FUNCTIONS: dict[Any, Any]
+NOTES: dict[Any, Any]
 PARAMETRIC: tuple[Any, ...]
 ROWS: dict[Any, Any]
 TABLE: list[Any]

@@ -36,6 +36,9 @@ def _binary_function(Binary p):
     return function
 
 
+NOTES = {"abs": "\n\n    Of complex numbers it is real: ``vjp(g) = g * conj(x) / abs(x)``, ``jvp(t) = real(t * conj(x) / abs(x))``, 0 at 0."}
+
+
 def _document(function, name, row):
     function.__name__ = function.__qualname__ = name
     args = "x" if row["arity"] == 1 else "a, b"
@@ -48,7 +51,7 @@ def _document(function, name, row):
 
     The derivative, as the product with the cotangent ``g`` (``y`` is the result)::
 
-        {rules}
+        {rules}{NOTES.get(name, "")}
 
     Parameters
     ----------
