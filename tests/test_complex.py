@@ -26,7 +26,7 @@ V = drawn(3, 3)
 REFUSED = {
     "arctan2", "bce", "bce_with_logits", "cholesky", "clip", "cross_entropy", "cross_entropy_mean", "eigh", "elu", "erf", "gelu",
     "gelu_tanh", "hypot", "leaky_relu", "log_softmax", "logaddexp", "logsigmoid", "logsumexp", "max", "maximum", "min", "minimum",
-    "mish", "pinv", "qr", "relu", "relu6", "sign", "silu", "slogdet", "softmax", "softplus", "svd",
+    "mish", "pinv", "qr", "relu", "relu6", "sign", "silu", "softmax", "softplus", "svd",
 }
 PARTS = {"real", "imag", "conj", "absolute", "angle"}       # their samples make the complex number themselves; see below
 SAMPLES = [s for s in all_samples() if s.name in registry() and s.name not in PARTS]
@@ -310,6 +310,26 @@ def test_linear_algebra_with_conjugates():
     check_grads(lambda a, b: linalg.solve_triangular(a, b, "C", lower=True), (Z + 2 * np.eye(3), V), order=1)
     for upper in (False, True):
         check_grads(lambda b, L, upper=upper: linalg.cholesky_solve(b, L, upper), (V, Z + 2 * np.eye(3)), order=1)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_the_sign_of_a_complex_determinant(dtype):
+    for a in (Z, np.stack([Z, V]), np.zeros((2, 2)), np.zeros((0, 0))):
+        a = a.astype(dtype)
+        for x in (a, fa.tensor(a, requires_grad=True)):
+            for found, expected in zip(linalg.slogdet(x), np.linalg.slogdet(a), strict=True):
+                assert found.dtype == expected.dtype
+                np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5 if dtype is np.complex64 else 1e-13)
+    check_grads(lambda a: tuple(linalg.slogdet(a)), (Z,), order=2)
+    np.testing.assert_allclose(fa.grad(lambda a: linalg.slogdet(a)[1])(Z), np.linalg.inv(Z).T, rtol=1e-12)
+    with pytest.raises(np.linalg.LinAlgError, match="slogdet"):
+        fa.grad(lambda a: linalg.slogdet(a)[1])(np.zeros((2, 2), dtype))
+
+
+def test_determinants_of_singular_complex_matrices():
+    a = np.outer(drawn(3), drawn(3)) + np.outer(drawn(3), drawn(3))
+    check_grads(lambda a: (linalg.det(a), abs(linalg.det(a) - 1j)), (a,), order=2)
+    check_grads(linalg.det, (np.outer(a[0], a[1]),), order=2)
 
 
 def test_residuals_of_complex_right_sides():

@@ -401,7 +401,7 @@ def test_holomorphic_functions_have_complex_derivatives(f):
     np.testing.assert_allclose((g.numpy() * v).sum(), t.item(), rtol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["cholesky", "eigh", "eigvalsh", "svd", "svdvals", "qr", "pinv", "slogdet"])
+@pytest.mark.parametrize("name", ["cholesky", "eigh", "eigvalsh", "svd", "svdvals", "qr", "pinv"])
 def test_complex_tensors_that_would_be_recorded_are_refused(name):
     with pytest.raises(TypeError, match=f"{name}: no derivative rule for complex tensors"):
         getattr(linalg, name)(leaf(H))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from .. import expand_dims
+from .. import exp, expand_dims, imag, real
 from .._core.make import Rule
 from .._core.tensor import Tensor, register
-from ._common import T, constant, eye, matrix, real_only, records
+from ._common import T, constant, eye, matrix, records
 from ._systems import inverse
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ class SlogdetResult(NamedTuple):
     logabsdet: Tensor
 
 
-class LogAbsDet(Rule):
-    """y = log |det A|; dy = <A^-T, dA>"""
+class LogDet(Rule):
+    """y = log |det A|, of a complex matrix log det A; dy = <A^-T, dA>"""
 
     def vjp(self, node: Any, saved: tuple[Tensor, ...], g: Tensor) -> tuple[Tensor]:
         return (expand_dims(g, (-2, -1)) * T(inverse("slogdet", saved[0])),)
@@ -155,13 +155,14 @@ class LogAbsDet(Rule):
         return (T(inverse("slogdet", saved[0])) * tangents[0]).sum((-2, -1))
 
 
-LOGABSDET = LogAbsDet("slogdet")
+LOGDET = LogDet("slogdet")
 
 
 def slogdet(a: ArrayLike) -> SlogdetResult:
     """The sign of the determinant and the logarithm of its absolute value, which does not overflow.
 
-    The gradient of the logarithm is ``inv(a).T``.  The sign is constant and has no derivative.
+    The gradient of the logarithm is ``inv(a).T``.  The sign is constant and has no derivative; of a complex matrix it is
+    det / abs(det), and has one.
 
     Parameters
     ----------
@@ -175,8 +176,6 @@ def slogdet(a: ArrayLike) -> SlogdetResult:
     ------
     numpy.linalg.LinAlgError
         If the matrix is not square (a ValueError); for the derivative at a singular matrix, which is infinite.
-    TypeError
-        For a complex tensor that requires a gradient.
 
     Examples
     --------
@@ -186,13 +185,15 @@ def slogdet(a: ArrayLike) -> SlogdetResult:
     (-1.0, 0.0)
     """
     x = matrix("slogdet", a, square=True)
-    real_only("slogdet", x)
     sign, logarithm = np.linalg.slogdet(x.detach().numpy())
     if not records(x):
         return SlogdetResult(constant(sign), constant(logarithm))
-    return SlogdetResult(constant(sign), LOGABSDET.apply(lambda _: logarithm, [x], None, (0,))[0])
+    if x.dtype.kind != "c":
+        return SlogdetResult(constant(sign), LOGDET.apply(lambda _: logarithm, [x], None, (0,))[0])
+    y, = LOGDET.apply(lambda _: logarithm + 1j * np.angle(sign), [x], None, (0,))
+    return SlogdetResult(exp(1j * imag(y)) * (sign != 0), real(y))
 
 
-PRIMITIVES = {p.name: p for p in (DET, LOGABSDET)}    # the others are of singular matrices only, and end at the second order
+PRIMITIVES = {p.name: p for p in (DET, LOGDET)}    # the others are of singular matrices only, and end at the second order
 for _f in (det, slogdet):
     register(f"linalg.{_f.__name__}", _f)
