@@ -65,7 +65,7 @@ def checkpoint(f: F) -> F:
         if not is_grad_enabled():
             return f(*args, **kwargs)
         drawn = random.state()
-        nested = make.is_nested()
+        nested = make.is_under_way()
         given, named = _kept(args), _kept(kwargs)
         since = make.mark()
         result = f(*args, **kwargs)

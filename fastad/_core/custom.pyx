@@ -116,9 +116,9 @@ def run_rule(rule, tuple values):
         switch_recording(before)
 
 
-def run_plain(rule, tuple values):
-    """rule(*values) on constants, not recorded, as if no other rule were under way."""
-    cdef bint before = switch_recording(False)
+def run_plain(rule, tuple values, bint recording=False):
+    """rule(*values) on constants, as if no other rule were under way; `recording` only what it reads past its arguments."""
+    cdef bint before = switch_recording(recording)
     cdef int outer = ruling(0)
     ruling(-outer)
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .arrays cimport copy as copy_array
 from .storage cimport from_ndarray, to_ndarray
-from .tensor cimport Tensor, keep_on_tape, refuse, wrap
+from .tensor cimport Tensor, refuse, refuse_number, wrap
 from .tensor import FUNCTIONS, UFUNCS, install
 from .make import subclass
 
@@ -33,7 +33,7 @@ def numpy(Tensor self not None):
 
 
 def tolist(Tensor self not None):
-    """Nested lists of Python numbers.
+    """Nested lists of Python numbers; TypeError where `item` raises it.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def tolist(Tensor self not None):
     >>> fastad.tensor([[1, 2], [3, 4]]).tolist()
     [[1, 2], [3, 4]]
     """
-    keep_on_tape(self, "tolist")
+    refuse_number(self, "tolist")
     return to_ndarray(self.arr).tolist()
 
 

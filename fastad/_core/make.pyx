@@ -8,15 +8,15 @@ from cpython.object cimport PyObject
 
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
-from .order cimport survey
+from .order cimport reaches_argument, survey
 from .recompute cimport drop
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, scalar, shape_of, to_ndarray, wrote
 from .tape cimport (
-    FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording,
+    FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording, under_way,
 )
 from .tensor cimport (
-    LeafState, Tensor, any_records, as_tensor, cotangent, drop_leaf, make_leaf, operators, produced, record_n, result_from,
-    unchanged, wrap,
+    LeafState, Tensor, any_records, as_tensor, cotangent, differentiated, drop_leaf, make_leaf, operators, produced, record_n,
+    result_from, unchanged, wrap,
 )
 from .tensor import FUNCTIONS
 from .types cimport F64
@@ -61,7 +61,7 @@ def tensor(data, dtype=None, *, bint requires_grad=False):
     """
     cdef Tensor t
     if isinstance(data, Tensor):
-        if (<Tensor> data).node is not None and nesting(0) > 0 and grad_enabled():
+        if differentiated(data):
             raise TypeError("tensor: the copy of a tensor that is being differentiated would be a constant; use x.copy(), or "
                             "say x.detach() for a constant")
         t = wrap(copy((<Tensor> data).arr))
@@ -173,7 +173,9 @@ cdef Tensor input_of(object value, str what, object k):
     cdef Tensor t
     if isinstance(value, Tensor):
         if (<Tensor> value).node is not None and grad_enabled():
-            return value * 1
+            t = value * 1
+            t.node.argument = True
+            return t
         t = wrap((<Tensor> value).arr)
     elif type(value) is float:
         t = wrap(scalar(F64, value))
@@ -186,6 +188,7 @@ cdef Tensor input_of(object value, str what, object k):
     if t.arr.layout.dtype.kind in "biu":
         raise TypeError(f"{what}: {words_for(k)} has dtype {t.dtype}, which has no derivative; use x.astype(float)")
     make_leaf(t)
+    t.node.argument = True
     return t
 
 
@@ -235,8 +238,9 @@ cdef bint simple(object x):
 def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
     """(value, list of gradients by the positional arguments `wanted`): what `fastad.value_and_grad` wraps.
 
-    They are Tensors if an argument is one, or inside another transform of this thread, with a graph if they depend on
-    what is being differentiated; else they are NumPy arrays and scalars.  None if an argument is, or may be, a
+    They are Tensors if an argument is one, inside another transform of this thread, or if they depend on what one of
+    another thread differentiates by, with a graph if they depend on what is being differentiated; else they are NumPy
+    arrays and scalars.  None if an argument is, or may be, a
     container: those are not for this fast path."""
     cdef Tensor value
     cdef list given = [a for a in args], inputs = [], found
@@ -272,8 +276,10 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
         if value.node is None:
             found = [None] * len(inputs)
         else:
-            if traced and enabled:
+            if enabled and (traced or under_way > nesting(0)):
                 recording = survey([(value.node, value.out)], edges_of(inputs), since)[2]
+                if not traced:            # another thread may be differentiating by what f closes over
+                    traced = recording = recording and reaches_argument([value.node], since)
             found = gradients([value], inputs, [None], recording, recording, since)
     finally:
         switch_recording(before)
@@ -334,6 +340,18 @@ def edge_of(Tensor t not None):
 def is_nested():
     """Whether a transform of this thread is under way, so that results must stay tensors."""
     return nesting(0) > 0
+
+
+def is_under_way():
+    """Whether a transform of any thread is."""
+    return under_way > 0
+
+
+def is_differentiated(list tensors, unsigned long long since):
+    """Whether one of these recorded tensors depends on what a transform under way, of any thread, differentiates by and was
+    given before `mark()` gave `since`."""
+    cdef Tensor t
+    return under_way > 0 and reaches_argument([t.node for t in tensors], since)
 
 
 def recorded_call(f, tuple args, dict kwargs):

@@ -49,6 +49,7 @@ cdef class Node:
     cdef int n_in
     cdef unsigned short n_out, n_saved
     cdef signed char k0, k1             # what the saved values are: input i, output FROM_OUTPUT - k
+    cdef unsigned char argument         # its output is an argument's copy, made by a transform to differentiate by
     cdef bint freed
 
 cdef enum:
@@ -97,6 +98,8 @@ cdef Primitive ACCUMULATE               # of the node at the end of every path: 
 cdef bint grad_enabled() noexcept
 cdef bint switch_recording(bint on) noexcept      # for this thread; gives what it was
 cdef int nesting(int change) noexcept             # how many transforms of this thread are under way
+cdef int under_way                                # how many of every thread
+cdef int forget_other_threads() noexcept          # they ended with a fork
 cdef int ruling(int change) noexcept              # how many recorded rules of users' own
 cdef unsigned long long last_serial
 cdef inline Node new_node(Primitive prim, int n_in, object args):

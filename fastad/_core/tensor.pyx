@@ -17,8 +17,9 @@ from .storage cimport (
     copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node, note, ruling, watched,
+    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, last_serial, link, new_node, note, ruling, under_way, watched,
 )
+from .order cimport reaches_argument
 from .walk cimport walk_back
 from .types cimport F32, F64, compiled
 
@@ -216,9 +217,15 @@ cdef object compare(Tensor x, object other, object ufunc):
     return NotImplemented if y is None else result_from(ufunc(ndarray(x), ndarray(y)))
 
 
+cdef bint differentiated(Tensor x) except -1:
+    """Whether a transform under way, of this thread or of one that waits for it, differentiates by what x depends on."""
+    return x.node is not None and under_way > 0 and grad_enabled() and reaches_argument([x.node], last_serial)
+
+
 cdef int refuse_number(Tensor x, str name) except -1:
     """Inside a transform a number of Python's would be a constant: math.sin(x) would have the derivative 0."""
-    if x.node is not None and (nesting(0) > 0 or ruling(0) > 0) and grad_enabled():
+    keep_on_tape(x, name)
+    if differentiated(x):
         raise TypeError(f"{name}: this tensor is being differentiated, and a Python number has no derivative; use fastad's "
                         f"functions (fastad.sin, not math.sin), build arrays with stack, where or full, or say "
                         f"x.detach() for a constant")
@@ -239,6 +246,13 @@ cdef object number(Tensor x):
     if x.arr.layout.code == F64:
         return (<double*> x.arr.data)[0]
     return to_ndarray(x.arr).item()
+
+
+cdef object one_number(Tensor x, str name):
+    if x.arr.layout.size != 1:
+        raise ValueError(f"{name}: a tensor of shape {x.shape} has {x.size} elements, not one")
+    refuse_number(x, name)
+    return number(x)
 
 
 def numbers(Tensor t not None):
@@ -450,7 +464,13 @@ cdef class Tensor:
         return wrap(self.arr)
 
     def item(self):
-        """The single element as a Python number.
+        """The single element as a Python number, which is a constant.
+
+        While a transform (`fastad.grad`, `jvp`, ...) runs, a number taken out of what it differentiates by would have the
+        derivative 0 in silence.  So ``item``, ``tolist``, ``float(x)`` and ``complex(x)`` raise TypeError there;
+        ``x.detach().item()`` says that a constant is meant.  ``bool(x)``, comparisons and ``int(x)``, which truncates, are
+        allowed: their derivative is 0.  In a graph for ``backward`` all of them give numbers.  What shares memory
+        (``x.numpy()``, ``numpy.asarray(x)``) needs ``detach()`` for every tensor that requires a gradient.
 
         Examples
         --------
@@ -458,10 +478,7 @@ cdef class Tensor:
         >>> fastad.tensor([[2.5]]).item()
         2.5
         """
-        if self.arr.layout.size != 1:
-            raise ValueError(f"item: a tensor of shape {self.shape} has {self.size} elements, not one")
-        keep_on_tape(self, "item")
-        return number(self)
+        return one_number(self, "item")
 
     def __getbuffer__(self, Py_buffer* buffer, int flags):
         if self.node is not None:
@@ -554,15 +571,13 @@ cdef class Tensor:
         return bool(number(self))
 
     def __float__(self):
-        refuse_number(self, "float")
-        return float(self.item())
+        return float(one_number(self, "float"))
 
     def __int__(self):
         return int(number(self) if self.arr.layout.size == 1 else self.item())
 
     def __complex__(self):
-        refuse_number(self, "complex")
-        return complex(self.item())
+        return complex(one_number(self, "complex"))
 
     def __index__(self):
         if self.arr.layout.dtype.kind not in "iu" or self.arr.layout.ndim:
