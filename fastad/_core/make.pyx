@@ -109,6 +109,9 @@ def subclass(type cls, data, bint requires_grad):
     """An instance of a Tensor subclass that shares the memory of `data` (a Tensor) or copies it."""
     if not issubclass(cls, Tensor):
         raise TypeError(f"subclass: {cls.__name__} is not a subclass of Tensor")
+    if isinstance(data, Tensor) and differentiated(data):
+        raise TypeError(f"{cls.__name__}: of a tensor that is being differentiated it would be a constant; use that tensor, or "
+                        f"say x.detach() for a constant")
     cdef Tensor t = fad_new(Tensor, cls, ())
     t.arr = (<Tensor> data).arr if isinstance(data, Tensor) else array_of(data, None)
     if requires_grad:

@@ -374,6 +374,8 @@ cdef class Tensor:
         elif not value and self.node is not None:
             if self.node.prim is not ACCUMULATE:
                 raise RuntimeError(f"requires_grad: this tensor is the result of {self.node.prim.name}; use detach()")
+            if self.node.argument:
+                raise RuntimeError("requires_grad: a transform differentiates by this tensor; use detach()")
             drop_leaf(self)
 
     def requires_grad_(self, bint requires_grad=True):
@@ -418,7 +420,7 @@ cdef class Tensor:
         if value is not None or self.leaf is not None:
             leaf_state(self).grad = value
 
-    def backward(self, gradient=None, retain_graph=None, bint create_graph=False):
+    def backward(self, gradient=None, retain_graph=None, create_graph=None):
         """Add the derivative of this tensor to the ``.grad`` of every leaf it depends on.
 
         Parameters
@@ -427,8 +429,9 @@ cdef class Tensor:
             The cotangent, of this tensor's shape; 1 if the tensor has one element.
         retain_graph : bool, optional
             Keep the saved values, so that the graph can be walked again.  Default: `create_graph`.
-        create_graph : bool
-            Record the walk, so that the gradients can be differentiated.
+        create_graph : bool, optional
+            Record the walk, so that the gradients can be differentiated.  Default: inside a transform (`fastad.grad`, ...)
+            that differentiates by what this tensor, or `gradient`, depends on; else the gradients are constants.
 
         Raises
         ------
@@ -446,9 +449,10 @@ cdef class Tensor:
         if self.node is None:
             raise RuntimeError("backward: this tensor has no graph; none of its inputs required a gradient, or it was "
                                "computed under no_grad()")
-        g = cotangent(self, gradient, "backward")
-        walk_back([(self.node, self.out)], [g if create_graph else (<Tensor> g).arr], create_graph,
-                  create_graph if retain_graph is None else retain_graph, 0, None)
+        cdef Tensor g = cotangent(self, gradient, "backward")
+        cdef bint recording = differentiated(self) or differentiated(g) if create_graph is None else create_graph
+        walk_back([(self.node, self.out)], [g if recording else g.arr], recording,
+                  recording if retain_graph is None else retain_graph, 0, None)
 
     def detach(self):
         """The same numbers, sharing memory, without the derivative.
