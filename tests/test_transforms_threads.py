@@ -1,5 +1,4 @@
 """Transforms in worker threads of a transform: they keep the derivative of what their functions close over."""
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -220,31 +219,3 @@ def test_an_error_in_a_worker_leaves_nothing_behind(pool):
     w = fa.tensor(2.0, requires_grad=True)
     assert type(there(pool, fa.grad(lambda y: y * w), 2.0)) is np.float64
     assert float(w * 2) == 4
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_the_child_of_a_fork_has_the_transforms_of_its_thread_alone(pool):
-    leaked = []
-
-    def child():
-        """In the child, whose other threads are gone, no transform is under way."""
-        pid = os.fork()
-        if pid == 0:
-            os._exit(0 if float(leaked[0]) == 2 and type(fa.grad(lambda y: y * leaked[0])(3.0)) is np.float64 else 1)
-        return os.waitpid(pid, 0)[1]
-
-    def f(x):
-        leaked.append(x)
-        assert there(pool, child) == 0
-        pid = os.fork()
-        if pid == 0:
-            try:
-                float(x)
-            except TypeError:
-                os._exit(0)
-            os._exit(1)
-        assert os.waitpid(pid, 0)[1] == 0
-        return x * x
-
-    assert fa.grad(f)(2.0) == 4
