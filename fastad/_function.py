@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import constant, fixed, run_plain, run_rule, same_memory
-from ._core.make import Rule, is_differentiated, is_under_way, mark, tensor
+from ._core.custom import fixed, run_plain, run_rule, same_memory
+from ._core.make import Rule, constant, is_differentiated, is_under_way, mark, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor
 from ._core.walk import wanted

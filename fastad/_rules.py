@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._core.custom import constant, fixed, record_after, run_plain, run_rule
-from ._core.make import Rule, from_numpy, is_differentiated, is_nested, is_under_way, mark, tensor
+from ._core.custom import fixed, record_after, run_plain, run_rule
+from ._core.make import Rule, constant, from_numpy, is_differentiated, is_nested, is_under_way, mark, tensor
 from ._core.tape import is_grad_enabled
 from ._core.tensor import FUNCTIONS, Tensor, numbers
 

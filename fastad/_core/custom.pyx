@@ -71,11 +71,6 @@ def record_after(Primitive prim not None, Node node not None, list inputs, list 
     return [produced((<Tensor> t).arr, after) for t in outputs]
 
 
-def constant(Tensor t not None):
-    """The same numbers without a derivative, also inside a rule."""
-    return wrap(t.arr)
-
-
 def fixed(Tensor t not None):
     """The same numbers as a constant that cannot be written to; a tensor with a derivative as it is."""
     cdef Array a

@@ -375,7 +375,7 @@ def dependence(list outputs, list inputs, unsigned long long since):
 
 
 def constant(Tensor t not None):
-    """The same numbers without the derivative; the caller knows that nobody wants it."""
+    """The same numbers without the derivative, also inside a rule; the caller knows that nobody wants it."""
     return wrap(t.arr)
 
 

@@ -19,6 +19,7 @@ cdef class Segment:
     """Part of a graph whose saved values were dropped: they are computed again when a walk comes by."""
     cdef object again                   # calls the function again and gives [(node, output), ...] of an equal graph, and its `since`
     cdef tuple names                    # of the primitives of its nodes, in order
+    cdef list layouts                   # lists of those of the values that each node had saved
     cdef list nodes                     # those of the equal graph, until their values are taken
 
 cdef class More:
@@ -32,7 +33,6 @@ cdef class More:
     cdef object line                    # whatever an observer wants to know again: where the operation was written
     cdef Segment segment                # who has the saved values of this node, its node number `place`
     cdef Py_ssize_t place
-    cdef unsigned short dropped         # how many they are
 
 cdef class Node:
     cdef readonly Primitive prim
