@@ -207,6 +207,21 @@ def test_a_rule_or_fixed_point_that_reads_it_past_its_arguments(pool):
             fa.grad(refused)(3.0)
 
 
+def test_a_worker_beside_the_walk_that_waits_for_it(pool):
+    """The walk calls the checkpointed function again, whose worker differentiates something that hangs on the walked graph:
+    what is older than its input is none of its business, and it does not wait for it."""
+    def slope(y):
+        z = y * 1.0
+        return fa.autograd.grad(fa.sin(z), z)[0]
+
+    block = fa.checkpoint(lambda y: there(pool, slope, y))
+    assert fa.grad(lambda x: block(x * x))(0.3) == pytest.approx(-0.6 * np.sin(0.09))
+    x = fa.tensor(0.3, requires_grad=True)
+    fa.checkpoint(lambda y: there(pool, fa.grad(lambda t: fa.sin(t * y)), y))(x * x).backward()    # of y cos(y^2)
+    y = 0.09
+    assert x.grad.item() == pytest.approx(0.6 * (np.cos(y * y) - 2 * y * y * np.sin(y * y)))
+
+
 def test_an_error_in_a_worker_leaves_nothing_behind(pool):
     def f(x):
         with pytest.raises(ZeroDivisionError):

@@ -151,6 +151,7 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
               unsigned long long since=0):
     """Adjoints of `inputs` (None where there is none); see `fastad.autograd.grad`.  `since`: see `mark`."""
     cdef Tensor t
+    cdef unsigned long long oldest = last_serial
     cdef list roots = [], seeds = [], targets = []
     for t, g in zip(outputs, grad_outputs):
         if t is None or t.node is None:
@@ -162,6 +163,8 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
         if t is None or t.node is None:
             raise RuntimeError(f"grad: an input of shape {None if t is None else t.shape} does not require a gradient")
         targets.append((t.node, t.out))
+        oldest = min(oldest, t.node.serial)
+    since = max(since, oldest - 1)        # nothing older depends on an input; another thread may be walking it
     found = walk_back(roots, seeds, create_graph, retain_graph, 0, targets, since)
     return [found.get(target) for target in targets]
 
