@@ -370,7 +370,7 @@ def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], views: lis
 def _unwatched(y: Any, since: int) -> Any:
     """A result of a `forward` that was recorded, to see whether it reads what a transform differentiates by: else a constant
     as if it had not been."""
-    if isinstance(y, Tensor) and y.grad_fn is not None and y.grad_fn.serial > since and not is_differentiated([y], mark()):
+    if isinstance(y, Tensor) and y.grad_fn is not None and y.grad_fn.serial > since and not is_differentiated([y]):
         return constant(y)
     return y
 

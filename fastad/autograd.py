@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast, overload
 import numpy as np
 
 from ._core import tape
-from ._core.make import gradients, is_differentiated, mark
+from ._core.make import gradients, is_differentiated
 from ._core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -272,8 +272,8 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs and {len(grad_outputs)} grad_outputs")
     if create_graph is None:
-        given = [t for t in (*outputs, *grad_outputs) if isinstance(t, Tensor) and t.requires_grad]
-        create_graph = tape.is_grad_enabled() and is_differentiated(given, mark())
+        given = [t for t in (*outputs, *grad_outputs) if isinstance(t, Tensor)]
+        create_graph = tape.is_grad_enabled() and is_differentiated(given)
     found = gradients(outputs, inputs, list(grad_outputs),
                       create_graph if retain_graph is None else retain_graph, create_graph)
     for i, g in enumerate(found):

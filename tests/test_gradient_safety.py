@@ -4,6 +4,7 @@ import math
 import pickle
 import weakref
 from array import array
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -399,3 +400,32 @@ def test_an_axis_that_changes_the_dtype_while_it_is_asked():
             f(m.w, Axis())
         m.astype(np.float64)
     assert fa.argmax(m.w, Axis()).tolist() == [999, 999]
+
+
+def test_steps_and_loads_that_would_lose_a_derivative():
+    def stepped(x, *, constant=False):
+        w = leaf(1.0)
+        (w * w * x).backward()
+        with fa.no_grad() if constant else nullcontext():
+            fa.optim.SGD([w], lr=0.1).step()
+        return w * x
+
+    def loaded(x):
+        layer = fa.nn.Linear(1, 1, dtype="float64")
+        layer.load_state_dict({"weight": x.reshape(1, 1), "bias": x.reshape(1)})
+        return layer(fa.ones((1, 1))).sum() * x
+
+    with pytest.raises(RuntimeError, match="SGD.step: a gradient depends on what a transform differentiates by"):
+        fa.grad(stepped)(2.0)
+    assert fa.grad(lambda x: stepped(x, constant=True))(2.0) == pytest.approx(0.6)
+    with pytest.raises(TypeError, match=r"load_state_dict: weight .*detach\(\)"):
+        fa.grad(loaded)(2.0)
+    w = leaf(1.0)                                      # a training of its own beside what is differentiated
+    optimizer = fa.optim.SGD([w], lr=0.1)
+
+    def trains(x):
+        (w * w * x.detach()).backward()
+        optimizer.step()
+        return x * x
+
+    assert fa.grad(trains)(2.0) == 4 and w.item() == pytest.approx(0.6)

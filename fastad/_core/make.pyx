@@ -353,11 +353,13 @@ def is_under_way():
     return under_way > 0
 
 
-def is_differentiated(list tensors, unsigned long long since):
-    """Whether one of these recorded tensors depends on what a transform under way, of any thread, differentiates by and was
-    given before `mark()` gave `since`."""
-    cdef Tensor t
-    return under_way > 0 and reaches_argument([t.node for t in tensors], since)
+def is_differentiated(tensors, since=None):
+    """Whether one of these tensors, None among them, depends on what a transform under way, of any thread, differentiates by;
+    with `since` only on what it was given before `mark()` gave that."""
+    if under_way == 0:
+        return False
+    return reaches_argument([(<Tensor?> t).node for t in tensors if t is not None and (<Tensor?> t).node is not None],
+                            last_serial if since is None else since)
 
 
 def recorded_call(f, tuple args, dict kwargs):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.make import as_tensors, is_differentiated, is_nested, is_under_way, mark, plain
+from .._core.make import as_tensors, is_differentiated, is_nested, is_under_way, plain
 from .._core.tensor import FUNCTIONS, Tensor
 from ..autograd import no_grad
 from .call import what_of
@@ -87,7 +87,7 @@ def fixed_point(f: Callable[[Any], Callable[[Any], Any]], a: Any, x0: Any, dista
         p, x = as_tensors(p, start)
         if is_under_way() or traced:
             once = FUNCTIONS["asarray"](step(p, x))
-            if once.requires_grad and (traced or is_differentiated([once], mark())):
+            if once.requires_grad and (traced or is_differentiated([once])):
                 raise RuntimeError(f"{what}: f(a) reads a tensor that is being differentiated and is not in a; put it into "
                                    f"a, or detach() it")
         with no_grad():
