@@ -415,7 +415,7 @@ def test_steps_and_loads_that_would_lose_a_derivative():
         layer.load_state_dict({"weight": x.reshape(1, 1), "bias": x.reshape(1)})
         return layer(fa.ones((1, 1))).sum() * x
 
-    with pytest.raises(RuntimeError, match="SGD.step: a gradient depends on what a transform differentiates by"):
+    with pytest.raises(RuntimeError, match=r"SGD.step: a gradient depends on what a transform differentiates by"):
         fa.grad(stepped)(2.0)
     assert fa.grad(lambda x: stepped(x, constant=True))(2.0) == pytest.approx(0.6)
     with pytest.raises(TypeError, match=r"load_state_dict: weight .*detach\(\)"):
