@@ -17,7 +17,6 @@ from ._core.tensor import Tensor, numbers
 from .transforms.tree import leaves, over
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from ._typing import F
@@ -66,7 +65,7 @@ def checkpoint(f: F) -> F:
         if not is_grad_enabled():
             return f(*args, **kwargs)
         drawn = random.state()
-        nested = make.is_under_way()
+        under_way = make.is_nested(), make.is_under_way()
         given, named = _kept(args), _kept(kwargs)
         since = make.mark()
         result = f(*args, **kwargs)
@@ -75,7 +74,7 @@ def checkpoint(f: F) -> F:
             with random.rewound(drawn):
                 since = make.mark()       # inside a transform, those in f give tensors; again too
                 # a walk that a user's rule has called for is none of its business
-                tensors = _recorded(run_plain(make.recorded_call if nested else _call, (f, given, named), True))
+                tensors = _recorded(run_plain(make.call_again, (f, given, named, *under_way), True))
                 return since, tensors, all(map(_agree, found, map(_digest, tensors)))
 
         recorded = _recorded(result)
@@ -94,17 +93,13 @@ def _kept(arguments: Any) -> Any:
     return over(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, arguments)
 
 
-def _call(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return f(*args, **kwargs)
-
-
 def _digest(t: Tensor) -> tuple[Any, float]:
-    """Up to 128 numbers of a tensor, with sums over what is between, and the size of the largest number.
+    """Up to 127 numbers of a tensor, with sums over what is between, and the size of the largest number.
 
     Each sum is of up to 256 numbers, with a weight for each place, so that one that changes, or its place, is seen."""
     array = numbers(t)
     sample = array.flat[::t.size // 64 or 1]
-    if t.size <= 128:
+    if t.size < 128:
         return sample, _largest(sample)
     flat = array.reshape(-1)
     whole = t.size // 256 * 256

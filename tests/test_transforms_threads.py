@@ -222,6 +222,25 @@ def test_a_worker_beside_the_walk_that_waits_for_it(pool):
     assert x.grad.item() == pytest.approx(0.6 * (np.cos(y * y) - 2 * y * y * np.sin(y * y)))
 
 
+def test_a_checkpoint_beside_a_transform_of_another_thread(pool):
+    """The second call, with no transform under way, records what the first one did, while one was."""
+    w = fa.tensor(2.0, requires_grad=True)
+    made = []
+
+    def f(x):
+        def work():
+            block = fa.checkpoint(lambda p: fa.sin(p) * fa.grad(lambda y: y * y * w)(3.0))       # an array: w is a constant
+            point = fa.tensor(0.3, requires_grad=True)
+            made.append((point, block(point)))
+        there(pool, work)
+        return x * x
+
+    assert fa.grad(f)(2.0) == 4
+    (point, value), = made
+    value.backward()
+    assert point.grad.item() == pytest.approx(12 * np.cos(0.3)) and w.grad is None
+
+
 def test_an_error_in_a_worker_leaves_nothing_behind(pool):
     def f(x):
         with pytest.raises(ZeroDivisionError):

@@ -12,7 +12,8 @@ from .order cimport reaches_argument, survey
 from .recompute cimport drop
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, scalar, shape_of, to_ndarray, wrote
 from .tape cimport (
-    FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording, under_way,
+    FROM_OUTPUT, Node, Primitive, Py_REFCNT, elsewhere, grad_enabled, last_serial, lent, nesting, save, switch_recording,
+    under_way,
 )
 from .tensor cimport (
     LeafState, Tensor, any_records, as_tensor, cotangent, differentiated, drop_leaf, make_leaf, operators, produced, record_n,
@@ -371,6 +372,18 @@ def recorded_call(f, tuple args, dict kwargs):
     finally:
         nesting(-1)
         switch_recording(before)
+
+
+def call_again(f, tuple args, dict kwargs, bint nested, bint anywhere):
+    """f(*args, **kwargs) as while a transform of this thread (`nested`), or of whatever thread (`anywhere`), is under way."""
+    cdef bint others = anywhere and not nested
+    nesting(nested)
+    elsewhere(others)
+    try:
+        return f(*args, **kwargs)
+    finally:
+        elsewhere(-<int> others)
+        nesting(-<int> nested)
 
 
 def dependence(list outputs, list inputs, unsigned long long since):

@@ -99,6 +99,7 @@ cdef bint grad_enabled() noexcept
 cdef bint switch_recording(bint on) noexcept      # for this thread; gives what it was
 cdef int nesting(int change) noexcept             # how many transforms of this thread are under way
 cdef int under_way                                # how many of every thread
+cdef int elsewhere(int change) noexcept           # as if so many more were under way in other threads
 cdef int forget_other_threads() noexcept          # they ended with a fork
 cdef int ruling(int change) noexcept              # how many recorded rules of users' own
 cdef unsigned long long last_serial

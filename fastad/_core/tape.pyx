@@ -49,6 +49,12 @@ cdef int nesting(int change) noexcept:
     return fad_nesting
 
 
+cdef int elsewhere(int change) noexcept:
+    global under_way
+    under_way = max(under_way + change, fad_nesting)       # a fork may have come between
+    return under_way
+
+
 cdef int forget_other_threads() noexcept:
     global under_way
     under_way = fad_nesting
