@@ -11,9 +11,9 @@ import numpy as np
 
 from . import random
 from ._core import make
+from ._core.custom import run_plain
 from ._core.tape import is_grad_enabled
 from ._core.tensor import Tensor, numbers
-from .recording import enable_grad
 from .transforms.tree import leaves, over
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def checkpoint(f: F) -> F:
     Raises
     ------
     RuntimeError
-        In the walk, if the second call records other operations than the first, gives other values (of which a sample is
-        compared), or reads values changed in place since.
+        In the walk, if the second call records other operations than the first, gives other values (up to rounding), or
+        reads values changed in place since.
 
     Examples
     --------
@@ -65,19 +65,20 @@ def checkpoint(f: F) -> F:
         if not is_grad_enabled():
             return f(*args, **kwargs)
         drawn = random.state()
-        nested = make.is_nested()
+        under_way = make.is_nested(), make.is_under_way()
         given, named = _kept(args), _kept(kwargs)
         since = make.mark()
         result = f(*args, **kwargs)
 
         def again() -> tuple[int, list[Tensor], bool]:
-            with random.rewound(drawn), enable_grad():
+            with random.rewound(drawn):
                 since = make.mark()       # inside a transform, those in f give tensors; again too
-                tensors = _recorded(make.recorded_call(f, given, named) if nested else f(*given, **named))
-                return since, tensors, all(map(_agree, found, map(_sample, tensors)))
+                # a walk that a user's rule has called for is none of its business
+                tensors = _recorded(run_plain(make.call_again, (f, given, named, *under_way), True))
+                return since, tensors, all(map(_agree, found, map(_digest, tensors)))
 
         recorded = _recorded(result)
-        found = list(map(_sample, recorded))
+        found = list(map(_digest, recorded))
         if recorded:
             make.forget(recorded, since, again)
         return result
@@ -92,16 +93,36 @@ def _kept(arguments: Any) -> Any:
     return over(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, arguments)
 
 
-def _sample(t: Tensor) -> Any:
-    """Up to 128 numbers of a tensor."""
-    return numbers(t).flat[::t.size // 64 or 1].copy()
+def _digest(t: Tensor) -> tuple[Any, float]:
+    """Up to 127 numbers of a tensor, with sums over what is between, and the size of the largest number.
+
+    Each sum is of up to 256 numbers, with a weight for each place, so that one that changes, or its place, is seen."""
+    array = numbers(t)
+    sample = array.flat[::t.size // 64 or 1]
+    if t.size < 128:
+        return sample, _largest(sample)
+    flat = array.reshape(-1)
+    whole = t.size // 256 * 256
+    weights = np.arange(257, 513).astype(array.dtype) / 512
+    with np.errstate(all="ignore"):
+        sums = flat[:whole].reshape(-1, 256) @ weights
+        last = flat[whole:] @ weights[:t.size - whole]
+    return np.concatenate([sample, sums, [last]]), _largest(flat)
 
 
-def _agree(a: Any, b: Any) -> bool:
-    """Whether two samples are the same up to rounding, which differs with the number of threads."""
-    finite = np.abs(a[np.isfinite(a)])
-    return a.shape == b.shape and a.dtype == b.dtype and np.allclose(
-        a, b, 0, np.sqrt(np.finfo(a.dtype).eps) * finite.max(initial=0), equal_nan=True)
+def _largest(a: Any) -> float:
+    """The largest absolute value, of the finite numbers."""
+    if a.dtype.kind == "c":
+        return max(_largest(a.real), _largest(a.imag))
+    size = max(np.fmax.reduce(a, initial=0), -np.fmin.reduce(a, initial=0))
+    return float(size if np.isfinite(size) else np.abs(a[np.isfinite(a)]).max(initial=0))
+
+
+def _agree(a: tuple[Any, float], b: tuple[Any, float]) -> bool:
+    """Whether two digests are the same up to rounding, which differs with the number of threads."""
+    (these, largest), (those, _) = a, b
+    return these.shape == those.shape and these.dtype == those.dtype and np.allclose(
+        these, those, 0, np.sqrt(np.finfo(these.dtype).eps) * largest, equal_nan=True)
 
 
 def _recorded(result: Any) -> list[Tensor]:

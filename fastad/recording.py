@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast, overload
 import numpy as np
 
 from ._core import tape
-from ._core.make import gradients
+from ._core.make import gradients, is_differentiated
 from ._core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -206,14 +206,14 @@ def is_grad_enabled() -> bool:
 @overload
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
          grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: Literal[False] = False) -> tuple[Tensor, ...]: ...
+         create_graph: bool | None = None, allow_unused: Literal[False] = False) -> tuple[Tensor, ...]: ...
 @overload
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
          grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor | None, ...]: ...
+         create_graph: bool | None = None, allow_unused: bool = False) -> tuple[Tensor | None, ...]: ...
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
          grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor | None, ...]:
+         create_graph: bool | None = None, allow_unused: bool = False) -> tuple[Tensor | None, ...]:
     """The sum of the gradients of `outputs` with respect to `inputs`; no ``.grad`` is touched.
 
     Parameters
@@ -222,7 +222,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
         Inputs may be leaves or intermediate values.
     grad_outputs : Tensor or sequence, optional
         Cotangents of the outputs; 1 for outputs with one element.
-    retain_graph, create_graph : bool
+    retain_graph, create_graph : bool, optional
         As in `Tensor.backward`.
     allow_unused : bool
         Give None for an input on which the outputs do not depend, instead of raising.
@@ -257,6 +257,9 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
                 raise TypeError(f"grad: {kind} {i} is a {type(t).__name__}, expected a Tensor")
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs and {len(grad_outputs)} grad_outputs")
+    if create_graph is None:
+        given = [t for t in (*outputs, *grad_outputs) if isinstance(t, Tensor)]
+        create_graph = tape.is_grad_enabled() and is_differentiated(given)
     found = gradients(outputs, inputs, list(grad_outputs),
                       create_graph if retain_graph is None else retain_graph, create_graph)
     for i, g in enumerate(found):

@@ -337,3 +337,27 @@ def test_a_line_of_a_program(tmp_path):
     assert done.returncode == 1
     assert f"AnomalyError: sqrt: the backward walk first made an infinity in the rule of this operation, recorded at\n  {program}:4, " \
            "in <module>: y = fa.sqrt(x) + 1" in done.stderr
+
+
+def test_the_second_call_of_a_checkpoint_names_the_line():
+    state = {"sign": 1.0}
+
+    def f(x):
+        y = x * state["sign"]
+        return fa.log(y)                                       # here
+
+    def root(x):
+        return fa.sqrt(x * 1.0)                                # and here
+
+    x = fa.tensor(1.0, requires_grad=True)
+    y = fa.checkpoint(f)(x)
+    state["sign"] = -1.0
+    with pytest.raises(AnomalyError, match="log: the first NaN came out of this operation") as error, fa.detect_anomaly():
+        y.backward()
+    assert "return fa.log(y)" in str(error.value) and error.value.line[2] == "f"
+    for inside in (True, False):                               # of the call, that of the walk is inside
+        zero = fa.tensor(0.0, requires_grad=True)
+        z = None if inside else fa.checkpoint(root)(zero)
+        with pytest.raises(AnomalyError, match="the backward walk first made an infinity") as error, fa.detect_anomaly():
+            (fa.checkpoint(root)(zero) if inside else z).backward()
+        assert "return fa.sqrt(x * 1.0)" in str(error.value) and error.value.operation == "sqrt"

@@ -9,6 +9,7 @@ import fastad as fa
 from fastad import nn
 from fastad._core import make as core
 from fastad._core import storage
+from fastad.extend import defvjp, primitive
 
 
 def block(x, w):
@@ -146,6 +147,77 @@ def test_another_second_call_is_an_error():
     state["n"] = 5
     with pytest.raises(RuntimeError, match="checkpoint: the function did something else"):
         w.sum().backward()
+
+
+SIZE = 1000
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    (np.ones(SIZE), np.where(np.arange(SIZE) == 777, 2.0, 1.0)),                                  # one number of many
+    (np.where(np.arange(SIZE) == 5, 3.0, 1.0), np.where(np.arange(SIZE) == 6, 3.0, 1.0)),        # the same sum
+    (np.ones(SIZE), np.where(np.arange(SIZE) == SIZE - 1, 1.001, 1.0)),
+], ids=["one", "swapped", "the last"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_a_global_array_that_has_changed(before, after, dtype):
+    factors = before.astype(dtype)
+    x = fa.tensor(np.ones(SIZE, dtype), requires_grad=True)
+    y = fa.checkpoint(lambda x: x * factors)(x)
+    factors[...] = after
+    for _ in range(2):                                         # the second walk does not trust the first one's failure
+        with pytest.raises(RuntimeError, match="it gave other values"):
+            y.backward(fa.ones(SIZE, dtype=dtype))
+    factors[...] = before
+    y.backward(fa.ones(SIZE, dtype=dtype))
+    np.testing.assert_array_equal(x.grad.numpy(), before.astype(dtype))
+
+
+@pytest.mark.parametrize("f", [
+    lambda x, k: (x * 1.0)[:k].max(), lambda x, k: (x * 1.0)[:k].reshape(-1, 10).max(axis=0),
+    lambda x, k: fa.prod(x[:k]) * 0.0, lambda x, k: fa.linalg.norm(x[:k])], ids=["max", "max of rows", "prod", "norm"])
+def test_the_same_values_of_other_shapes(f):
+    """The values and the operations agree, what the operations read does not: it must not be read as if it did."""
+    state = {"k": 100}
+    x = fa.tensor(np.where(np.arange(100) < 10, 1.0, 0.0), requires_grad=True)
+    y = fa.checkpoint(lambda x: f(x, state["k"]))(x).sum()
+    state["k"] = 50
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"read a value of shape .*, and one of shape .* now"):
+            y.backward(retain_graph=True)
+
+
+def test_a_difference_is_found_by_every_walk():
+    state = {"f": fa.exp}
+    x = fa.tensor([0.1, 0.2], requires_grad=True)
+    y = fa.checkpoint(lambda x: state["f"](x) * x)(x).sum()
+    state["f"] = fa.tanh
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="exp at first, where it is tanh now"):
+            y.backward(retain_graph=True)
+    assert x.grad is None
+
+
+def test_values_that_are_no_numbers_agree():
+    big = fa.tensor(np.where(np.arange(SIZE) % 3, np.inf, np.nan), requires_grad=True)
+    fa.checkpoint(lambda x: x * 2.0)(big).sum().backward()
+    np.testing.assert_array_equal(big.grad.numpy(), np.full(SIZE, 2.0))
+
+
+def test_a_checkpoint_walked_by_a_users_rule():
+    """Within a rule nothing may be taken out of its tensors; what the checkpoint takes out of its own is its own business."""
+    @fa.checkpoint
+    def f(x):
+        return x * x * float(x.detach() > 0)
+
+    def maker(ans, x):
+        def vjp(g):
+            return g * fa.autograd.grad(made, point, retain_graph=True)[0]
+        return vjp
+
+    point = fa.tensor(2.0, requires_grad=True)
+    made = f(point)
+    rule = primitive(lambda x: 4.0 * x)                        # its slope is that of x^2 at 2
+    defvjp(rule, maker)
+    assert fa.grad(lambda x: fa.grad(rule)(x) * x)(5.0) == 4
 
 
 def test_a_value_changed_since_is_an_error():

@@ -209,7 +209,7 @@ def test_numbers_may_be_read_outside_of_rules_and_constants_taken_under_no_grad(
     x = np.array([0.3, -0.2, 1.0])
     grads = fa.grad(lambda y: (fa.grad(f)(y) * np.arange(3.0)).sum())(x)
     np.testing.assert_allclose(grads, fa.grad(lambda y: (fa.softmax(y) * np.arange(3.0)).sum())(x), rtol=1e-13)
-    fa.grad(lambda x: [seen.append(x.item()), x.detach(), x.tolist()] and f(fa.stack([x, x])))(2.0)
+    fa.grad(lambda x: [seen.append(x.detach().item()), x.detach().tolist()] and f(fa.stack([x, x])))(2.0)
     assert seen == [2.0]
 
 

@@ -113,6 +113,30 @@ assert os.waitpid(born[0], 0)[1] == 0
 
 
 @forks
+def test_fork_inside_a_transform():
+    """In the child of another thread no transform is under way; in the child of its own thread it is."""
+    run_python("""
+from concurrent.futures import ThreadPoolExecutor
+def child_of_a_worker():
+    assert float(x) == 2 and type(fa.grad(lambda y: y * x)(3.0)) is np.float64
+def child():
+    try:
+        float(x)
+    except TypeError:
+        return
+    raise AssertionError
+def f(argument):
+    global x
+    x = argument
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(in_child, child_of_a_worker).result()
+    in_child(child)
+    return x * x
+assert fa.grad(f)(2.0) == 4
+""")
+
+
+@forks
 def test_fork_beside_long_kernels():
     """OpenBLAS with several threads hangs in a fork beside a product: fastad's fork waits for fastad's products."""
     run_python("""

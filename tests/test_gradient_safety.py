@@ -1,5 +1,10 @@
 """Gradients and what users do to them: aliases, hooks that keep or change, other dtypes, numbers taken out, in-place writing."""
+import copy
+import math
+import pickle
 import weakref
+from array import array
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -198,7 +203,6 @@ def test_another_dtype_keeps_the_hooks_and_ends_old_graphs():
 
 
 def test_python_numbers_of_what_is_differentiated_are_refused():
-    import math
     for f in (lambda x: math.sin(x) * x, lambda x: np.float64(x) * x, lambda x: complex(x) * x, lambda x: fa.tensor(x) * x,
               lambda x: fa.leaky_relu(-x, x), lambda x: fa.elu(-x, x)):
         with pytest.raises(TypeError, match=r"detach\(\)"):
@@ -210,6 +214,119 @@ def test_python_numbers_of_what_is_differentiated_are_refused():
     assert fa.grad(lambda x: sum([x] * int(x)))(2.0) == 2            # of a step function the derivative is 0
     assert fa.grad(lambda x: x * float(x.detach()))(2.0) == 2
     assert float(leaf(2.0) * 2) == 4                                 # outside of a transform, to look at
+
+
+# what takes a number or a copy out of a tensor, and what it gives: inside a transform, for a value that the transform
+# differentiates by; and in a graph for backward.  An exception says that it is refused, and names the remedy.
+TAKEN_OUT = {
+    "float": (float, TypeError, 2.0),
+    "complex": (complex, TypeError, 2 + 0j),
+    "item": (lambda x: x.item(), TypeError, 2.0),
+    "tolist": (lambda x: x.tolist(), TypeError, 2.0),
+    "math": (math.sqrt, TypeError, math.sqrt(2.0)),
+    "array.array": (lambda x: array("d", [x])[0], TypeError, 2.0),
+    "numpy": (lambda x: x.numpy(), TypeError, TypeError),
+    "asarray": (np.asarray, TypeError, TypeError),
+    "a list": (lambda x: np.array([x, 1.0]), TypeError, TypeError),
+    "np.full": (lambda x: np.full(2, x), TypeError, TypeError),
+    "memoryview": (memoryview, BufferError, BufferError),
+    "dlpack": (lambda x: x.__dlpack__(), BufferError, BufferError),
+    "tensor": (fa.tensor, TypeError, 2.0),
+    "Parameter": (fa.nn.Parameter, TypeError, 2.0),
+    "deepcopy": (copy.deepcopy, TypeError, TypeError),
+    "pickle": (pickle.dumps, TypeError, TypeError),
+    "requires_grad": (lambda x: setattr(x, "requires_grad", False), RuntimeError, RuntimeError),
+    "round": (round, TypeError, TypeError),
+    "int": (int, 2, 2),
+    "bool": (bool, True, True),
+    "comparison": (lambda x: bool(x > 1), True, True),
+    "format": (lambda x: f"{x:.1f}", "2.0", "2.0"),
+    "detach": (lambda x: x.detach().item(), 2.0, 2.0),
+    "detach, array": (lambda x: x.detach().numpy(), 2.0, 2.0),
+    "no_grad": (lambda x: fa.no_grad()(x.item)(), 2.0, 2.0),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN_OUT)
+def test_what_is_taken_out_of_the_tape(name):
+    take, inside, in_a_graph = TAKEN_OUT[name]
+
+    def taken(x, expected):
+        if not isinstance(expected, type):
+            assert take(x) == expected
+            return x * x
+        with pytest.raises(expected, match=r"detach\(\)|numpy\(\)|x\.item\(\)"):
+            take(x)
+        return x * x
+
+    for f in (lambda x: taken(x, inside), lambda x: taken(x * 1, inside)):
+        assert fa.grad(f)(2.0) == 4 and fa.jvp(f, 2.0, 1.0)[1] == 4
+        assert fa.grad(fa.grad(f))(2.0) == 2 and fa.hessian(f)(2.0) == 2
+    outside = leaf(2.0) * 1
+    taken(outside, in_a_graph)
+    assert fa.grad(lambda x: taken(outside, in_a_graph) * x)(3.0) == 4     # it is nothing that the transform differentiates by
+
+
+def test_a_copied_argument_is_the_argument():
+    assert fa.grad(lambda x: copy.copy(x) * x)(2.0) == 4
+    assert fa.grad(fa.grad(lambda x: copy.copy(x) ** 2 * x))(2.0) == 12
+    w = leaf(2.0)
+    twin = copy.copy(w)
+    (twin * w).backward()
+    assert w.grad.item() == twin.grad.item() == 2
+
+
+def test_a_backward_walk_inside_a_transform_keeps_the_derivative():
+    def by_backward(x, **options):
+        w = leaf(1.5)
+        (w * w * x).backward(**options)
+        return w.grad * x                              # 3 x^2
+
+    def by_cotangent(x):
+        w = leaf(1.5)
+        (w * w).backward(x)
+        return w.grad * x
+
+    def by_grad(x, **options):
+        w = leaf(1.5)
+        dw, = fa.autograd.grad(w * w * x, w, **options)
+        return dw * x
+
+    def by_grad_of_itself(x):
+        return fa.autograd.grad(x ** 3, x)[0]          # 3 x^2
+
+    for f in (by_backward, by_cotangent, by_grad, by_grad_of_itself):
+        assert fa.grad(f)(2.0) == 12 and fa.deriv(f)(2.0) == 12 and fa.hessian(f)(2.0) == 6
+    for f in (by_backward, by_grad):
+        assert fa.grad(lambda x, f=f: f(x, create_graph=False))(2.0) == 6          # said so
+    x = leaf(2.0)
+    (x * x).backward()
+    assert not x.grad.requires_grad and not fa.autograd.grad(x * x, x)[0].requires_grad
+
+
+def test_forward_of_a_function_that_reads_a_differentiated_tensor_past_its_arguments():
+    class Scale(fa.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * scale
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * scale
+
+    def f(x):
+        nonlocal scale
+        scale = x
+        return Scale.apply(x * 1)
+
+    scale = None
+    with pytest.raises(TypeError, match="past its arguments"):
+        fa.grad(f)(2.0)
+    scale = leaf(3.0)                                  # a parameter is a constant here, with and without a transform
+    assert fa.grad(Scale.apply)(2.0) == 3
+    x = leaf(2.0)
+    Scale.apply(x).backward()
+    assert x.grad.item() == 3 and scale.grad is None
 
 
 def test_numbers_that_are_differentiated_fill_arrays():
@@ -283,3 +400,32 @@ def test_an_axis_that_changes_the_dtype_while_it_is_asked():
             f(m.w, Axis())
         m.astype(np.float64)
     assert fa.argmax(m.w, Axis()).tolist() == [999, 999]
+
+
+def test_steps_and_loads_that_would_lose_a_derivative():
+    def stepped(x, *, constant=False):
+        w = leaf(1.0)
+        (w * w * x).backward()
+        with fa.no_grad() if constant else nullcontext():
+            fa.optim.SGD([w], lr=0.1).step()
+        return w * x
+
+    def loaded(x):
+        layer = fa.nn.Linear(1, 1, dtype="float64")
+        layer.load_state_dict({"weight": x.reshape(1, 1), "bias": x.reshape(1)})
+        return layer(fa.ones((1, 1))).sum() * x
+
+    with pytest.raises(RuntimeError, match=r"SGD.step: a gradient depends on what a transform differentiates by"):
+        fa.grad(stepped)(2.0)
+    assert fa.grad(lambda x: stepped(x, constant=True))(2.0) == pytest.approx(0.6)
+    with pytest.raises(TypeError, match=r"load_state_dict: weight .*detach\(\)"):
+        fa.grad(loaded)(2.0)
+    w = leaf(1.0)                                      # a training of its own beside what is differentiated
+    optimizer = fa.optim.SGD([w], lr=0.1)
+
+    def trains(x):
+        (w * w * x.detach()).backward()
+        optimizer.step()
+        return x * x
+
+    assert fa.grad(trains)(2.0) == 4 and w.item() == pytest.approx(0.6)

@@ -71,11 +71,6 @@ def record_after(Primitive prim not None, Node node not None, list inputs, list 
     return [produced((<Tensor> t).arr, after) for t in outputs]
 
 
-def constant(Tensor t not None):
-    """The same numbers without a derivative, also inside a rule."""
-    return wrap(t.arr)
-
-
 def fixed(Tensor t not None):
     """The same numbers as a constant that cannot be written to; a tensor with a derivative as it is."""
     cdef Array a
@@ -116,9 +111,9 @@ def run_rule(rule, tuple values):
         switch_recording(before)
 
 
-def run_plain(rule, tuple values):
-    """rule(*values) on constants, not recorded, as if no other rule were under way."""
-    cdef bint before = switch_recording(False)
+def run_plain(rule, tuple values, bint recording=False):
+    """rule(*values) on constants, as if no other rule were under way; `recording` only what it reads past its arguments."""
+    cdef bint before = switch_recording(recording)
     cdef int outer = ruling(0)
     ruling(-outer)
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .arrays cimport copy as copy_array
 from .storage cimport from_ndarray, to_ndarray
-from .tensor cimport Tensor, keep_on_tape, refuse, wrap
+from .tensor cimport Tensor, refuse, refuse_number, wrap
 from .tensor import FUNCTIONS, UFUNCS, install
 from .make import subclass
 
@@ -33,7 +33,7 @@ def numpy(Tensor self not None):
 
 
 def tolist(Tensor self not None):
-    """Nested lists of Python numbers.
+    """Nested lists of Python numbers; TypeError where `item` raises it.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def tolist(Tensor self not None):
     >>> fastad.tensor([[1, 2], [3, 4]]).tolist()
     [[1, 2], [3, 4]]
     """
-    keep_on_tape(self, "tolist")
+    refuse_number(self, "tolist")
     return to_ndarray(self.arr).tolist()
 
 
@@ -164,9 +164,10 @@ def from_dlpack(x, /, *, device=None, copy=None):
 
 # ---- pickle and copy ---------------------------------------------------------------------------------
 cdef Tensor graphless(Tensor t, str name):
-    if not t.is_leaf:
-        raise TypeError(f"{name}: this tensor of shape {t.shape} is the result of {t.node.prim.name}, and its graph cannot "
-                        f"go with it; use x.detach()")
+    if t.node is not None and (t.node.argument or not t.is_leaf):
+        raise TypeError(f"{name}: this tensor of shape {t.shape} is "
+                        + ("what a transform differentiates by" if t.is_leaf else f"the result of {t.node.prim.name}")
+                        + ", and its graph cannot go with it; use x.detach()")
     return t
 
 
@@ -202,9 +203,11 @@ def __deepcopy__(Tensor self not None, dict memo):
 
 
 def __copy__(Tensor self not None):
-    """The same memory and the same place in the graph under another object; a leaf becomes a leaf of its own."""
-    cdef Tensor twin = subclass(type(self), wrap(self.arr), self.is_leaf and self.requires_grad)
-    if not self.is_leaf:
+    """The same memory and the same place in the graph under another object; a leaf becomes a leaf of its own, unless a
+    transform differentiates by it."""
+    cdef bint stays = self.node is not None and (self.node.argument or not self.is_leaf)
+    cdef Tensor twin = subclass(type(self), wrap(self.arr), self.node is not None and not stays)
+    if stays:
         twin.node, twin.out = self.node, self.out
     carry(twin, self.__getstate__())
     return twin

@@ -65,7 +65,9 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Hook
     """Call ``hook(grad)`` with this tensor's gradient in every backward walk; a Tensor it returns replaces the gradient.
 
     Returns a handle whose ``remove()`` takes the hook away.  Hooks are called in the order in which they were registered,
-    and not by forward walks, which carry tangents.  Raises RuntimeError if the tensor does not require a gradient.
+    and not by forward walks, which carry tangents.  Every walk means every one that passes this tensor: that of a second
+    derivative calls the hook again, with the derivative of the first one by this tensor.  So a hook that changes gradients
+    changes each of them.  Raises RuntimeError if the tensor does not require a gradient.
 
     Examples
     --------

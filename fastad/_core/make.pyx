@@ -8,15 +8,16 @@ from cpython.object cimport PyObject
 
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
-from .order cimport survey
+from .order cimport reaches_argument, survey
 from .recompute cimport drop
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, scalar, shape_of, to_ndarray, wrote
 from .tape cimport (
-    FROM_OUTPUT, Node, Primitive, Py_REFCNT, grad_enabled, last_serial, lent, nesting, save, switch_recording,
+    FROM_OUTPUT, Node, Primitive, Py_REFCNT, elsewhere, grad_enabled, last_serial, lent, nesting, save, switch_recording,
+    under_way,
 )
 from .tensor cimport (
-    LeafState, Tensor, any_records, as_tensor, cotangent, drop_leaf, make_leaf, operators, produced, record_n, result_from,
-    unchanged, wrap,
+    LeafState, Tensor, any_records, as_tensor, cotangent, differentiated, drop_leaf, make_leaf, operators, produced, record_n,
+    result_from, unchanged, wrap,
 )
 from .tensor import FUNCTIONS
 from .types cimport F64
@@ -61,7 +62,7 @@ def tensor(data, dtype=None, *, bint requires_grad=False):
     """
     cdef Tensor t
     if isinstance(data, Tensor):
-        if (<Tensor> data).node is not None and nesting(0) > 0 and grad_enabled():
+        if differentiated(data):
             raise TypeError("tensor: the copy of a tensor that is being differentiated would be a constant; use x.copy(), or "
                             "say x.detach() for a constant")
         t = wrap(copy((<Tensor> data).arr))
@@ -109,6 +110,9 @@ def subclass(type cls, data, bint requires_grad):
     """An instance of a Tensor subclass that shares the memory of `data` (a Tensor) or copies it."""
     if not issubclass(cls, Tensor):
         raise TypeError(f"subclass: {cls.__name__} is not a subclass of Tensor")
+    if isinstance(data, Tensor) and differentiated(data):
+        raise TypeError(f"{cls.__name__}: of a tensor that is being differentiated it would be a constant; use that tensor, or "
+                        f"say x.detach() for a constant")
     cdef Tensor t = fad_new(Tensor, cls, ())
     t.arr = (<Tensor> data).arr if isinstance(data, Tensor) else array_of(data, None)
     if requires_grad:
@@ -148,6 +152,7 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
               unsigned long long since=0):
     """Adjoints of `inputs` (None where there is none); see `fastad.autograd.grad`.  `since`: see `mark`."""
     cdef Tensor t
+    cdef unsigned long long oldest = last_serial
     cdef list roots = [], seeds = [], targets = []
     for t, g in zip(outputs, grad_outputs):
         if t is None or t.node is None:
@@ -159,6 +164,8 @@ def gradients(list outputs, list inputs, list grad_outputs, bint retain_graph, b
         if t is None or t.node is None:
             raise RuntimeError(f"grad: an input of shape {None if t is None else t.shape} does not require a gradient")
         targets.append((t.node, t.out))
+        oldest = min(oldest, t.node.serial)
+    since = max(since, oldest - 1)        # nothing older depends on an input; another thread may be walking it
     found = walk_back(roots, seeds, create_graph, retain_graph, 0, targets, since)
     return [found.get(target) for target in targets]
 
@@ -173,7 +180,9 @@ cdef Tensor input_of(object value, str what, object k):
     cdef Tensor t
     if isinstance(value, Tensor):
         if (<Tensor> value).node is not None and grad_enabled():
-            return value * 1
+            t = value * 1
+            t.node.argument = True
+            return t
         t = wrap((<Tensor> value).arr)
     elif type(value) is float:
         t = wrap(scalar(F64, value))
@@ -186,6 +195,7 @@ cdef Tensor input_of(object value, str what, object k):
     if t.arr.layout.dtype.kind in "biu":
         raise TypeError(f"{what}: {words_for(k)} has dtype {t.dtype}, which has no derivative; use x.astype(float)")
     make_leaf(t)
+    t.node.argument = True
     return t
 
 
@@ -235,8 +245,9 @@ cdef bint simple(object x):
 def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
     """(value, list of gradients by the positional arguments `wanted`): what `fastad.value_and_grad` wraps.
 
-    They are Tensors if an argument is one, or inside another transform of this thread, with a graph if they depend on
-    what is being differentiated; else they are NumPy arrays and scalars.  None if an argument is, or may be, a
+    They are Tensors if an argument is one, inside another transform of this thread, or if they depend on what one of
+    another thread differentiates by, with a graph if they depend on what is being differentiated; else they are NumPy
+    arrays and scalars.  None if an argument is, or may be, a
     container: those are not for this fast path."""
     cdef Tensor value
     cdef list given = [a for a in args], inputs = [], found
@@ -272,8 +283,10 @@ def value_and_gradients(f, tuple args, dict kwargs, tuple wanted, str what):
         if value.node is None:
             found = [None] * len(inputs)
         else:
-            if traced and enabled:
+            if enabled and (traced or under_way > nesting(0)):
                 recording = survey([(value.node, value.out)], edges_of(inputs), since)[2]
+                if not traced:            # another thread may be differentiating by what f closes over
+                    traced = recording = recording and reaches_argument([value.node], since)
             found = gradients([value], inputs, [None], recording, recording, since)
     finally:
         switch_recording(before)
@@ -336,6 +349,20 @@ def is_nested():
     return nesting(0) > 0
 
 
+def is_under_way():
+    """Whether a transform of any thread is."""
+    return under_way > 0
+
+
+def is_differentiated(tensors, since=None):
+    """Whether one of these tensors, None among them, depends on what a transform under way, of any thread, differentiates by;
+    with `since` only on what it was given before `mark()` gave that."""
+    if under_way == 0:
+        return False
+    return reaches_argument([(<Tensor?> t).node for t in tensors if t is not None and (<Tensor?> t).node is not None],
+                            last_serial if since is None else since)
+
+
 def recorded_call(f, tuple args, dict kwargs):
     """f(*args, **kwargs) with recording switched on, as part of a transform."""
     cdef bint before = switch_recording(True)
@@ -347,6 +374,18 @@ def recorded_call(f, tuple args, dict kwargs):
         switch_recording(before)
 
 
+def call_again(f, tuple args, dict kwargs, bint nested, bint anywhere):
+    """f(*args, **kwargs) as while a transform of this thread (`nested`), or of whatever thread (`anywhere`), is under way."""
+    cdef bint others = anywhere and not nested
+    nesting(nested)
+    elsewhere(others)
+    try:
+        return f(*args, **kwargs)
+    finally:
+        elsewhere(-<int> others)
+        nesting(-<int> nested)
+
+
 def dependence(list outputs, list inputs, unsigned long long since):
     """(which inputs are used, which outputs depend on one, whether an output depends on what is not younger than `since`),
     of recorded tensors."""
@@ -354,7 +393,7 @@ def dependence(list outputs, list inputs, unsigned long long since):
 
 
 def constant(Tensor t not None):
-    """The same numbers without the derivative; the caller knows that nobody wants it."""
+    """The same numbers without the derivative, also inside a rule; the caller knows that nobody wants it."""
     return wrap(t.arr)
 
 

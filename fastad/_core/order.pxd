@@ -14,3 +14,5 @@ cdef list listed(list roots, unsigned long long since)
 cdef int mark_needed(Walk walk, list targets) except -1
 # (the sources that are reached, the roots that depend on one, whether a root depends on something older)
 cdef tuple survey(list roots, list sources, unsigned long long since)
+# whether a transform's argument made at `since` or before is reached
+cdef bint reaches_argument(list roots, unsigned long long since) except -1

@@ -6,7 +6,7 @@ from cpython.object cimport PyObject
 import os
 
 from .storage cimport give_back, resize, zeros
-from .tape cimport Node, Walk, edge, edge_pointer
+from .tape cimport Node, Walk, edge, edge_pointer, forget_other_threads
 
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident()
@@ -189,6 +189,7 @@ cdef int after_fork() except -1:
         walk = after
     waits_for.clear()
     turn = None
+    forget_other_threads()
     return 0
 
 
@@ -288,3 +289,27 @@ cdef tuple survey(list roots, list sources, unsigned long long since):
                 [node.stamp == walk.stamp and walk.needed[node.slot] != 0 for node, k in roots], older)
     finally:
         leave(walk)
+
+
+cdef bint reaches_argument(list roots, unsigned long long since) except -1:
+    """Whether one of the nodes `roots` depends on what a transform differentiates by, its copy made at `since` or before.
+
+    No walk: it leaves no stamps, and does not wait for a walk of another thread, which may be waiting for this one."""
+    cdef list ahead = roots[:]
+    cdef set seen = set()
+    cdef Node node
+    cdef object place
+    cdef int i
+    while ahead:
+        node = ahead.pop()
+        if node.argument and node.serial <= since:
+            return True
+        for i in range(node.n_in):
+            child = edge(node, i)
+            if child is None:
+                continue
+            place = <size_t> <PyObject*> child
+            if place not in seen:
+                seen.add(place)
+                ahead.append(child)
+    return False

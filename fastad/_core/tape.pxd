@@ -19,6 +19,7 @@ cdef class Segment:
     """Part of a graph whose saved values were dropped: they are computed again when a walk comes by."""
     cdef object again                   # calls the function again and gives [(node, output), ...] of an equal graph, and its `since`
     cdef tuple names                    # of the primitives of its nodes, in order
+    cdef list layouts                   # lists of those of the values that each node had saved
     cdef list nodes                     # those of the equal graph, until their values are taken
 
 cdef class More:
@@ -32,7 +33,6 @@ cdef class More:
     cdef object line                    # whatever an observer wants to know again: where the operation was written
     cdef Segment segment                # who has the saved values of this node, its node number `place`
     cdef Py_ssize_t place
-    cdef unsigned short dropped         # how many they are
 
 cdef class Node:
     cdef readonly Primitive prim
@@ -49,6 +49,7 @@ cdef class Node:
     cdef int n_in
     cdef unsigned short n_out, n_saved
     cdef signed char k0, k1             # what the saved values are: input i, output FROM_OUTPUT - k
+    cdef unsigned char argument         # its output is an argument's copy, made by a transform to differentiate by
     cdef bint freed
 
 cdef enum:
@@ -97,6 +98,9 @@ cdef Primitive ACCUMULATE               # of the node at the end of every path: 
 cdef bint grad_enabled() noexcept
 cdef bint switch_recording(bint on) noexcept      # for this thread; gives what it was
 cdef int nesting(int change) noexcept             # how many transforms of this thread are under way
+cdef int under_way                                # how many of every thread
+cdef int elsewhere(int change) noexcept           # as if so many more were under way in other threads
+cdef int forget_other_threads() noexcept          # they ended with a fork
 cdef int ruling(int change) noexcept              # how many recorded rules of users' own
 cdef unsigned long long last_serial
 cdef inline Node new_node(Primitive prim, int n_in, object args):

@@ -39,10 +39,26 @@ cdef bint switch_recording(bint on) noexcept:
     return before
 
 
+cdef int under_way = 0
+
+
 cdef int nesting(int change) noexcept:
-    global fad_nesting
+    global fad_nesting, under_way
     fad_nesting += change
+    under_way += change
     return fad_nesting
+
+
+cdef int elsewhere(int change) noexcept:
+    global under_way
+    under_way = max(under_way + change, fad_nesting)       # a fork may have come between
+    return under_way
+
+
+cdef int forget_other_threads() noexcept:
+    global under_way
+    under_way = fad_nesting
+    return 0
 
 
 cdef int ruling(int change) noexcept:

@@ -90,6 +90,8 @@ cdef struct Operators:
     write_fn in_place
 cdef Operators operators
 
+cdef bint differentiated(Tensor x) except -1                # its numbers must not leave the tape: a transform differentiates by them
+cdef int refuse_number(Tensor x, str name) except -1
 cdef int keep_on_tape(Tensor x, str name) except -1
 cdef object refuse(Tensor t, str what)                      # the error where NumPy would drop a derivative
 

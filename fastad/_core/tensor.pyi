@@ -45,7 +45,7 @@ class Tensor:
         """The index of the smallest element, over the flattened array or an axis; the first of several. As ``numpy.argmin``; the result has no derivative."""
     def astype(x, dtype: DType, order: Order = 'K', casting: Casting = 'unsafe', subok: bool = True, copy: bool = True, *, device: Literal["cpu"] | None = None) -> Tensor:
         """x in another dtype."""
-    def backward(self, /, gradient: ArrayLike | None = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+    def backward(self, /, gradient: ArrayLike | None = None, retain_graph: bool | None = None, create_graph: bool | None = None) -> None:
         """Add the derivative of this tensor to the ``.grad`` of every leaf it depends on."""
     def clip(x, min: ArrayLike | None = None, max: ArrayLike | None = None, *, a_min: ArrayLike | None = None, a_max: ArrayLike | None = None) -> Tensor:
         """x limited to [min, max]; either may be None, a number or an array."""
@@ -104,7 +104,7 @@ class Tensor:
     def is_leaf(self) -> bool:
         """True if no recorded operation produced it."""
     def item(self, /) -> Any:
-        """The single element as a Python number."""
+        """The single element as a Python number, which is a constant."""
     @property
     def itemsize(self) -> int:
         """Bytes of one element."""
@@ -222,7 +222,7 @@ class Tensor:
     def tanh(x, /) -> Tensor:
         """tanh(x), elementwise: ``tanh(x)``."""
     def tolist(self) -> Any:
-        """Nested lists of Python numbers."""
+        """Nested lists of Python numbers; TypeError where `item` raises it."""
     def transpose(x, /, *axes: Axes) -> Tensor:
         """`fastad.transpose`, with the axes as a tuple or as several arguments; none reverses them."""
     def var(a, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:

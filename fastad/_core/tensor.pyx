@@ -17,8 +17,9 @@ from .storage cimport (
     copy_ndarray, dense_as, empty, from_ndarray, root, same, scalar, shape_of, to_ndarray, version_of,
 )
 from .tape cimport (
-    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, link, nesting, new_node, note, ruling, watched,
+    ACCUMULATE, LeafRef, Py_REFCNT, add_output, grad_enabled, last_serial, link, new_node, note, ruling, under_way, watched,
 )
+from .order cimport reaches_argument
 from .walk cimport walk_back
 from .types cimport F32, F64, compiled
 
@@ -214,9 +215,15 @@ cdef object compare(Tensor x, object other, object ufunc):
     return NotImplemented if y is None else result_from(ufunc(ndarray(x), ndarray(y)))
 
 
+cdef bint differentiated(Tensor x) except -1:
+    """Whether a transform under way, of this thread or of one that waits for it, differentiates by what x depends on."""
+    return x.node is not None and under_way > 0 and grad_enabled() and reaches_argument([x.node], last_serial)
+
+
 cdef int refuse_number(Tensor x, str name) except -1:
     """Inside a transform a number of Python's would be a constant: math.sin(x) would have the derivative 0."""
-    if x.node is not None and (nesting(0) > 0 or ruling(0) > 0) and grad_enabled():
+    keep_on_tape(x, name)
+    if differentiated(x):
         raise TypeError(f"{name}: this tensor is being differentiated, and a Python number has no derivative; use fastad's "
                         f"functions (fastad.sin, not math.sin), build arrays with stack, where or full, or say "
                         f"x.detach() for a constant")
@@ -237,6 +244,13 @@ cdef object number(Tensor x):
     if x.arr.layout.code == F64:
         return (<double*> x.arr.data)[0]
     return to_ndarray(x.arr).item()
+
+
+cdef object one_number(Tensor x, str name):
+    if x.arr.layout.size != 1:
+        raise ValueError(f"{name}: a tensor of shape {x.shape} has {x.size} elements, not one")
+    refuse_number(x, name)
+    return number(x)
 
 
 def numbers(Tensor t not None):
@@ -328,6 +342,8 @@ cdef class Tensor:
         elif not value and self.node is not None:
             if self.node.prim is not ACCUMULATE:
                 raise RuntimeError(f"requires_grad: this tensor is the result of {self.node.prim.name}; use detach()")
+            if self.node.argument:
+                raise RuntimeError("requires_grad: a transform differentiates by this tensor; use detach()")
             drop_leaf(self)
 
     def requires_grad_(self, bint requires_grad=True):
@@ -372,7 +388,7 @@ cdef class Tensor:
         if value is not None or self.leaf is not None:
             leaf_state(self).grad = value
 
-    def backward(self, gradient=None, retain_graph=None, bint create_graph=False):
+    def backward(self, gradient=None, retain_graph=None, create_graph=None):
         """Add the derivative of this tensor to the ``.grad`` of every leaf it depends on.
 
         Parameters
@@ -381,8 +397,9 @@ cdef class Tensor:
             The cotangent, of this tensor's shape; 1 if the tensor has one element.
         retain_graph : bool, optional
             Keep the saved values, so that the graph can be walked again.  Default: `create_graph`.
-        create_graph : bool
-            Record the walk, so that the gradients can be differentiated.
+        create_graph : bool, optional
+            Record the walk, so that the gradients can be differentiated.  Default: inside a transform (`fastad.grad`, ...)
+            that differentiates by what this tensor, or `gradient`, depends on; else the gradients are constants.
 
         Raises
         ------
@@ -400,9 +417,10 @@ cdef class Tensor:
         if self.node is None:
             raise RuntimeError("backward: this tensor has no graph; none of its inputs required a gradient, or it was "
                                "computed under no_grad()")
-        g = cotangent(self, gradient, "backward")
-        walk_back([(self.node, self.out)], [g if create_graph else (<Tensor> g).arr], create_graph,
-                  create_graph if retain_graph is None else retain_graph, 0, None)
+        cdef Tensor g = cotangent(self, gradient, "backward")
+        cdef bint recording = differentiated(self) or differentiated(g) if create_graph is None else create_graph
+        walk_back([(self.node, self.out)], [g if recording else g.arr], recording,
+                  recording if retain_graph is None else retain_graph, 0, None)
 
     def detach(self):
         """The same numbers, sharing memory, without the derivative.
@@ -418,7 +436,13 @@ cdef class Tensor:
         return wrap(self.arr)
 
     def item(self):
-        """The single element as a Python number.
+        """The single element as a Python number, which is a constant.
+
+        While a transform (`fastad.grad`, `jvp`, ...) runs, a number taken out of what it differentiates by would have the
+        derivative 0 in silence.  So ``item``, ``tolist``, ``float(x)`` and ``complex(x)`` raise TypeError there;
+        ``x.detach().item()`` says that a constant is meant.  ``bool(x)``, comparisons and ``int(x)``, which truncates, are
+        allowed: their derivative is 0.  In a graph for ``backward`` all of them give numbers.  What shares memory
+        (``x.numpy()``, ``numpy.asarray(x)``) needs ``detach()`` for every tensor that requires a gradient.
 
         Examples
         --------
@@ -426,10 +450,7 @@ cdef class Tensor:
         >>> fastad.tensor([[2.5]]).item()
         2.5
         """
-        if self.arr.layout.size != 1:
-            raise ValueError(f"item: a tensor of shape {self.shape} has {self.size} elements, not one")
-        keep_on_tape(self, "item")
-        return number(self)
+        return one_number(self, "item")
 
     def __getbuffer__(self, Py_buffer* buffer, int flags):
         if self.node is not None:
@@ -522,15 +543,13 @@ cdef class Tensor:
         return bool(number(self))
 
     def __float__(self):
-        refuse_number(self, "float")
-        return float(self.item())
+        return float(one_number(self, "float"))
 
     def __int__(self):
         return int(number(self) if self.arr.layout.size == 1 else self.item())
 
     def __complex__(self):
-        refuse_number(self, "complex")
-        return complex(self.item())
+        return complex(one_number(self, "complex"))
 
     def __index__(self):
         if self.arr.layout.dtype.kind not in "iu" or self.arr.layout.ndim:

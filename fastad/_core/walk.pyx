@@ -191,7 +191,14 @@ cdef object hooked(Walk walk, Node node, unsigned int k, hook, object g):
 
 
 cdef object checked_hook(Walk walk, Node node, unsigned int k, hook, object g):
-    cdef object given = hook(g)
+    cdef object given
+    if walk.recording:
+        nesting(1)                        # a transform in it gives tensors, which can be differentiated
+    try:
+        given = hook(g)
+    finally:
+        if walk.recording:
+            nesting(-1)
     if given is not None and not same(lent.unwrap(given, node.prim, "a hook").layout, out_layout(node, k)):
         raise ValueError(f"{node.prim.name}: a hook returned a gradient of shape {given.shape} and dtype {given.dtype}, "
                          f"expected {shape_of(out_layout(node, k))} and {out_layout(node, k).dtype}")

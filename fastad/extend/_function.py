@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.custom import constant, fixed, run_plain, run_rule, same_memory
-from .._core.make import Rule, tensor
+from .._core.custom import fixed, run_plain, run_rule, same_memory
+from .._core.make import Rule, constant, is_differentiated, is_under_way, mark, tensor
 from .._core.tape import is_grad_enabled
 from .._core.tensor import FUNCTIONS, Tensor
 from .._core.walk import wanted
@@ -315,9 +315,12 @@ class Function:
         views = [a for a in given if isinstance(a, Tensor)]
         ctx = Context()
         ctx.needs_input_grad = tuple(recording and isinstance(a, Tensor) and a.requires_grad for a in args)
-        result = run_plain(lambda *values: cls.forward(ctx, *values, **kwargs), given)
+        since, watching = mark(), is_under_way()
+        result = run_plain(lambda *values: cls.forward(ctx, *values, **kwargs), given, watching)
         several = isinstance(result, (tuple, list))
         raw = list(result) if several else [result]
+        if watching:
+            raw = [_unwatched(y, since) for y in raw]
         outs = [_own(name, y, views) for y in raw]
         if not recording:
             return tuple(outs) if several else outs[0]
@@ -362,6 +365,14 @@ def _record(cls: type[Function], ctx: Context, args: tuple[Any, ...], views: lis
     ctx._saved, ctx._fixed = [], []
     found: list[Tensor] = cls._rules.record(inputs + extra, [outs[k] for k in recorded], made, tuple(keep))
     return found
+
+
+def _unwatched(y: Any, since: int) -> Any:
+    """A result of a `forward` that was recorded, to see whether it reads what a transform differentiates by: else a constant
+    as if it had not been."""
+    if isinstance(y, Tensor) and y.grad_fn is not None and y.grad_fn.serial > since and not is_differentiated([y]):
+        return constant(y)
+    return y
 
 
 def _own(name: str, y: Any, views: list[Tensor]) -> Tensor:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.custom import constant, fixed, record_after, run_plain, run_rule
-from .._core.make import Rule, from_numpy, is_nested, tensor
+from .._core.custom import fixed, record_after, run_plain, run_rule
+from .._core.make import Rule, constant, from_numpy, is_differentiated, is_nested, is_under_way, tensor
 from .._core.tape import is_grad_enabled
 from .._core.tensor import FUNCTIONS, Tensor, numbers
 
@@ -97,11 +97,12 @@ def evaluated(name: str, rule: Callable[..., Any], tensors: tuple[Tensor, ...],
 def on_constants(name: str, rule: Callable[..., Any], values: tuple[Any, ...]) -> Any:
     """rule(*values), of constants.  Inside a transform it must not read what that differentiates by past its arguments: the
     walk does not record, and that derivative would be lost."""
-    if not is_nested():
+    nested = is_nested()
+    if not is_under_way():
         return run_plain(rule, values)
-    result = run_rule(rule, values)
+    result = run_rule(rule, values) if nested else run_plain(rule, values, True)
     for t in result if isinstance(result, (tuple, list)) else (result,):
-        if isinstance(t, Tensor) and t.requires_grad:
+        if isinstance(t, Tensor) and t.requires_grad and (nested or is_differentiated([t])):
             raise RuntimeError(f"{name}: its derivative rule reads a tensor that is being differentiated and is no argument "
                                f"of {name}; pass it as one, or give the rule its detach()")
     return result

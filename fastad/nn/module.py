@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .._core.make import rebind, subclass, tensor
+from .._core.make import is_differentiated, rebind, subclass, tensor
 from .._core.primitives.optimizer import zero_grad
+from .._core.tape import is_grad_enabled
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -304,6 +305,8 @@ class Module:
         RuntimeError
             If names (`strict`), shapes or dtypes do not match, or memory is read-only; it lists all, and nothing has been
             changed.
+        TypeError
+            If a value is being differentiated by a transform.
         """
         own = dict(self._state())
         missing = [name for name in own if name not in state_dict]
@@ -318,6 +321,9 @@ class Module:
             if name not in state_dict:
                 continue
             value = state_dict[name]
+            if isinstance(value, Tensor) and is_grad_enabled() and is_differentiated([value]):
+                raise TypeError(f"load_state_dict: {name} is being differentiated, and its copy would be a constant; give "
+                                f"its detach(), or set the attribute instead")
             value = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
             if value.shape != member.shape:
                 faults.append(f"{name}: shape {value.shape} given, {member.shape} expected")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from .._core.make import tensor
+from .._core.make import is_differentiated, is_under_way, tensor
 from .._core.primitives.optimizer import zero_grad
+from .._core.tape import is_grad_enabled
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -107,8 +108,17 @@ class Optimizer:
     @overload
     def step(self, closure: Callable[[], T]) -> T: ...
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Change the parameters by their gradients; returns closure(), the loss, if given."""
+        """Change the parameters by their gradients; returns closure(), the loss, if given.
+
+        The step is not recorded.  Inside a transform, RuntimeError if a gradient depends on what that differentiates by,
+        which would be lost; within ``no_grad()`` the step is taken as a constant."""
         loss = None if closure is None else closure()
+        if is_under_way() and is_grad_enabled():
+            grads = [p.grad for group in self.param_groups for p in group["params"]]
+            if is_differentiated(grads):
+                raise RuntimeError(f"{type(self).__name__}.step: a gradient depends on what a transform differentiates by, "
+                                   f"and steps have no derivative; write the step in fastad's functions, or take it as a "
+                                   f"constant under fastad.no_grad()")
         self.update(self.param_groups, self._state)
         return loss
 

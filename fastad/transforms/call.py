@@ -110,7 +110,8 @@ class Call:
 
     inputs      the copies, leaf after leaf of `tree`, the wanted arguments (a tuple of them if several are wanted)
     outputs     the leaves of `value_tree`, what f returned, as tensors;  aux: what it returned beside
-    traced      results are given as tensors: an argument is one, or another transform is under way
+    traced      results are given as tensors: an argument is one, or another transform is under way in this thread, or in
+                another one and differentiates by what f closes over
     recording   results depend on what is being differentiated outside, so walks must record
     """
 
@@ -159,9 +160,11 @@ class Call:
         """Find out what depends on what, and warn where nothing does."""
         recorded = [y for y in self.outputs if y.requires_grad]
         used, depending, older = make.dependence(recorded, self.inputs, self.since)
-        if self.traced and not older:     # the value does not depend on what is being differentiated outside; aux may
-            aux = [leaf for leaf in leaves(self.aux) if isinstance(leaf, Tensor) and leaf.requires_grad]
-            older = bool(aux) and make.dependence(aux, self.inputs, self.since)[2]
+        aux = [t for t in leaves(self.aux) if isinstance(t, Tensor) and t.requires_grad] if self.aux is not None else []
+        if not older and aux:             # the value does not depend on what is being differentiated outside; aux may
+            older = make.dependence(aux, self.inputs, self.since)[2]
+        if older and not self.traced:     # it may be so in another thread, which waits for this one
+            self.traced = make.is_differentiated(recorded + aux, self.since)
         self.recording = self.traced and older and is_grad_enabled()
         if not all(used):
             for name, ok in zip(self.names, used, strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.make import as_tensors, is_nested, plain
+from .._core.make import as_tensors, is_differentiated, is_nested, is_under_way, plain
 from .._core.tensor import FUNCTIONS, Tensor
 from ..recording import no_grad
 from .call import what_of
@@ -85,9 +85,11 @@ def fixed_point(f: Callable[[Any], Callable[[Any], Any]], a: Any, x0: Any, dista
 
     def solve(p: Any) -> Any:
         p, x = as_tensors(p, start)
-        if traced and FUNCTIONS["asarray"](step(p, x)).requires_grad:
-            raise RuntimeError(f"{what}: f(a) reads a tensor that is being differentiated and is not in a; put it into a, "
-                               f"or detach() it")
+        if is_under_way() or traced:
+            once = FUNCTIONS["asarray"](step(p, x))
+            if once.requires_grad and (traced or is_differentiated([once])):
+                raise RuntimeError(f"{what}: f(a) reads a tensor that is being differentiated and is not in a; put it into "
+                                   f"a, or detach() it")
         with no_grad():
             for _ in range(max_steps):
                 previous, x = x, FUNCTIONS["asarray"](step(p, x))

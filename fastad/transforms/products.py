@@ -17,7 +17,7 @@ from .tree import leaves, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Literal
 
     from .._typing import Argnum
 
@@ -110,16 +110,8 @@ def hessian_tensor_product(f: Callable[..., Any], argnum: Argnum = 0) -> Callabl
     >>> fastad.hessian_tensor_product(lambda x: (x ** 3).sum())(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
     array([6., 0.])
     """
-    what = what_of("hessian_tensor_product", f)
-    wanted = Wanted(what, f, argnum)
-
-    @wraps(f)
-    def product(*args: Any, **kwargs: Any) -> Any:
-        args, tensor = last_of(what, args)
-        call = Call(what, f, args, kwargs, wanted, scalar="real")
-        return pushed(call, tensor, call.gradient(), call.tree)
-
-    return product
+    return with_tensor("hessian_tensor_product", f, argnum, "real",
+                       lambda call, tensor: pushed(call, tensor, call.gradient(), call.tree))
 
 
 hessian_vector_product = hessian_tensor_product
@@ -142,19 +134,14 @@ def tensor_jacobian_product(f: Callable[..., Any], argnum: Argnum = 0) -> Callab
     >>> fastad.tensor_jacobian_product(lambda x: x ** 2)(np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     array([2., 4.])
     """
-    what = what_of("tensor_jacobian_product", f)
-    wanted = Wanted(what, f, argnum)
-
-    @wraps(f)
-    def product(*args: Any, **kwargs: Any) -> Any:
-        args, tensor = last_of(what, args)
-        call = Call(what, f, args, kwargs, wanted)
+    def product(call: Call, tensor: Any) -> Any:
         if len(call.outputs) != 1:
-            raise ValueError(f"{what}: it returned a container of {len(call.outputs)} arrays, expected one; use fastad.vjp")
+            raise ValueError(f"{call.what}: it returned a container of {len(call.outputs)} arrays, expected one; use "
+                             f"fastad.vjp")
         value, = call.outputs
         axes = np.ndim(tensor)
         first = value[(slice(None),) * axes + (0,) * (value.ndim - axes)] if axes < value.ndim else value
-        weights = direction(tensor, first, what, "the tensor")
+        weights = direction(tensor, first, call.what, "the tensor")
         recording, traced = call.moves([weights], tensor)
         rest = value.shape[axes:]
         if rest:                          # a cotangent for each element of the other axes
@@ -166,16 +153,25 @@ def tensor_jacobian_product(f: Callable[..., Any], argnum: Argnum = 0) -> Callab
             found = [FUNCTIONS["reshape"](g, rest + x.shape) for g, x in zip(found, call.inputs, strict=True)]
         return call.give(found, call.tree, traced)
 
-    return product
+    return with_tensor("tensor_jacobian_product", f, argnum, "", product)
 
 
 vector_jacobian_product = tensor_jacobian_product
 
 
-def last_of(what: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
-    if len(args) < 2:
-        raise ValueError(f"{what}: expected the arguments and the tensor, got {len(args)} positional arguments")
-    return args[:-1], args[-1]
+def with_tensor(name: str, f: Callable[..., Any], argnum: Argnum, scalar: Literal["", "real"],
+                product: Callable[[Call, Any], Any]) -> Callable[..., Any]:
+    """A function of ``(*args, tensor)`` that gives ``product(call, tensor)``, of the call of f with the arguments."""
+    what = what_of(name, f)
+    wanted = Wanted(what, f, argnum)
+
+    @wraps(f)
+    def of_both(*args: Any, **kwargs: Any) -> Any:
+        if len(args) < 2:
+            raise ValueError(f"{what}: expected the arguments and the tensor, got {len(args)} positional arguments")
+        return product(Call(what, f, args[:-1], kwargs, wanted, scalar=scalar), args[-1])
+
+    return of_both
 
 
 def half_square(y: Any) -> Any:

@@ -50,8 +50,10 @@ def value_and_grad(f: Callable[..., Any], argnum: Argnum = 0, has_aux: bool = Fa
     callable
         The gradient by an argument has its structure (an array, a number, or nested lists, tuples, dicts, named tuples and
         dataclasses of them), shapes and dtypes.  From NumPy arrays and numbers come arrays and numbers (a 0-d result is
-        a scalar); from tensors, or inside another transform, come tensors, which can be differentiated.  By an argument
-        on which the value does not depend the gradient is 0, with an `IndependentWarning`.  For a complex argument
+        a scalar); from tensors, or inside another transform (also one of a thread that waits for this one), come tensors,
+        which can be differentiated.  So give a tensor where ``backward`` is to follow to what `f` reads besides its
+        arguments: of an array's result that is a constant.  By an argument on which the value does not depend the
+        gradient is 0, with an `IndependentWarning`.  For a complex argument
         it is du/dx - i du/dy of the real value u, without conjugation, as in HIPS/autograd.
 
     Raises

@@ -106,6 +106,8 @@ def clip(x, min=None, max=None, *, a_min=None, a_max=None):
     >>> fastad.clip(fastad.tensor([-1.0, 0.5, 3.0]), 0, 1)
     tensor([0. , 0.5, 1. ])
     """
+    if (min is not None and a_min is not None) or (max is not None and a_max is not None):
+        raise TypeError("clip: a bound was given twice; a_min and a_max are other names of min and max")
     lo = min if min is not None else a_min
     hi = max if max is not None else a_max
     x = as_tensor(x)
