@@ -52,16 +52,23 @@ if X86:
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG, "wraparound": False, "initializedcheck": DEBUG, "nonecheck": DEBUG,
-    "cdivision": True, "embedsignature": True, "binding": True, "c_api_binop_methods": True,
-    "auto_pickle": False,
+    "cdivision": True, "embedsignature": True, "embedsignature.format": "clinic", "c_api_binop_methods": True,
+    "auto_pickle": False, "autotestdict": False, "binding": False,
 }
+# A function that is also a method of Tensor binds to it, as Python's do.  Other modules do without: their functions are
+# builtins, smaller and faster to import, and the methods of their types check the type of `self`.
+BINDING = {"exchange", "extreme", "functions", "index", "inplace", "join", "matmul", "part", "permute", "reduction",
+           "select", "shape", "softmax"}
+# what Cython would put into every module otherwise; Cython writes its source
+SHARED = Extension("fastad._core.shared", [], extra_compile_args=OPT + SMALL + SANITIZERS, extra_link_args=SANITIZERS)
 MODULES = sorted(Path("fastad/_core").rglob("*.pyx"))
 
 
 def extension(path):
     name = ".".join(path.with_suffix("").parts)
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
-              ("FASTAD_DEBUG", str(int(DEBUG)))]
+              ("FASTAD_DEBUG", str(int(DEBUG))),
+              ("CYTHON_COMPRESS_STRINGS", "0")]            # the wheel is compressed
     if DEBUG:
         macros.append(("CYTHON_USE_FREELISTS", "0"))       # a freed object is freed
     sources = [str(path)]
@@ -80,9 +87,10 @@ def extension(path):
                      extra_link_args=SANITIZERS)
 
 
-def translated(paths, **directives):
-    modules = cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives,
-                        build_dir=f"{BUILD}/cython", nthreads=JOBS, emit_linenums=DEBUG)
+def translated(extensions, **directives):
+    modules = cythonize(extensions, compiler_directives=DIRECTIVES | directives, build_dir=f"{BUILD}/cython", nthreads=JOBS,
+                        emit_linenums=DEBUG, shared_utility_qualified_name=SHARED.name,
+                        shared_utility_features_disabled={"MemoryView"})
     for module in modules:
         mend(Path(module.sources[0]))
     return modules
@@ -124,9 +132,8 @@ class BuildLevels(build_ext):
 
 if __name__ == "__main__":
     setup(
-        # Tensor's methods check the type of `self`; bound ones would read the memory of whatever they are given
-        ext_modules=translated([p for p in MODULES if p.stem != "tensor"])
-        + translated([p for p in MODULES if p.stem == "tensor"], **{"binding": False, "embedsignature.format": "clinic"}),
+        ext_modules=translated([SHARED] + [extension(p) for p in MODULES if p.stem not in BINDING])
+        + translated([extension(p) for p in MODULES if p.stem in BINDING], binding=True),
         cmdclass={"build_ext": BuildLevels},
         options={"build": {"build_base": BUILD}, "build_ext": {"parallel": JOBS or None}},
     )
