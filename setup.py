@@ -29,8 +29,10 @@ MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math"
 DEBUGGING = ["-O0", "-g", "-UNDEBUG"]
 # nothing is thrown through C: without the tables for it the wheel is a twentieth smaller
 RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
+# what is around the kernels has no loops to make vectors of, and calls Python's functions
+GLUE = ["-fno-tree-slp-vectorize", "-fno-plt"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
-OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
+OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE, *GLUE]) + ["-fno-builtin-memset"]
 # what is small work beside NumPy's or a kernel's: a third smaller in the wheel, and the contract holds
 COLD = {"blas", "custom", "einsum", "exchange", "extreme", "functions", "index", "inplace", "join", "kernels", "loss",
         "make", "part", "permute", "recompute", "reduction", "select", "shape", "softmax", "squares"}
@@ -40,6 +42,8 @@ KERNEL_OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O3", *RELEASE, "-fno-th
 # what is left over of a vector loop is done one by one: shorter vectors for it take an eighth of the kernels' size
 KERNEL_OPT += [] if MSVC or DEBUG or not GCC else ["--param=vect-epilogues-nomask=0"]
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
+# fewer pages to map for each of so many modules
+LINK = SANITIZERS + (["-Wl,-z,noseparate-code"] if sys.platform == "linux" else [])
 # objects and libraries of different builds must not meet: an old one of the other kind would pass for up to date
 BUILD = "build" + ("/debug" if DEBUG else "") + ("/" + SANITIZE.replace(",", "-") if SANITIZE else "")
 WARN = [] if MSVC else ["-Wall", "-Wno-unused-function"]
@@ -60,7 +64,7 @@ DIRECTIVES = {
 BINDING = {"exchange", "extreme", "functions", "index", "inplace", "join", "matmul", "part", "permute", "reduction",
            "select", "shape", "softmax"}
 # what Cython would put into every module otherwise; Cython writes its source
-SHARED = Extension("fastad._core.shared", [], extra_compile_args=OPT + SMALL + SANITIZERS, extra_link_args=SANITIZERS)
+SHARED = Extension("fastad._core.shared", [], extra_compile_args=OPT + SMALL + SANITIZERS, extra_link_args=LINK)
 MODULES = sorted(Path("fastad/_core").rglob("*.pyx"))
 
 
@@ -84,7 +88,7 @@ def extension(path):
     return Extension(name, sources, include_dirs=["csrc", "fastad/include", numpy.get_include()], define_macros=macros,
                      libraries=libraries, depends=sorted(map(str, headers)),
                      extra_compile_args=OPT + (SMALL if path.stem in COLD else []) + WARN + SANITIZERS,
-                     extra_link_args=SANITIZERS)
+                     extra_link_args=LINK)
 
 
 def translated(extensions, **directives):
