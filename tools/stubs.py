@@ -262,7 +262,7 @@ def stubs():
     found = {ROOT / "__init__.pyi": public_stub(), ROOT / "numpy.pyi": numpy_stub()}
     for info in pkgutil.walk_packages(fastad._core.__path__, "fastad._core."):
         module = importlib.import_module(info.name)
-        if Path(module.__file__).suffix not in (".py", ".pyc"):
+        if Path(module.__file__).suffix not in (".py", ".pyc") and info.name != "fastad._core.shared":     # that is Cython's
             found[ROOT.parent.joinpath(*info.name.split(".")).with_suffix(".pyi")] = module_stub(module)
     return found
 

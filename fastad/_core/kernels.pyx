@@ -4,7 +4,6 @@ The environment variable ``FASTAD_CPU`` (v4, v3 or baseline) forces an instructi
 be tested on one machine.
 """
 import os
-import re
 
 cdef extern from "kernels.h":
     const fad_kernels* fad_select(const char* isa)
@@ -34,11 +33,6 @@ def isa():
     return K.isa.decode()
 
 
-def rule_text(bytes text):
-    """A rule of the table as Python evaluates it: ``SHORT(f, text)`` is the text."""
-    return re.sub(r"SHORT\(\w+, (.*)\)", r"(\1)", text.decode()) if b"SHORT" in text else text.decode()
-
-
 def rows():
     """The elementwise table (csrc/rows.def) as a list of dicts, for the rules, the docs and the tests."""
     out = []
@@ -47,7 +41,7 @@ def rows():
         r = &K.rows[i]
         out.append({
             "name": r.name.decode(), "value": r.value.decode(), "arity": r.arity,
-            "vjp": tuple(rule_text(r.vjp[j]) for j in range(r.arity)), "n_params": r.n_params,
-            "needs": tuple(r.needs[j] for j in range(r.arity)), "domain": (r.lo, r.hi),
+            "vjp": tuple([r.vjp[j].decode() for j in range(r.arity)]), "n_params": r.n_params,
+            "needs": tuple([r.needs[j] for j in range(r.arity)]), "domain": (r.lo, r.hi),
         })
     return out

@@ -48,6 +48,8 @@ def register(name, function, *, method=False, numpy=None, ufunc=None):
 
 def install(str name, object attribute):
     """Give Tensor a method or property (extension types do not take them by assignment)."""
+    if type(attribute) is type(len):
+        raise TypeError(f"install: {name} is a builtin, which binds to no tensor; see BINDING in setup.py")
     (<dict> (<PyTypeObject*> Tensor).tp_dict)[name] = attribute
     PyType_Modified(<PyTypeObject*> Tensor)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays cimport GIL_SIZE, broadcast_layouts, contiguous, lined_up, map1, map2, map_back
 from ..kernels cimport FAD_A, FAD_B, FAD_Y, K, fad_map_fn
-from ..kernels import rows, rule_text
+from ..kernels import rows
 from ..storage cimport Array, Layout, dense, dense_as, empty
 from ..tape cimport (
     FROM_OUTPUT, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, tangent, tangent_pointer, wants,
@@ -63,7 +63,7 @@ cdef class Row(Primitive):
             raise ValueError(f"{type(self).__name__}: row {i} of the table is none of {arity} operands")
         self.row = &K.rows[i]
         self.name = self.row.name.decode()
-        self.texts = tuple([rule_text(self.row.vjp[j]) for j in range(self.row.arity)])
+        self.texts = tuple([self.row.vjp[j].decode() for j in range(self.row.arity)])
         for j in range(self.row.arity):
             self.passes[j] = self.texts[j] == "g"
         self.raw = self.pushes = True
