@@ -501,7 +501,8 @@ cdef class Recurrent(Primitive):
         pairs = [(o, c) for o, c in zip(outputs, g) if c is not None]
         lead = pairs[0][1].ndim - pairs[0][0].ndim
         inputs = [c for i, c in enumerate(copies) if node.needs(i)]
-        found = iter(pull([o for o, _ in pairs], inputs, [c for _, c in pairs], lead, is_grad_enabled(), False, since))
+        recording = is_grad_enabled()         # then what is given refers to what was computed again
+        found = iter(pull([o for o, _ in pairs], inputs, [c for _, c in pairs], lead, recording, recording, since))
         return tuple([next(found) if node.needs(i) else None for i in range(node.n_in)])
 
     def jvp(self, Node node not None, saved, tangents):
