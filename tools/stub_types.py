@@ -70,6 +70,7 @@ PARAMETERS = {
     "stack.axis": "SupportsIndex",
     "concatenate.axis": "SupportsIndex | None",
     "split.axis": "SupportsIndex",
+    "unstack.axis": "SupportsIndex",
     "array_split.axis": "SupportsIndex",
     "take.mode": 'Literal["raise", "wrap", "clip"]',
     "take.axis": "SupportsIndex | None",
@@ -98,6 +99,7 @@ PARAMETERS = {
 RESULTS = {
     "split": "list[Tensor]",
     "array_split": "list[Tensor]",
+    "unstack": "tuple[Tensor, ...]",
     "backward": "None",
     "register_hook": "HookHandle",
     "register_post_accumulate_grad_hook": "HookHandle",

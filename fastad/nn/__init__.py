@@ -8,6 +8,7 @@
        +-- linear.py       Linear, Identity
        +-- activation.py   ReLU, Tanh, Softmax, ...
        +-- loss.py         CrossEntropyLoss, MSELoss, ...
+    scanning.py      scan: a cell in Python over a sequence
     functional.py    the same operations as functions
     init.py          initial values: Xavier, Kaiming, ...
 
@@ -33,6 +34,7 @@ from .container import Sequential
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
 from .module import Module, Parameter
+from .scanning import scan
 
 __all__ = [
     "ELU",
@@ -61,4 +63,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "scan",
 ]
