@@ -345,6 +345,8 @@ def triu(m: ArrayLike, k: SupportsIndex = 0) -> Tensor:
     """`m` with the elements below diagonal k of its last two axes replaced by 0; they receive no gradient."""
 def trunc(x: ArrayLike, /, *, dtype: DType | None = None) -> Tensor:
     """x without its fraction. As ``numpy.trunc``; the result has no derivative."""
+def unstack(x: ArrayLike, *, axis: SupportsIndex = 0) -> tuple[Tensor, ...]:
+    """The slabs of x along an axis, as a tuple of views without that axis: the inverse of `stack`."""
 def var(a: ArrayLike, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
     """The variance over all axes, or those named: sum (x - mean x)^2 / (n - ddof)."""
 @overload

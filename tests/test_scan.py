@@ -189,7 +189,8 @@ def test_bad_arguments(call, kind, message):
 
 def kept_by(checkpoint, steps=400):
     """(blocks of numbers, nodes of the tape) that the graph of a scan holds, and the gradient."""
-    x, u, w = fa.tensor(RNG.normal(size=(steps, 20, 3))), fa.tensor(U, requires_grad=True), fa.tensor(W, requires_grad=True)
+    x = fa.tensor(np.random.default_rng(0).normal(size=(steps, 20, 3)))
+    u, w = fa.tensor(U, requires_grad=True), fa.tensor(W, requires_grad=True)
 
     def cell(s, x):
         s = fa.tanh(fa.exp(fa.tanh(x @ u + s @ w) - 1))
@@ -218,3 +219,23 @@ def test_a_long_sequence_needs_no_recursion():
         last, _ = nn.scan(lambda s, x: (s + s * x, None), x, 1.0, checkpoint=checkpoint)
         last.backward()
         np.testing.assert_allclose(x.grad.numpy(), last.item() / (1 + 1e-5), rtol=1e-9)
+
+
+def test_unstack_is_the_inverse_of_stack():
+    x = fa.tensor(X, requires_grad=True)
+    for axis in range(-3, 3):
+        parts = fa.unstack(x, axis=axis)
+        for a, b in zip(parts, np.unstack(X, axis=axis) if hasattr(np, "unstack") else np.moveaxis(X, axis, 0), strict=True):
+            np.testing.assert_array_equal(a.detach().numpy(), b)
+        np.testing.assert_array_equal(fa.stack(parts, axis=axis).detach().numpy(), X)
+        x.grad = None
+        (parts[0].sum() * 2 + parts[-1].sum() + 0 * x.sum()).backward()
+        expected = np.zeros_like(X)
+        np.moveaxis(expected, axis, 0)[0] += 2
+        np.moveaxis(expected, axis, 0)[-1] += 1
+        np.testing.assert_array_equal(x.grad.numpy(), expected)
+    assert fa.unstack(x[:0]) == ()
+    many = fa.unstack(fa.arange(70_000.0))
+    assert len(many) == 70_000 and many[69_999].item() == 69_999
+    with pytest.raises(np.exceptions.AxisError, match="unstack"):
+        fa.unstack(x, axis=3)
