@@ -83,7 +83,7 @@ class Recurrent(Module):
                 "put an Embedding before it, or use one-hot rows"
             raise TypeError(f"{name}: the input is {x.dtype} and the parameters are {dtype}; {remedy}")
 
-    def _state(self, hx: Any, shape: tuple[int, ...], x: Tensor) -> list[Tensor]:
+    def _initial(self, hx: Any, shape: tuple[int, ...], x: Tensor) -> list[Tensor]:
         """The initial state as a list of checked tensors."""
         name = type(self).__name__
         if self.pair:
@@ -135,11 +135,11 @@ class RNNCellBase(Recurrent):
                                  f"(input_size,) for one sequence; got {x.shape}")
             self._check_input(x)
             if hx is not None:
-                hx = [s[None] for s in self._state(hx, (self.hidden_size,), x)]
+                hx = [s[None] for s in self._initial(hx, (self.hidden_size,), x)]
                 hx = hx if self.pair else hx[0]
             return [s[0] for s in self._step(x[None], hx)]
         self._check_input(x)
-        state = None if hx is None else self._state(hx, (len(x), self.hidden_size), x)
+        state = None if hx is None else self._initial(hx, (len(x), self.hidden_size), x)
         y, *final = recurrent(self.cell, x, state, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, (len(x),))
         return [y, *final[1:]]
 
@@ -150,8 +150,8 @@ class RNNCellBase(Recurrent):
 class RNNCell(RNNCellBase):
     """One step of `RNN`: h' = act(W_ih x + b_ih + W_hh h + b_hh).
 
-    Called as ``cell(input, hx=None)`` with an input (batch, input_size) and a state (batch, hidden_size), or both without the
-    batch; it gives the next state.  Errors are those of `RNN`.
+    Called as ``cell(input, hx=None)`` with an input (batch, input_size) and a state (batch, hidden_size), or both without
+    the batch; it gives the next state.  Errors are those of `RNN`.
 
     Parameters
     ----------
@@ -193,8 +193,8 @@ class RNNCell(RNNCellBase):
 class LSTMCell(RNNCellBase):
     """One step of `LSTM`: from (h, c) to (h', c').
 
-    Called as ``cell(input, hx=None)`` with an input (batch, input_size) and a state of two (batch, hidden_size), or all without
-    the batch.  Parameters, attributes and errors are those of `RNNCell`, with 4 hidden_size rows: i, f, g, o.
+    Called as ``cell(input, hx=None)`` with an input (batch, input_size) and a state of two (batch, hidden_size), or all
+    without the batch.  Parameters, attributes and errors are those of `RNNCell`, with 4 hidden_size rows: i, f, g, o.
 
     Examples
     --------

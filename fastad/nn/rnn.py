@@ -77,12 +77,12 @@ class RNNBase(Recurrent):
         self._check_input(x)
         count = len(self._sets)
         if ndim == 2:
-            state = None if hx is None else [s[:, None] for s in self._state(hx, (count, self.hidden_size), x)]
+            state = None if hx is None else [s[:, None] for s in self._initial(hx, (count, self.hidden_size), x)]
             y, final = self._layers(x[:, None], state, None)
             return y[:, 0], [s[:, 0] for s in final]
         if self.batch_first:
             x = x.swapaxes(0, 1)
-        state = None if hx is None else self._state(hx, (count, x.shape[1], self.hidden_size), input)
+        state = None if hx is None else self._initial(hx, (count, x.shape[1], self.hidden_size), input)
         y, final = self._layers(x, state, None)
         return (y.swapaxes(0, 1) if self.batch_first else y), final
 
@@ -106,7 +106,7 @@ class RNNBase(Recurrent):
         sizes = tuple(batch_sizes.tolist())
         state = None
         if hx is not None:
-            state = self._state(hx, (len(self._sets), sizes[0], self.hidden_size), x)
+            state = self._initial(hx, (len(self._sets), sizes[0], self.hidden_size), x)
             if order is not None:
                 state = [s[:, order] for s in state]
         y, final = self._layers(x, state, sizes)
@@ -148,11 +148,11 @@ class RNN(RNNBase):
 
     Called as ``layer(input, hx=None, lengths=None)``, it gives (output, h_n):
 
-    input : (steps, batch, input_size), or (batch, steps, input_size) if `batch_first`; (steps, input_size) for one sequence; or
-    a PackedSequence (`fastad.nn.utils.rnn`), and so is the output then.
+    input : (steps, batch, input_size), or (batch, steps, input_size) if `batch_first`; (steps, input_size) for one sequence;
+    or a PackedSequence (`fastad.nn.utils.rnn`), and so is the output then.
     hx : (num_layers * directions, batch, hidden_size), the initial states; zeros if None.
-    lengths : (batch,) integers in any order.  Behind its length a sequence is padding: nothing is computed there, the output is
-    zero, and h_n is that of the last true step.
+    lengths : (batch,) integers in any order.  Behind its length a sequence is padding: nothing is computed there, the output
+    is zero, and h_n is that of the last true step.
 
     Parameters
     ----------
@@ -176,8 +176,8 @@ class RNN(RNNBase):
 
     Attributes
     ----------
-    weight_ih_l0, weight_hh_l0 : (hidden_size, inputs) and (hidden_size, hidden_size), uniform in +-1/sqrt(hidden_size); also of
-        the layers l1, ..., and with `_reverse` of the other direction
+    weight_ih_l0, weight_hh_l0 : (hidden_size, inputs) and (hidden_size, hidden_size), uniform in +-1/sqrt(hidden_size);
+        also of the layers l1, ..., and with `_reverse` of the other direction
     bias_ih_l0, bias_hh_l0 : (hidden_size,), the same
 
     Raises
@@ -264,8 +264,8 @@ class LSTM(RNNBase):
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
                  dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, window: Window = None,
                  dtype: DType | None = None, generator: Generator = None) -> None:
-        super().__init__("lstm", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, window,
-                         dtype, generator)
+        super().__init__("lstm", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
+                         window, dtype, generator)
 
     @overload
     def forward(self, input: PackedSequence, hx: Pair | None = None) -> tuple[PackedSequence, State]: ...
@@ -315,8 +315,8 @@ class GRU(RNNBase):
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False,
                  dropout: float = 0.0, bidirectional: bool = False, window: Window = None, dtype: DType | None = None,
                  generator: Generator = None) -> None:
-        super().__init__("gru", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, window, dtype,
-                         generator)
+        super().__init__("gru", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, window,
+                         dtype, generator)
 
     @overload
     def forward(self, input: PackedSequence, hx: ArrayLike | None = None) -> tuple[PackedSequence, Tensor]: ...

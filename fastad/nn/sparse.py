@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 def numbers_of(input: ArrayLike, size: int) -> npt.NDArray[np.int64]:
     """Checked row numbers of a matrix of so many rows."""
     given = input.numpy() if isinstance(input, Tensor) else np.asarray(input)
-    if given.dtype.kind not in "iu":
-        if given.size or isinstance(input, Tensor | np.ndarray):
-            raise TypeError(f"embedding: indices must be integers, got dtype {given.dtype}; use astype('int64')")
+    if given.dtype.kind not in "iu" and (given.size or isinstance(input, Tensor | np.ndarray)):
+        raise TypeError(f"embedding: indices must be integers, got dtype {given.dtype}; use astype('int64')")
     numbers = given.astype(np.int64, order="C", copy=False)
     if numbers.size and numbers.view(np.uint64).max() >= size:          # those below 0 are the largest of all
         place = np.unravel_index(np.argmax(numbers.view(np.uint64) >= size), given.shape)
@@ -151,8 +150,8 @@ class Embedding(Module):
 
     weight: Parameter
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, max_norm: float | None = None,
-                 norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
+                 max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
                  _weight: ArrayLike | None = None, _freeze: bool = False, dtype: DType | None = None,
                  generator: Generator = None) -> None:
         super().__init__()
@@ -167,7 +166,8 @@ class Embedding(Module):
         else:
             given, = as_tensors(_weight)
             if given.shape != (num_embeddings, embedding_dim):
-                raise ValueError(f"Embedding: the weight must have shape {(num_embeddings, embedding_dim)}, got {given.shape}")
+                raise ValueError(f"Embedding: the weight must have shape {(num_embeddings, embedding_dim)}, got "
+                                 f"{given.shape}")
             self.weight = Parameter(given if dtype is None else given.astype(dtype))
         self.weight.requires_grad = not _freeze
 

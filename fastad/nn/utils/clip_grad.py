@@ -82,8 +82,8 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
                     error_if_nonfinite: bool = False) -> Tensor:
     """Scale all gradients, in place, by min(1, max_norm / (norm + 1e-6)), and give the norm that they had.
 
-    The norm is that of all gradients as one vector; parameters without one are skipped.  As in PyTorch an infinite norm makes
-    the finite gradients 0, and a NaN makes all of them NaN.
+    The norm is that of all gradients as one vector; parameters without one are skipped.  As in PyTorch an infinite norm
+    makes the finite gradients 0, and a NaN makes all of them NaN.
 
     Parameters
     ----------

@@ -64,8 +64,8 @@ class PackedSequence(_Fields):
         rows, = as_tensors(data)
         sizes = _integers("PackedSequence", "batch_sizes", batch_sizes)
         if not rows.ndim or not sizes.size or sizes[-1] < 1 or (sizes[1:] > sizes[:-1]).any() or sizes.sum() != len(rows):
-            raise ValueError(f"PackedSequence: batch_sizes must be positive, never rise and add up to the rows of data of shape "
-                             f"{rows.shape}, got {sizes.tolist()[:8]}{'...' if sizes.size > 8 else ''} with sum {sizes.sum()}")
+            raise ValueError(f"PackedSequence: batch_sizes must be positive, never rise and add up to the rows of data of "
+                             f"shape {rows.shape}, got {_shown(sizes)} with sum {sizes.sum()}")
         orders = [None if given is None else _order(name, given, int(sizes[0]))
                   for name, given in (("sorted_indices", sorted_indices), ("unsorted_indices", unsorted_indices))]
         for k in (0, 1):
@@ -79,6 +79,10 @@ class PackedSequence(_Fields):
 
 
 # ---- checks ------------------------------------------------------------------------------------------
+def _shown(array: Integers) -> str:
+    return f"{array.tolist()[:8]}".replace("]", ", ...]" if len(array) > 8 else "]")
+
+
 def _integers(name: str, what: str, given: ArrayLike) -> Integers:
     """A vector of integers, as int64."""
     array = np.asarray(given)
@@ -92,7 +96,7 @@ def _integers(name: str, what: str, given: ArrayLike) -> Integers:
 def _order(what: str, given: ArrayLike, batch: int) -> Integers:
     array = _integers("PackedSequence", what, given)
     if len(array) != batch or (np.sort(array) != np.arange(batch)).any():
-        raise ValueError(f"PackedSequence: {what} must be the numbers 0 to {batch - 1} in some order, got {array.tolist()[:8]}")
+        raise ValueError(f"PackedSequence: {what} must be the numbers 0 to {batch - 1} in some order, got {_shown(array)}")
     return array
 
 
@@ -103,8 +107,8 @@ def _lengths(name: str, given: ArrayLike, batch: int, steps: int) -> Integers:
         raise ValueError(f"{name}: {len(array)} lengths for {batch} sequences; give one length for each")
     wrong = np.flatnonzero((array < 1) | (array > steps))
     if wrong.size:
-        raise ValueError(f"{name}: lengths must lie between 1 and the {steps} steps of the input, but lengths[{wrong[0]}] is "
-                         f"{array[wrong[0]]}")
+        raise ValueError(f"{name}: lengths must lie between 1 and the {steps} steps of the input, but lengths[{wrong[0]}] "
+                         f"is {array[wrong[0]]}")
     return array
 
 
@@ -112,8 +116,8 @@ def _padded(name: str, input: ArrayLike, batch_first: bool) -> tuple[Tensor, int
     """(tensor, batch, steps)"""
     x, = as_tensors(input)
     if x.ndim < 2:
-        raise ValueError(f"{name}: padded sequences have shape {'(batch, steps, ...)' if batch_first else '(steps, batch, ...)'}, "
-                         f"got {x.shape}")
+        form = "(batch, steps, ...)" if batch_first else "(steps, batch, ...)"
+        raise ValueError(f"{name}: padded sequences have shape {form}, got {x.shape}")
     return x, x.shape[not batch_first], x.shape[batch_first]
 
 
@@ -132,13 +136,14 @@ def _places(sizes: Integers, first: Integers, stride: int) -> Integers:
     return places
 
 
-def _packed(rows: Tensor, lengths: Integers, first: Integers, stride: int, enforce_sorted: bool, name: str) -> PackedSequence:
+def _packed(name: str, rows: Tensor, lengths: Integers, first: Integers, stride: int,
+            enforce_sorted: bool) -> PackedSequence:
     """`rows` holds time t of sequence b at first[b] + t * stride."""
     falling = not (lengths[1:] > lengths[:-1]).any()
     if enforce_sorted:
         if not falling:
-            raise ValueError(f"{name}: lengths must fall, got {lengths.tolist()[:8]}{'...' if len(lengths) > 8 else ''}; give "
-                             f"enforce_sorted=False for sequences in any order")
+            raise ValueError(f"{name}: lengths must fall, got {_shown(lengths)}; give enforce_sorted=False for sequences in "
+                             f"any order")
         return PackedSequence(rows[_places(_sizes(lengths), first, stride)], _sizes(lengths))
     order = np.arange(len(lengths)) if falling else np.argsort(-lengths, kind="stable")
     return PackedSequence(rows[_places(_sizes(lengths), first[order], stride)], _sizes(lengths), order)
@@ -147,7 +152,8 @@ def _packed(rows: Tensor, lengths: Integers, first: Integers, stride: int, enfor
 def _in_order(sequence: PackedSequence) -> tuple[Integers, Integers, Integers]:
     """(batch_sizes, sorted_indices, lengths of the sequences as they were given)"""
     if not isinstance(sequence, PackedSequence):
-        raise TypeError(f"expected a PackedSequence, got {type(sequence).__name__}; pack_padded_sequence and pack_sequence make one")
+        raise TypeError(f"expected a PackedSequence, got {type(sequence).__name__}; pack_sequence and pack_padded_sequence "
+                        f"make one")
     sizes = sequence.batch_sizes.numpy()
     batch = int(sizes[0])
     order = np.arange(batch) if sequence.sorted_indices is None else sequence.sorted_indices.numpy()
@@ -189,7 +195,8 @@ def pack_padded_sequence(input: ArrayLike, lengths: ArrayLike, batch_first: bool
     if not batch:
         raise ValueError(f"{name}: there is no sequence in an input of shape {x.shape}")
     first = np.arange(batch) * (steps if batch_first else 1)
-    return _packed(x.reshape((steps * batch, *x.shape[2:])), numbers, first, 1 if batch_first else batch, enforce_sorted, name)
+    rows = x.reshape((steps * batch, *x.shape[2:]))
+    return _packed(name, rows, numbers, first, 1 if batch_first else batch, enforce_sorted)
 
 
 def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0,
@@ -218,8 +225,8 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     sizes, order, lengths = _in_order(sequence)
     steps = len(sizes) if total_length is None else total_length
     if steps < len(sizes):
-        raise ValueError(f"pad_packed_sequence: total_length={total_length} is less than the {len(sizes)} steps of the longest "
-                         f"sequence")
+        raise ValueError(f"pad_packed_sequence: total_length={total_length} is less than the {len(sizes)} steps of the "
+                         f"longest sequence")
     places = _places(sizes, order * steps if batch_first else order, 1 if batch_first else len(order))
     return _spread(sequence.data, places, len(order), steps, batch_first, padding_value), from_numpy(lengths)
 
@@ -245,8 +252,8 @@ def _joined(name: str, sequences: Sequence[ArrayLike]) -> tuple[Tensor, Integers
         raise ValueError(f"{name}: there is no sequence in the list")
     for k, part in enumerate(parts):
         if not part.ndim or part.shape[1:] != parts[0].shape[1:]:
-            raise ValueError(f"{name}: sequences have shape (length, ...) with equal axes behind the first, but sequence {k} has "
-                             f"shape {part.shape} and the first {parts[0].shape}")
+            raise ValueError(f"{name}: sequences have shape (length, ...) with equal axes behind the first, but sequence "
+                             f"{k} has shape {part.shape} and the first {parts[0].shape}")
     return concatenate(parts), np.array([len(part) for part in parts], np.int64)
 
 
@@ -262,7 +269,7 @@ def pack_sequence(sequences: Sequence[ArrayLike], enforce_sorted: bool = True) -
     """
     rows, lengths = _joined("pack_sequence", sequences)
     _lengths("pack_sequence", lengths, len(lengths), int(lengths.max()))
-    return _packed(rows, lengths, np.cumsum(lengths) - lengths, 1, enforce_sorted, "pack_sequence")
+    return _packed("pack_sequence", rows, lengths, np.cumsum(lengths) - lengths, 1, enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
