@@ -46,9 +46,10 @@ class Recurrent(Module):
 
     hidden_size: int
     input_size: int
+    bias: bool
     cell: str                                 # its name for `fastad.recurrent`
     pair: bool = False                        # whether the state is (h, c)
-    _sets: list[list[str]]
+    _sets: list[tuple[str, str, str, str]]   # names of parameters, also of biases that are not there
 
     def _set(self, suffix: str, inputs: int, bias: bool, dtype: DType | None) -> None:
         """Parameters of one layer in one direction."""
@@ -59,7 +60,7 @@ class Recurrent(Module):
             shapes |= {f"bias_ih{suffix}": (rows,), f"bias_hh{suffix}": (rows,)}
         for name, shape in shapes.items():
             setattr(self, name, uninitialised(shape, dtype))
-        self._sets.append(list(shapes))
+        self._sets.append((f"weight_ih{suffix}", f"weight_hh{suffix}", f"bias_ih{suffix}", f"bias_hh{suffix}"))
 
     def reset_parameters(self, generator: Generator = None) -> None:
         """Draw new initial values, uniform in +-1/sqrt(hidden_size)."""
@@ -70,7 +71,7 @@ class Recurrent(Module):
     @property
     def all_weights(self) -> list[list[Tensor]]:
         """The parameters, a list for each layer and direction."""
-        return [[getattr(self, name) for name in names] for names in self._sets]
+        return [[getattr(self, name) for name in names[:4 if self.bias else 2]] for names in self._sets]
 
     def _check_input(self, x: Tensor) -> None:
         name = type(self).__name__
@@ -128,20 +129,29 @@ class RNNCellBase(Recurrent):
     def _step(self, input: Any, hx: Any) -> list[Tensor]:
         """The state after a step, as a list."""
         x = input if isinstance(input, Tensor) else as_tensors(input)[0]
-        ndim = x.ndim
-        if ndim != 2:
-            if ndim != 1:
-                raise ValueError(f"{type(self).__name__}: the input must have shape (batch, input_size), or "
-                                 f"(input_size,) for one sequence; got {x.shape}")
-            self._check_input(x)
-            if hx is not None:
-                hx = [s[None] for s in self._initial(hx, (self.hidden_size,), x)]
-                hx = hx if self.pair else hx[0]
-            return [s[0] for s in self._step(x[None], hx)]
+        if x.ndim != 2:
+            return self._single(x, hx)
+        state = hx
+        if hx is not None:
+            state = self._initial(hx, (len(x), self.hidden_size), x)
+        try:
+            h, *rest = recurrent(self.cell, x, state, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, (len(x),))
+        except (TypeError, ValueError):
+            self._check_input(x)                      # which says it in the cell's words
+            raise
+        rest[0] = h                                   # the final state and the output are one step's
+        return rest
+
+    def _single(self, x: Tensor, hx: Any) -> list[Tensor]:
+        """The step of one sequence without a batch."""
+        if x.ndim != 1:
+            raise ValueError(f"{type(self).__name__}: the input must have shape (batch, input_size), or (input_size,) for one "
+                             f"sequence; got {x.shape}")
         self._check_input(x)
-        state = None if hx is None else self._initial(hx, (len(x), self.hidden_size), x)
-        y, *final = recurrent(self.cell, x, state, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, (len(x),))
-        return [y, *final[1:]]
+        if hx is not None:
+            state = [s[None] for s in self._initial(hx, (self.hidden_size,), x)]
+            hx = state if self.pair else state[0]
+        return [s[0] for s in self._step(x[None], hx)]
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")

@@ -45,6 +45,8 @@ class RNNBase(Recurrent):
         if dropout and num_layers == 1:
             warnings.warn(f"{name}: dropout={dropout} acts between layers, and there is only one; use nn.Dropout behind "
                           f"it", stacklevel=3)
+        if window is not None and not isinstance(window, int) and len(window) != num_layers:
+            raise ValueError(f"{name}: {len(window)} windows for {num_layers} layers; give one for each, or one number for all")
         self.window = window
         self._sets = []
         for layer in range(num_layers):
@@ -53,14 +55,11 @@ class RNNBase(Recurrent):
                 self._set(f"_l{layer}{suffix}", inputs, bias, dtype)
         self.reset_parameters(generator)
 
-    def _windows(self) -> Sequence[int | None]:
-        """The window of each layer."""
+    def _window(self, layer: int) -> int | None:
+        """The window of a layer."""
         if self.window is None or isinstance(self.window, int):
-            return [self.window] * self.num_layers
-        if len(self.window) != self.num_layers:
-            raise ValueError(f"{type(self).__name__}: {len(self.window)} windows for {self.num_layers} layers; give one "
-                             f"for each, or one number for all")
-        return self.window
+            return self.window
+        return self.window[layer]
 
     def _run(self, input: Any, hx: Any, lengths: ArrayLike | None) -> tuple[Any, list[Tensor]]:
         """(output, final state as a list) of whatever form of input."""
@@ -70,20 +69,24 @@ class RNNBase(Recurrent):
             return self._run_packed(input, hx)
         x = input if isinstance(input, Tensor) else as_tensors(input)[0]
         ndim = x.ndim
-        if ndim != 3 and ndim != 2:
+        if ndim == 2:
+            x = x[:, None]
+        elif ndim != 3:
             form = "(batch, steps, input_size)" if self.batch_first else "(steps, batch, input_size)"
             raise ValueError(f"{type(self).__name__}: the input must have shape {form}, or (steps, input_size) for one "
                              f"sequence; got {x.shape}")
-        self._check_input(x)
-        count = len(self._sets)
-        if ndim == 2:
-            state = None if hx is None else [s[:, None] for s in self._initial(hx, (count, self.hidden_size), x)]
-            y, final = self._layers(x[:, None], state, None)
-            return y[:, 0], [s[:, 0] for s in final]
-        if self.batch_first:
+        elif self.batch_first:
             x = x.swapaxes(0, 1)
-        state = None if hx is None else self._initial(hx, (count, x.shape[1], self.hidden_size), input)
+        state = hx
+        if hx is not None:
+            self._check_input(x)
+            batch = () if ndim == 2 else (x.shape[1],)
+            state = self._initial(hx, (len(self._sets), *batch, self.hidden_size), input)
+            if ndim == 2:
+                state = [s[:, None] for s in state]
         y, final = self._layers(x, state, None)
+        if ndim == 2:
+            return y[:, 0], [s[:, 0] for s in final]
         return (y.swapaxes(0, 1) if self.batch_first else y), final
 
     def _run_lengths(self, input: Any, hx: Any, lengths: ArrayLike) -> tuple[Tensor, list[Tensor]]:
@@ -102,10 +105,10 @@ class RNNBase(Recurrent):
         x, batch_sizes, order, back = input
         if x.ndim != 2:
             raise ValueError(f"{type(self).__name__}: packed rows must be (rows, input_size), got {x.shape}")
-        self._check_input(x)
         sizes = tuple(batch_sizes.tolist())
         state = None
         if hx is not None:
+            self._check_input(x)
             state = self._initial(hx, (len(self._sets), sizes[0], self.hidden_size), x)
             if order is not None:
                 state = [s[:, order] for s in state]
@@ -117,20 +120,25 @@ class RNNBase(Recurrent):
     def _layers(self, x: Tensor, state: list[Tensor] | None,
                 sizes: tuple[int, ...] | None) -> tuple[Tensor, list[Tensor]]:
         """(output of the last layer, final states (layers * directions, batch, hidden))"""
-        weights, directions = self.all_weights, 1 + self.bidirectional
-        windows = self._windows()
-        finals = []
-        for layer in range(self.num_layers):
-            if layer and self.dropout and self.training:
-                x = drop(x, self.dropout)
-            outputs = []
-            for k in range(layer * directions, (layer + 1) * directions):
-                begin = None if state is None else [s[k] for s in state]
-                y, *final = recurrent(self.cell, x, begin, *weights[k], batch_sizes=sizes,
-                                      reverse=k - layer * directions, window=windows[layer])
-                outputs.append(y)
-                finals.append(final)
-            x = outputs[0] if directions == 1 else concatenate(outputs, -1)
+        finals: list[list[Tensor]] = []
+        given, outputs = x, []
+        members = self.__dict__
+        for k, (w_ih, w_hh, b_ih, b_hh) in enumerate(self._sets):
+            layer, back = (k // 2, k % 2) if self.bidirectional else (k, 0)
+            begin = None if state is None else [s[k] for s in state]
+            try:
+                y, *final = recurrent(self.cell, x, begin, members[w_ih], members[w_hh], members.get(b_ih), members.get(b_hh),
+                                      sizes, back, self._window(layer))
+            except (TypeError, ValueError):
+                self._check_input(given)              # which says it in the layer's words
+                raise
+            finals.append(final)
+            outputs.append(y)
+            if back == self.bidirectional:            # the layer is through
+                x = y if not back else concatenate(outputs, -1)
+                outputs = []
+                if self.dropout and self.training and layer < self.num_layers - 1:
+                    x = drop(x, self.dropout)
         if len(finals) == 1:
             return x, [s[None] for s in finals[0]]
         return x, [stack(s) for s in zip(*finals, strict=True)]
