@@ -58,8 +58,8 @@ typedef void (*fad_gemm_fn)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
 typedef void (*fad_lstm_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void *before, void *c, void *y);
 typedef void (*fad_lstm_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, const void *before, const void *c,
                                  const void *g, const void *dh, void *dc, void *d);
-typedef void (*fad_gru_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void *states, const void *bias,
-                           const void *before, void *kept, void *y);
+typedef void (*fad_gru_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void *states, const void *before, void *kept,
+                           void *y);
 typedef void (*fad_gru_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, const void *kept, const void *before,
                                 const void *g, void *dh, void *d, void *e);
 

@@ -271,6 +271,8 @@ def ravel(a: ArrayLike, order: Order = 'C') -> Tensor:
     """All elements in one axis, in C order; a view where there is one. See `reshape`."""
 def reciprocal(x: ArrayLike, /) -> Tensor:
     """reciprocal(x), elementwise: ``1 / x``."""
+def recurrent(cell: Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"], x: ArrayLike, state: tuple[ArrayLike, ...] | list[ArrayLike] | None, w_ih: ArrayLike, w_hh: ArrayLike, b_ih: ArrayLike | None = None, b_hh: ArrayLike | None = None, batch_sizes: Sequence[SupportsIndex] | npt.NDArray[np.integer[Any]] | None = None, reverse: bool = False, window: SupportsIndex | None = None) -> list[Tensor]:
+    """One layer of a recurrent network in one direction: the whole sequence in one compiled call."""
 def relu(x: ArrayLike, /) -> Tensor:
     """relu(x), elementwise: ``where(x <= 0, 0, x)``."""
 def relu6(x: ArrayLike, /) -> Tensor:

@@ -253,6 +253,8 @@ def ravel(a: ArrayLike, order: Order = 'C') -> Any:
     """All elements in one axis, in C order; a view where there is one. See `reshape`."""
 def reciprocal(x: ArrayLike, /) -> Any:
     """reciprocal(x), elementwise: ``1 / x``."""
+def recurrent(cell: Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"], x: ArrayLike, state: tuple[ArrayLike, ...] | list[ArrayLike] | None, w_ih: ArrayLike, w_hh: ArrayLike, b_ih: ArrayLike | None = None, b_hh: ArrayLike | None = None, batch_sizes: Sequence[SupportsIndex] | npt.NDArray[np.integer[Any]] | None = None, reverse: bool = False, window: SupportsIndex | None = None) -> Any:
+    """One layer of a recurrent network in one direction: the whole sequence in one compiled call."""
 def relu(x: ArrayLike, /) -> Any:
     """relu(x), elementwise: ``where(x <= 0, 0, x)``."""
 def relu6(x: ArrayLike, /) -> Any:

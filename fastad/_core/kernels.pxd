@@ -35,8 +35,8 @@ cdef extern from "kernels.h" nogil:
                                  void* y) noexcept nogil
     ctypedef void (*fad_lstm_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* before, const void* c,
                                       const void* g, const void* dh, void* dc, void* d) noexcept nogil
-    ctypedef void (*fad_gru_fn)(Py_ssize_t rows, Py_ssize_t h, void* gates, const void* states, const void* bias,
-                                const void* before, void* kept, void* y) noexcept nogil
+    ctypedef void (*fad_gru_fn)(Py_ssize_t rows, Py_ssize_t h, void* gates, const void* states, const void* before,
+                                void* kept, void* y) noexcept nogil
     ctypedef void (*fad_gru_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* kept, const void* before,
                                      const void* g, void* dh, void* d, void* e) noexcept nogil
     ctypedef struct fad_sgd:

@@ -5,19 +5,25 @@ and the dtypes without kernels, go this way.
 """
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from ..make import copy_of, mark, pull, push, recorded_call
+from ..tape import is_grad_enabled
 from ..tensor import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..tape import Node
     from ..tensor import Tensor
+    from .recurrent import Recurrent, Sequences
 
     State = tuple[Tensor, ...]
+    Step = Callable[..., State]
 
 
-def vanilla(activation: str) -> Callable[..., State]:
+def vanilla(activation: str) -> Step:
     """s' = act(x U^T + s W^T + b)"""
     def step(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
         return (FUNCTIONS[activation](given + FUNCTIONS["linear"](state[0], w, b)),)
@@ -43,11 +49,13 @@ def gru(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
     return (n + z * (h - n),)
 
 
-def unrolled(step: Callable[..., State], x: Tensor, state: State, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None,
+def unrolled(step: Step, x: Tensor, state: State, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None,
              b_hh: Tensor | None, sizes: tuple[int, ...], reverse: bool) -> State:
     """(y, final state...) of packed sequences x (rows, inputs), of which sizes[t] are running at time t."""
     given = FUNCTIONS["linear"](x, w_ih, b_ih)
-    starts = [sum(sizes[:t]) for t in range(len(sizes))]
+    if not sizes:
+        return (given[:, :w_hh.shape[1]], *state)
+    starts = [0, *accumulate(sizes)]
     outputs: list[State] = [()] * len(sizes)
     now: State = ()
     for t in reversed(range(len(sizes))) if reverse else range(len(sizes)):
@@ -57,9 +65,57 @@ def unrolled(step: Callable[..., State], x: Tensor, state: State, w_ih: Tensor, 
         if kept < size:                       # going backward, sequences begin on the way
             before = tuple(FUNCTIONS["concatenate"]((s, first[kept:size])) for s, first in zip(before, state, strict=True))
         outputs[t] = now = step(given[starts[t]:starts[t] + size], before, w_hh, b_hh)
-    y = FUNCTIONS["concatenate"]([h for h, *_ in outputs]) if sizes else given[:, :w_hh.shape[1]]
-    if reverse or not sizes:
-        return (y, *(now or state))
+    y = FUNCTIONS["concatenate"]([h for h, *_ in outputs])
+    if reverse:
+        return (y, *now)
     ends = [(t, sizes[t + 1] if t + 1 < len(sizes) else 0) for t in reversed(range(len(sizes)))]
     final = [FUNCTIONS["concatenate"]([outputs[t][k][going:] for t, going in ends if going < sizes[t]]) for k in range(len(state))]
     return (y, *final)
+
+
+# ---- the rules of the primitives ---------------------------------------------------------------------
+def outputs(prim: Recurrent, inputs: list[Tensor], sequences: Sequences) -> list[Tensor]:
+    """What `prim` gives for its inputs, by recorded operations."""
+    x, *rest = inputs
+    k = prim.states
+    flat = x if x.ndim == 2 else FUNCTIONS["reshape"](x, (sequences.rows, x.shape[2]))
+    biases = rest[k + 2:] or [None, None]
+    sizes = (sequences.batch,) * sequences.steps if sequences.sizes is None else sequences.sizes
+    sizes = sizes if sequences.rows else ()
+    y, *final = unrolled(prim.formula, flat, tuple(rest[:k]), rest[k], rest[k + 1], *biases, sizes, sequences.reverse)
+    return [y if x.ndim == 2 else FUNCTIONS["reshape"](y, (*x.shape[:2], y.shape[1])), *final]
+
+
+def again(prim: Recurrent, node: Node, values: tuple[Tensor, ...]) -> tuple[int, list[Tensor], list[Tensor]]:
+    """(mark, copies of the inputs, outputs computed again from them)"""
+    window = node.args.window
+    if window >= 0:
+        raise RuntimeError(f"{prim.name}: backpropagation through a window of {window} steps is a training rule, not the derivative "
+                           f"of anything: it has no tangents and no higher derivatives. Leave out `window` for those")
+    since = mark()
+    copies = [copy_of(v, prim.name, i) for i, v in enumerate(values[:len(node.inputs)])]
+    return since, copies, recorded_call(outputs, (prim, copies, node.args), {})
+
+
+def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """The cotangents of the inputs."""
+    since, copies, found = again(prim, node, saved)
+    pairs = [(o, c) for o, c in zip(found, g, strict=True) if c is not None]
+    lead = pairs[0][1].ndim - pairs[0][0].ndim
+    wanted = [i for i in range(len(copies)) if node.needs(i)]
+    recording = is_grad_enabled()             # then what is given refers to what was computed again
+    pulled = pull([o for o, _ in pairs], [copies[i] for i in wanted], [c for _, c in pairs], lead, recording, recording, since)
+    results: list[Tensor | None] = [None] * len(copies)
+    for i, cotangent in zip(wanted, pulled, strict=True):
+        if cotangent is None:                 # of weights that no step has used
+            cotangent = FUNCTIONS["zeros"]((*pairs[0][1].shape[:lead], *copies[i].shape), dtype=copies[i].dtype)
+        results[i] = cotangent
+    return tuple(results)
+
+
+def jvp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], tangents: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """The tangents of the outputs."""
+    since, copies, found = again(prim, node, saved)
+    pairs = [(c, t) for c, t in zip(copies, tangents, strict=True) if t is not None]
+    lead = pairs[0][1].ndim - pairs[0][0].ndim
+    return tuple(push([c for c, _ in pairs], found, [t for _, t in pairs], lead, is_grad_enabled(), since))

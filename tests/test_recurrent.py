@@ -1,0 +1,228 @@
+"""The fused sequence primitives: RNN, LSTM and GRU over whole sequences, forward and back through time.
+
+The registry's suites (samples/recurrent.py) have values and derivatives of small cases.  Here: PyTorch's layers with equal
+weights, the pure-Python reference and its truncation for every window, the formulas of backpropagation through time,
+long sequences, and what can be done wrong.
+"""
+
+import numpy as np
+import pytest
+
+import fastad as fa
+from fastad import reference as ref
+
+CELLS = {"rnn_tanh": 1, "rnn_relu": 1, "rnn_sigmoid": 1, "lstm": 4, "gru": 3}
+STATES = {name: 2 if name == "lstm" else 1 for name in CELLS}
+REFERENCE = {
+    "rnn_tanh": ref.rnn_cell,
+    "rnn_relu": lambda *args: ref.rnn_cell(*args, activation=ref.relu),
+    "rnn_sigmoid": lambda *args: ref.rnn_cell(*args, activation=ref.sigmoid),
+    "lstm": ref.lstm_cell, "gru": ref.gru_cell,
+}
+every_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def drawn(cell, times=5, batch=3, inputs=2, hidden=4, dtype=np.float64, seed=0, bias=True):
+    """x, [the initial state], [W_ih, W_hh, b_ih, b_hh]"""
+    rng = np.random.default_rng(seed)
+    wide = CELLS[cell] * hidden
+    shapes = [(wide, inputs), (wide, hidden)] + [(wide,)] * (2 * bias)
+    return (rng.normal(size=(times, batch, inputs)).astype(dtype),
+            [rng.normal(size=(batch, hidden)).astype(dtype) for _ in range(STATES[cell])],
+            [rng.uniform(-0.8, 0.8, shape).astype(dtype) for shape in shapes])
+
+
+def leaves(x, state, weights, kind=fa.tensor):
+    return [kind(a, requires_grad=True) for a in (x, *state, *weights)]
+
+
+def fused(cell, arguments, **options):
+    """The outputs, from flat arguments x, state, weights."""
+    x, *rest = arguments
+    k = STATES[cell]
+    return fa.recurrent(cell, x, tuple(rest[:k]), *rest[k:], **options)
+
+
+def gradients(outputs, inputs, cotangents, **options):
+    return [np.zeros(x.shape) if g is None else g.detach().numpy() for g, x in zip(
+        fa.autograd.grad([o for o in outputs if o.requires_grad], inputs,
+                         [fa.tensor(g) for g, o in zip(cotangents, outputs, strict=True) if o.requires_grad],
+                         allow_unused=True, **options), inputs, strict=True)]
+
+
+def seeds(outputs, seed=3):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=o.shape).astype(o.dtype) for o in outputs]
+
+
+# ---- the reference -----------------------------------------------------------------------------------
+def by_reference(cell, x, state, weights, gs):
+    """Outputs, and the gradients of sum <g, output> by x, the state and the weights: cells in a loop on the reference's tape."""
+    args = leaves(x, state, weights, ref.Tensor)
+    k = STATES[cell]
+    states = ref.unroll(REFERENCE[cell], args[0], args[1:1 + k], *args[1 + k:])
+    y = np.stack([s[0].data for s in states])
+    terms = [s[0] * g for s, g in zip(states, gs[0], strict=True)] + [s * g for s, g in zip(states[-1], gs[1:], strict=True)]
+    ref.sum(ref.concatenate(terms)).backward()
+    return [y, *[s.data for s in states[-1]]], [a.grad for a in args]
+
+
+@every_cell
+@pytest.mark.parametrize("bias", [True, False])
+def test_equals_the_reference(cell, bias):
+    data = drawn(cell, bias=bias)
+    args = leaves(*data)
+    outputs = fused(cell, args)
+    gs = seeds(outputs)
+    expected, derivatives = by_reference(cell, *data, gs)
+    for o, e in zip(outputs, expected, strict=True):
+        np.testing.assert_allclose(o.detach().numpy(), e, rtol=1e-12, atol=1e-13)
+    for g, e in zip(gradients(outputs, args, gs), derivatives, strict=True):
+        np.testing.assert_allclose(g, e, rtol=1e-11, atol=1e-12)
+
+
+# ---- truncation: the window --------------------------------------------------------------------------
+def windowed_by_reference(cell, x, state, weights, window, gs):
+    args = leaves(x, state, weights, ref.Tensor)
+    k = STATES[cell]
+    ref.windowed(REFERENCE[cell], args[0], args[1:1 + k], args[1 + k:], gs[0], window, gs[1:])
+    return [np.zeros(a.shape) if a.grad is None else a.grad for a in args]
+
+
+@every_cell
+@pytest.mark.parametrize("window", range(8))
+def test_window_equals_the_reference(cell, window):
+    data = drawn(cell, times=6)
+    args = leaves(*data)
+    outputs = fused(cell, args, window=window)
+    gs = seeds(outputs)
+    for o, full in zip(outputs, fused(cell, args), strict=True):
+        np.testing.assert_array_equal(o.detach().numpy(), full.detach().numpy())
+    found = gradients(outputs, args, gs)
+    for g, e in zip(found, windowed_by_reference(cell, *data, window, gs), strict=True):
+        np.testing.assert_allclose(g, e, rtol=1e-12, atol=1e-12)
+    full = gradients(fused(cell, args), args, gs)
+    same = all(np.allclose(a, b, rtol=1e-12, atol=1e-13) for a, b in zip(found, full, strict=True))
+    assert same == (window >= 5), "full backpropagation through time, and only with the whole window"
+
+
+@every_cell
+@pytest.mark.parametrize("window", [0, 1, 2, 3, 9])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_window_of_ragged_sequences(cell, window, reverse):
+    """Packed sequences of 5, 3, 3 and 1 steps: each is truncated as if it stood alone."""
+    lengths = [5, 3, 3, 1]
+    x, state, weights = drawn(cell, batch=4)
+    k = STATES[cell]
+    packed, sizes = pack(x, lengths)
+    args = leaves(packed, state, weights)
+    outputs = fused(cell, args, batch_sizes=sizes, window=window, reverse=reverse)
+    gs = seeds(outputs)
+    found = gradients(outputs, args, gs)
+    expected = [np.zeros(a.shape) for a in args]
+    y_errors = unpack(gs[0], lengths)
+    for b, n in enumerate(lengths):
+        turn = slice(None, None, -1) if reverse else slice(None)
+        alone = windowed_by_reference(cell, x[:n, b:b + 1][turn], [s[b:b + 1] for s in state], weights, window,
+                                      [y_errors[:n, b:b + 1][turn], *[g[b:b + 1] for g in gs[1:]]])
+        dx = np.zeros(x.shape)
+        dx[:n, b:b + 1] = alone[0][turn]
+        expected[0] += pack(dx, lengths)[0]
+        for i in range(k):
+            expected[1 + i][b:b + 1] += alone[1 + i]
+        for i in range(1 + k, len(args)):
+            expected[i] += alone[i]
+    for g, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(g, e, rtol=1e-11, atol=1e-12)
+
+
+def pack(x, lengths):
+    """(rows of time 0, of time 1, ...; how many run at each time), the longest first."""
+    sizes = [sum(n > t for n in lengths) for t in range(max(lengths))]
+    return np.concatenate([x[t, :size] for t, size in enumerate(sizes)]), sizes
+
+
+def unpack(rows, lengths):
+    out = np.zeros((max(lengths), len(lengths), *rows.shape[1:]))
+    at = 0
+    for t in range(max(lengths)):
+        size = sum(n > t for n in lengths)
+        out[t, :size] = rows[at:at + size]
+        at += size
+    return out
+
+
+@pytest.mark.parametrize("window", range(8))
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
+def test_window_is_the_algorithm_of_the_texts(activation, window):
+    """Spec'd sums of outer products, without a tape: dU, dV, dW and the initial state's, of a softmax over V s_t."""
+    rng = np.random.default_rng(4)
+    x, labels = rng.normal(size=(6, 3)), rng.integers(0, 5, 6)
+    s0, U, V, W = (rng.normal(0, 0.7, shape) for shape in ((4,), (4, 3), (5, 4), (4, 4)))
+    o, *expected = ref.truncated_bptt(x, labels, s0, U, V, W, window, activation)
+    tU, tV, tW, ts = (fa.tensor(a, requires_grad=True) for a in (U, V, W, s0))
+    y, _ = fa.recurrent(f"rnn_{activation}", fa.tensor(x[:, None]), (ts.reshape(1, 4),), tU, tW, window=window)
+    logits = fa.linear(y.reshape(6, 4), tV)
+    np.testing.assert_allclose(fa.softmax(logits, axis=1).detach().numpy(), o, rtol=1e-12)
+    assert np.allclose(o.sum(1), 1), "the outputs themselves, not the errors"
+    fa.cross_entropy(logits, labels, reduction="sum").backward()
+    for t, e in zip((tU, tV, tW, ts), expected, strict=True):
+        np.testing.assert_allclose(t.grad.numpy(), e, rtol=1e-12, atol=1e-13)
+
+
+def test_stacked_layers_have_their_own_windows():
+    """Two layers, windows 1 and 3: the error of the upper one is what the lower one is given."""
+    x, state, lower = drawn("lstm", times=6)
+    _, other, upper = drawn("gru", times=6, inputs=4, seed=1)
+    args = leaves(x, [*state, *other], [*lower, *upper])
+    a, h, c, b, *weights = args
+    y, *_ = fa.recurrent("lstm", a, (h, c), *weights[:4], window=1)
+    z, _ = fa.recurrent("gru", y, (b,), *weights[4:], window=3)
+    g = np.random.default_rng(2).normal(size=z.shape)
+    z.backward(fa.tensor(g))
+    top = windowed_by_reference("gru", y.detach().numpy(), other, upper, 3, [g, 0])
+    bottom = windowed_by_reference("lstm", x, state, lower, 1, [top[0], 0, 0])
+    for found, expected in zip(args, [*bottom[:3], top[1], *bottom[3:], *top[2:]], strict=True):
+        np.testing.assert_allclose(found.grad.numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+@every_cell
+def test_a_window_has_no_other_derivatives(cell):
+    args = leaves(*drawn(cell))
+
+    def loss(*args):
+        return fused(cell, args, window=2)[0].sum()
+    with pytest.raises(RuntimeError, match=f"{cell}: .*window of 2 steps is a training rule, not the derivative"):
+        fa.autograd.grad(loss(*args), args, create_graph=True)
+    with pytest.raises(RuntimeError, match="training rule"):
+        fa.jvp(loss, tuple(args), tuple(args))
+    with pytest.raises(RuntimeError, match="training rule"):
+        fa.grad(lambda *a: fa.grad(loss)(*a).sum())(*args)
+    with pytest.raises(RuntimeError, match="training rule"):
+        fa.vjp(lambda *a: fused(cell, a, window=2)[0], *args)[1]
+        fa.jacrev(lambda x: fused(cell, [x, *args[1:]], window=2)[0])(args[0])
+    with pytest.raises(RuntimeError, match="training rule"):
+        fa.hvp(loss, tuple(args), tuple(args))
+
+
+def test_a_window_is_never_dropped_in_silence():
+    """Without kernels for a dtype there is no window, and full backpropagation through time would be another rule."""
+    x, state, weights = drawn("lstm", dtype=np.float16)
+    with pytest.raises(TypeError, match="lstm: .*window.*float32 or float64.*float16"):
+        fused("lstm", leaves(x, state, weights), window=2)
+    assert fused("lstm", leaves(x, state, weights))[0].dtype == np.float16
+
+
+@pytest.mark.parametrize("window, error", [(-1, ValueError), (-(2**70), ValueError), (1.5, TypeError), ("2", TypeError)])
+def test_windows_that_are_none(window, error):
+    with pytest.raises(error, match="rnn_tanh: window"):
+        fused("rnn_tanh", leaves(*drawn("rnn_tanh")), window=window)
+
+
+def test_a_window_may_be_longer_than_anything():
+    args = leaves(*drawn("gru"))
+    full = gradients(fused("gru", args)[:1], args, seeds(fused("gru", args)[:1]))
+    for window in (2**70, np.int64(4), True + 4):
+        outputs = fused("gru", args, window=window)[:1]
+        for a, b in zip(gradients(outputs, args, seeds(outputs)), full, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
