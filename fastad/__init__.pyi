@@ -21,6 +21,7 @@ from . import datasets as datasets
 from .random import default_generator as default_generator
 from .transforms.forward import deriv as deriv
 from ._anomaly import detect_anomaly as detect_anomaly
+from . import diagnostics as diagnostics
 from .transforms.reverse import elementwise_grad as elementwise_grad
 from .creation import empty as empty
 from .creation import empty_like as empty_like

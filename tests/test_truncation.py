@@ -128,7 +128,7 @@ def test_detach_state_keeps_the_container():
 
 @pytest.mark.parametrize("call, kind, message", [
     (lambda: tbptt(None, X, 0), ValueError, "length must be at least 1"),
-    (lambda: tbptt(None, (X, Y[:5]), 2), ValueError, r"sequences\[0\] has 11 steps and sequences\[1\] of shape \(5, 3, 5\) has 5"),
+    (lambda: tbptt(None, (X, Y[:5]), 2), ValueError, r"sequences\[0\] has 11 steps along axis 0, and sequences\[1\] of shape \(5, 3, 5\) has 5"),
     (lambda: tbptt(None, X, 2, axis=3), np.exceptions.AxisError, "no axis 3"),
     (lambda: tbptt(None, (), 2), ValueError, "no sequences"),
     (lambda: tbptt(None, nn.utils.rnn.pack_sequence([X[:, 0], X[:, 1]]), 2), TypeError, "PackedSequence"),

@@ -5,7 +5,7 @@ transforms.
 """
 from __future__ import annotations
 
-from operator import index
+from operator import index, itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,15 +47,15 @@ def tbptt(step: Callable[[Any, Any], tuple[Any, Any]], sequences: Any, length: i
           axis: int = 0) -> Iterator[tuple[Any, Any]]:
     """Truncated backpropagation through time: ``result, state = step(chunk, state)``, chunk after chunk.
 
-    The sequences are cut along the time axis into chunks of `length` steps, of which the last may be shorter.  The numbers of
-    the state go on from each chunk to the next, their derivatives do not: with s_0 = `state` and L_i the loss of chunk i, the
-    gradient is the sum of dL_i/dw for s_(i-1) held constant.  Memory is that of one chunk.
+    The sequences are cut along the axis of time into chunks of `length` steps, of which the last may be shorter.  From
+    chunk to chunk the numbers of the state go on, and their derivatives do not: with L_i the loss of chunk i and s_(i-1)
+    the state before it, the gradient is the sum of dL_i/dw at constant s_(i-1).  Memory is that of one chunk.
 
     Parameters
     ----------
     step : callable
-        Given a chunk, in the form of `sequences`, and the state, it returns a pair: whatever is wanted, such as the loss, and
-        the new state.
+        Given a chunk, in the form of `sequences`, and the state, it returns a pair: what is wanted, such as the loss, and the
+        new state.
     sequences : Tensor, array, or nested container of them
         For example (inputs, targets), of equal length along `axis`.
     length : int
@@ -111,7 +111,7 @@ def tbptt(step: Callable[[Any, Any], tuple[Any, Any]], sequences: Any, length: i
         if steps is None:
             steps, first = shape[axis], name
         elif shape[axis] != steps:
-            raise ValueError(f"tbptt: {first} has {steps} steps and {name} of shape {shape} has {shape[axis]} along axis {axis}")
+            raise ValueError(f"tbptt: {first} has {steps} steps along axis {axis}, and {name} of shape {shape} has {shape[axis]}")
     if steps is None:
         raise ValueError("tbptt: there are no sequences")
     return _chunks(step, sequences, length, state, axis, steps)
@@ -122,7 +122,7 @@ def _chunks(step: Callable[[Any, Any], Any], sequences: Any, length: int, state:
     for start in range(0, steps, length):
         cut = slice(start, min(start + length, steps))
         where = (slice(None),) * axis + (cut,) if axis >= 0 else (..., cut) + (slice(None),) * (-1 - axis)
-        found = step(over(lambda leaf, where=where: leaf[where], sequences), state)
+        found = step(over(itemgetter(where), sequences), state)
         if not isinstance(found, tuple) or len(found) != 2:
             raise TypeError(f"tbptt: from step {start} on, the function returned a {type(found).__name__}, expected a pair: "
                             f"(result, state)")
