@@ -1,5 +1,7 @@
 """gradient_flow: Jacobians through time against those of the whole sequence, norms and verdicts by parameter."""
 import builtins
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,3 +208,26 @@ def test_without_matplotlib_the_numbers_stay(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"plot: pictures need matplotlib \(pip install fastad\[plot\]\)"):
         flow.plot()
+
+
+# ---- the experiment of the texts ---------------------------------------------------------------------
+EXAMPLE = Path(__file__).parents[1] / "examples" / "vanishing_gradients.py"
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not beside these tests")
+def test_vanishing_gradients_as_theory_has_them(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    program = runpy.run_path(str(EXAMPLE))
+    ungated, gated = program["measure"](44)
+    for name, slope in (("tanh", 1.0), ("sigmoid", 0.25)):
+        flow, bound = ungated[name], (slope * 0.95) ** np.arange(45)
+        assert (flow.largest() <= bound * (1 + 1e-9)).all()
+        steps = np.diff(np.log(flow.mean()))                  # geometric decay: by about as much from step to step
+        assert (steps < np.log(0.96)).all() and steps[10:].std() < 0.1 * abs(steps[10:].mean())
+    assert 0.1 < gated["LSTM, forget bias 3"].mean()[40] < 100 and gated["LSTM, forget bias 3"].verdict == "holds"
+    assert gated["LSTM"].mean()[40] < 1e-4 and gated["LSTM"].verdict == "vanishes"
+    assert gated["LSTM"].mean()[40] < 1e-3 * gated["LSTM, forget bias 1"].mean()[40] < 1e-3 * gated["LSTM, forget bias 3"].mean()[40]
+    assert program["main"](["--steps", "40", "--out", str(tmp_path / "v.png")]) == 0
+    printed = capsys.readouterr().out
+    assert "NO " not in printed and "NaN in recurrence.weight_ih_l0" in printed and "infinity came out of this operation" in printed
+    assert (tmp_path / "v.png").stat().st_size > 50_000

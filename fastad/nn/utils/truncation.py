@@ -54,8 +54,8 @@ def tbptt(step: Callable[[Any, Any], tuple[Any, Any]], sequences: Any, length: i
     Parameters
     ----------
     step : callable
-        Given a chunk, in the form of `sequences`, and the state, it returns a pair: what is wanted, such as the loss, and the
-        new state.
+        Given a chunk, in the form of `sequences`, and the state, it returns a pair: what is wanted, such as the loss, and
+        the new state.
     sequences : Tensor, array, or nested container of them
         For example (inputs, targets), of equal length along `axis`.
     length : int
@@ -111,7 +111,8 @@ def tbptt(step: Callable[[Any, Any], tuple[Any, Any]], sequences: Any, length: i
         if steps is None:
             steps, first = shape[axis], name
         elif shape[axis] != steps:
-            raise ValueError(f"tbptt: {first} has {steps} steps along axis {axis}, and {name} of shape {shape} has {shape[axis]}")
+            raise ValueError(f"tbptt: {first} has {steps} steps along axis {axis}, and {name} of shape {shape} has "
+                             f"{shape[axis]}")
     if steps is None:
         raise ValueError("tbptt: there are no sequences")
     return _chunks(step, sequences, length, state, axis, steps)
