@@ -132,11 +132,12 @@ def checks(ungated, of_gated):
         """How well a line fits the logarithm of the norms: the coefficient of correlation."""
         return -np.corrcoef(flow.distances, np.log(flow.mean()))[0, 1]
 
+    decaying = ungated["tanh"], ungated["sigmoid"]
     forty = {name: flow.mean()[min(40, len(flow.distances) - 1)] for name, flow in of_gated.items()}
     return {"tanh, sigmoid and ReLU lie under their bounds":
             all((flow.largest() <= flow.bound * (1 + 1e-9)).all() for flow in ungated.values()),
             "tanh and sigmoid decay geometrically":
-            all(straight(flow) > 0.99 and (np.diff(flow.mean()) < 0).all() for flow in (ungated["tanh"], ungated["sigmoid"])),
+            all(straight(flow) > 0.99 and (np.diff(flow.mean()) < 0).all() for flow in decaying),
             "an LSTM with forget bias 3 holds the gradient over 40 steps": 0.1 < forty["LSTM, forget bias 3"] < 100,
             "as it is initialised it does not": forty["LSTM"] < 1e-4}
 
