@@ -5,6 +5,7 @@ checkpoint when it is asked for.
 """
 from __future__ import annotations
 
+from itertools import repeat
 from math import isqrt
 from operator import index
 from typing import TYPE_CHECKING
@@ -111,14 +112,15 @@ class Loop:
 
     def run(self, carry: list[Tensor], sequences: list[Tensor], steps: range) -> tuple[list[Tensor], list[Tensor]]:
         """(the last carry, y stacked) of some steps, in their order, of which `sequences` are the inputs."""
-        inputs = list(zip(*map(FUNCTIONS["unstack"], sequences), strict=True)) if sequences else [()] * len(steps)
-        found = []
-        for t, x in zip(steps, inputs if steps.step > 0 else reversed(inputs), strict=True):
+        inputs = [FUNCTIONS["unstack"](x)[::steps.step] for x in sequences]
+        columns: list[list[Tensor]] = []                      # of each leaf of y
+        for t, x in zip(steps, zip(*inputs, strict=True) if inputs else repeat(()), strict=bool(inputs)):
             carry, y = self.step(carry, x, t)
-            found.append(y)
-        if steps.step < 0:
-            found.reverse()
-        return carry, list(map(FUNCTIONS["stack"], zip(*found, strict=True)))
+            if not columns:
+                columns = [[] for _ in y]
+            for column, leaf in zip(columns, y, strict=True):
+                column.append(leaf)
+        return carry, [FUNCTIONS["stack"](column[::steps.step]) for column in columns]
 
     def step(self, carry: list[Tensor], x: tuple[Tensor, ...], t: int) -> tuple[list[Tensor], list[Tensor]]:
         try:
@@ -151,7 +153,10 @@ def same_kind(tree: Any, like: Any, expected: list[tuple[Any, Any]], what: str, 
     """The leaves, as tensors, of what must have the structure, shapes and dtypes that it had in the step before."""
     found = leaves_like(tree, like, f"scan: in step {t}", what)
     for i, (leaf, (shape, dtype)) in enumerate(zip(found, expected, strict=True)):
-        if type(leaf) is not Tensor:
+        if type(leaf) is Tensor:
+            if leaf.shape == shape and leaf.dtype is dtype:
+                continue
+        else:
             if type(leaf) not in COMMON and parts(leaf) is not None:
                 raise TypeError(f"scan: in step {t}, {paths(like, what)[i]} is a {type(leaf).__name__}, expected a Tensor")
             leaf, = found[i:i + 1] = as_tensors(leaf)
