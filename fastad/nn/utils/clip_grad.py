@@ -42,7 +42,7 @@ def _norm(name: str, tensors: list[Tensor], norm_type: float) -> float:
     if math.isinf(norm_type) or not 0 < top < math.inf:
         return top
     powers = [((np.abs(t.numpy()).astype(float) / top) ** norm_type).sum() for t in tensors]
-    return top * float(sum(powers)) ** (1 / norm_type)
+    return float(top * sum(powers) ** (1 / norm_type))
 
 
 def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0,
@@ -167,7 +167,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     """
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
-    gradients = _gradients("clip_grad_value_", parameters)
+    gradients = [g for g in _gradients("clip_grad_value_", parameters) if not largest([g]) <= clip_value]
     for g in gradients:
         if g.dtype.kind == "c":
             raise TypeError(f"clip_grad_value_: a gradient of shape {g.shape} is {g.dtype}, which has no order; use "
