@@ -234,6 +234,9 @@ class RNN(RNNBase):
         y, (h,) = self._run(input, hx, lengths)
         return y, h
 
+    if TYPE_CHECKING:
+        __call__ = forward
+
     def extra_repr(self) -> str:
         shown = super().extra_repr()
         return shown if self.nonlinearity == "tanh" else f"{shown}, nonlinearity={self.nonlinearity!r}"
@@ -298,6 +301,9 @@ class LSTM(RNNBase):
         y, (h, c) = self._run(input, hx, lengths)
         return y, (h, c)
 
+    if TYPE_CHECKING:
+        __call__ = forward
+
 
 class GRU(RNNBase):
     """Gated recurrent units, in one or several layers and directions.
@@ -348,3 +354,6 @@ class GRU(RNNBase):
     def forward(self, input: Any, hx: ArrayLike | None = None, lengths: ArrayLike | None = None) -> tuple[Any, Tensor]:
         y, (h,) = self._run(input, hx, lengths)
         return y, h
+
+    if TYPE_CHECKING:
+        __call__ = forward
