@@ -108,7 +108,7 @@ def checked_lengths(name: str, given: ArrayLike, batch: int, steps: int) -> Inte
     wrong = np.flatnonzero((array < 1) | (array > steps))
     if wrong.size:
         raise ValueError(f"{name}: lengths must lie between 1 and the {steps} steps of the input, but lengths[{wrong[0]}] "
-                         f"is {array[wrong[0]]}")
+                         f"is {np.asarray(given)[wrong[0]]}")
     return array
 
 
