@@ -127,12 +127,9 @@ def test_one_tensor_and_other_layouts():
     np.testing.assert_allclose(total, np.linalg.norm(a))
     np.testing.assert_allclose(p.grad.numpy(), a.T / (total + 1e-6))
     assert p.grad is whole                    # in place
-    p.grad = fa.from_numpy(np.lib.stride_tricks.as_strided(np.array([3.0, 4.0, 0.0]), (4, 3), (0, 8)))      # four times one row
-    clip_grad_norm_(p, 5.0)
-    np.testing.assert_allclose(p.grad.numpy(), np.broadcast_to([1.5, 2.0, 0.0], (4, 3)), rtol=1e-6)
-    p.grad = fa.from_numpy(np.lib.stride_tricks.as_strided(np.array([3.0, -4.0, 0.5]), (4, 3), (0, 8)))
-    clip_grad_value_(p, 1.0)
-    np.testing.assert_array_equal(p.grad.numpy(), np.broadcast_to([1.0, -1.0, 0.5], (4, 3)))
+    p.grad = fa.tensor(a - 5).T
+    clip_grad_value_(p, 2.0)
+    np.testing.assert_array_equal(p.grad.numpy(), np.clip(a.T - 5, -2, 2))
 
 
 @pytest.mark.parametrize("dtype", ("float16", "longdouble", "complex64", "complex128"))
@@ -157,7 +154,7 @@ def test_a_graph_of_gradients_is_not_falsified():
     later = (x.grad ** 2).sum()               # still needs the gradient as it was
     clip_grad_norm_([x], 0.1)
     np.testing.assert_allclose(get_total_norm([x.grad]).item(), 0.1, rtol=1e-5)
-    with pytest.raises(RuntimeError, match="changed|written|version"):
+    with pytest.raises(RuntimeError, match=r"changed|written|version"):
         later.backward()
 
 

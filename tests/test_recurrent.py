@@ -4,7 +4,6 @@ The registry's suites (samples/recurrent.py) have values and derivatives of smal
 weights, the pure-Python reference and its truncation for every window, the formulas of backpropagation through time,
 long sequences, and what can be done wrong.
 """
-import math
 
 import numpy as np
 import pytest

@@ -14,16 +14,9 @@ from . import init
 from .module import Module, Parameter, uninitialised
 
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from typing import Any
 
-    import numpy.typing as npt
-
-    from .._typing import ArrayLike, DType, Generator
-
-    State = tuple[Tensor, Tensor]
-    Pair = tuple[ArrayLike, ArrayLike]
-    Padded = Tensor | npt.NDArray[Any]
-    Cell = Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"]
+    from .._typing import ArrayLike, Cell, DType, Generator, Pair, State
 
 GATES = {"lstm": 4, "gru": 3}
 ACTIVATIONS: dict[str, Cell] = {"tanh": "rnn_tanh", "relu": "rnn_relu", "sigmoid": "rnn_sigmoid"}

@@ -21,13 +21,9 @@ from .dropout import probability
 from .utils.rnn import PackedSequence, checked_lengths, places_of, sizes_of, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
-    from .._typing import ArrayLike, DType, Generator
-    from .cells import Cell, Padded, Pair, State
-
-    Window = int | None | Sequence[int | None]
+    from .._typing import ArrayLike, Cell, DType, Generator, Padded, Pair, State, Window
 
 
 class RNNBase(Recurrent):

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Literal, Self
 
-    import numpy.typing as npt
+    from ..._typing import ArrayLike, Integers
 
-    from ..._typing import ArrayLike
 
-    Integers = npt.NDArray[np.int64]
+__all__ = ["PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence",
+           "unpack_sequence", "unpad_sequence"]
 
 
 class _Fields(NamedTuple):
