@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
     from .recurrent import Recurrent, Sequences
 
-    State = tuple[Tensor, ...]
-    Step = Callable[..., State]
+    _State = tuple[Tensor, ...]
+    _Step = Callable[..., _State]
 
 
-def vanilla(activation: str) -> Step:
+def vanilla(activation: str) -> _Step:
     """s' = act(x U^T + s W^T + b)"""
-    def step(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
+    def step(given: Tensor, state: _State, w: Tensor, b: Tensor | None) -> _State:
         return (FUNCTIONS[activation](given + FUNCTIONS["linear"](state[0], w, b)),)
     return step
 
 
-def lstm(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
+def lstm(given: Tensor, state: _State, w: Tensor, b: Tensor | None) -> _State:
     """c' = f c + i g, h' = o tanh(c')"""
     h, c = state
     sigmoid, tanh = FUNCTIONS["sigmoid"], FUNCTIONS["tanh"]
@@ -39,7 +39,7 @@ def lstm(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
     return sigmoid(o) * tanh(c), c
 
 
-def gru(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
+def gru(given: Tensor, state: _State, w: Tensor, b: Tensor | None) -> _State:
     """h' = n + z (h - n), n = tanh(x_n + r h_n)"""
     h, = state
     r, z, n = FUNCTIONS["split"](given, 3, axis=-1)
@@ -49,15 +49,15 @@ def gru(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
     return (n + z * (h - n),)
 
 
-def unrolled(step: Step, x: Tensor, state: State, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None,
-             b_hh: Tensor | None, sizes: tuple[int, ...], reverse: bool) -> State:
+def unrolled(step: _Step, x: Tensor, state: _State, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None,
+             b_hh: Tensor | None, sizes: tuple[int, ...], reverse: bool) -> _State:
     """(y, final state...) of packed sequences x (rows, inputs), of which sizes[t] are running at time t."""
     given = FUNCTIONS["linear"](x, w_ih, b_ih)
     if not sizes:
         return (given[:, :w_hh.shape[1]], *state)
     starts = [0, *accumulate(sizes)]
-    outputs: list[State] = [()] * len(sizes)
-    now: State = ()
+    outputs: list[_State] = [()] * len(sizes)
+    now: _State = ()
     for t in reversed(range(len(sizes))) if reverse else range(len(sizes)):
         size = sizes[t]
         before = tuple(s[:size] for s in now) if now else tuple(s[:size] for s in state)
