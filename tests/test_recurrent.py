@@ -6,7 +6,6 @@ long sequences, and what can be done wrong.
 """
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest

@@ -3,18 +3,18 @@ observers, checkpoints, threads, forks, memory that runs out, and bad input."""
 import gc
 import inspect
 import os
-import re
 import subprocess
 import sys
 import threading
 
 import numpy as np
 import pytest
+from test_recurrent import STATES, drawn, every_cell, fused, gradients, leaves, pack, seeds
+from test_threads import Witness, in_threads
 
 import fastad as fa
+from fastad._anomaly import AnomalyError
 from fastad._core import storage
-from test_recurrent import CELLS, STATES, drawn, every_cell, fused, gradients, leaves, pack, seeds
-from test_threads import Witness, in_threads
 
 
 def values(tensors):
@@ -67,8 +67,8 @@ def test_every_choice_of_what_needs_a_gradient(cell):
     args = leaves(*data)
     outputs = fused(cell, args)
     gs = seeds(outputs)
-    full = gradients(outputs, args, gs)
-    alone = [gradients([o], args, [g]) for o, g in zip(outputs, gs, strict=True)]
+    full = gradients(outputs, args, gs, retain_graph=True)
+    alone = [gradients([o], args, [g], retain_graph=True) for o, g in zip(outputs, gs, strict=True)]
     same([sum(parts) for parts in zip(*alone, strict=True)], full, 1e-11)
     for k in range(len(args)):
         some = [a.detach().requires_grad_(i == k) for i, a in enumerate(args)]
@@ -111,13 +111,12 @@ def test_walks(cell):
 
 @every_cell
 def test_changes_in_place_are_told(cell):
-    names = ["x", *["state"] * STATES[cell], "w_ih", "w_hh", "b_ih", "b_hh"]
-    for k in range(len(names) + 1):
+    for k in range(6 + STATES[cell]):          # every argument, and y
         args = leaves(*drawn(cell))
         outputs = fused(cell, args)
         with fa.no_grad():
-            (args[k] if k < len(names) else outputs[0]).mul_(2) if hasattr(fa.Tensor, "mul_") else (
-                args[k] if k < len(names) else outputs[0]).__imul__(2)
+            changed = [*args, outputs[0]][k]
+            changed *= 2
         with pytest.raises(RuntimeError, match=f"{cell}: .* changed in place"):
             outputs[-1].sum().backward()
     args = leaves(*drawn(cell))                # the final states are nobody's but the caller's
@@ -144,7 +143,7 @@ def test_outputs_share_no_memory(cell):
 @pytest.mark.parametrize("sizes", [(0, 2, 3, 4), (3, 0, 2, 4), (3, 2, 0, 4), (3, 2, 3, 0), (0, 0, 0, 0), (1, 1, 1, 1)], ids=str)
 @pytest.mark.parametrize("window", [None, 1])
 def test_sizes_of_nothing(cell, sizes, window):
-    times, batch, inputs, hidden = sizes
+    times, batch, _, hidden = sizes
     for given_state in (True, False):
         x, state, weights = drawn(cell, *sizes)
         args = leaves(x, state, weights)
@@ -164,12 +163,12 @@ def test_a_nan_in_the_input_is_found(cell):
     x, state, weights = drawn(cell)
     x[2, 1, 0] = np.nan
     args = leaves(x, state, weights)
-    with pytest.raises(fa.autograd.AnomalyError if hasattr(fa.autograd, "AnomalyError") else Exception, match=f"{cell}") as error, \
-            fa.detect_anomaly():
-        fused(cell, args)                      # here
-    assert "NaN" in str(error.value)
-    line = next(n for n, text in enumerate(inspect.getsource(sys.modules[__name__]).split("\n"), 1) if text.endswith("# here"))
-    assert f"{__file__}:{line}" in str(error.value) or "test_recurrent" in str(error.value)
+    k = STATES[cell]
+    with pytest.raises(AnomalyError, match=f"{cell}: .*NaN") as error, fa.detect_anomaly():
+        fa.recurrent(cell, args[0], tuple(args[1:1 + k]), *args[1 + k:])       # the NaN is in x
+    lines = inspect.getsource(sys.modules[__name__]).split("\n")
+    line = next(n for n, text in enumerate(lines, 1) if text.endswith("# the NaN is in x"))
+    assert f"{__file__}:{line}" in str(error.value) and "input 0 of shape (5, 3, 2)" in str(error.value)
 
 
 @every_cell
@@ -178,15 +177,19 @@ def test_detect_anomaly_lets_finite_numbers_pass_and_finds_those_of_a_walk(cell)
     with fa.detect_anomaly():
         y, *_ = fused(cell, args)
         y.sum().backward()
-        with pytest.raises(Exception, match="NaN"):
-            (fused(cell, args)[0] * np.inf).sum().backward(np.array(0.0))
+    y = fused(cell, args)[0]
+    y.register_hook(lambda g: g * np.nan)
+    with pytest.raises(AnomalyError, match=cell), fa.detect_anomaly():
+        y.sum().backward()
 
 
 @every_cell
 def test_trace(cell):
     args = leaves(*drawn(cell))
-    text = str(fa.trace(fused(cell, args, reverse=True)[0].sum()))
-    assert f"{cell}(" in text and "reverse=True" in text and "window" not in re.sub(r"window=None", "", text)
+    t = fa.trace(lambda *a: fused(cell, a, reverse=True)[0].sum())(*args)
+    rows = [row.expression for row in t if cell in row.expression]
+    assert len(rows) == 1 and rows[0].startswith(f"{cell}(") and "reverse=True" in rows[0]
+    assert np.allclose(t.result, fused(cell, args, reverse=True)[0].sum().item())
 
 
 @every_cell
@@ -195,7 +198,7 @@ def test_checkpoint(cell):
     outputs = fused(cell, args)
     gs = seeds(outputs)
     expected = gradients(outputs, args, gs)
-    outputs = fa.checkpoint(lambda *a: tuple(fused(cell, a)), *args)
+    outputs = fa.checkpoint(lambda *a: tuple(fused(cell, a)))(*args)
     same(gradients(outputs, args, gs, retain_graph=True), expected, 0)
     same(gradients(outputs, args, gs, create_graph=True), expected, 1e-11)
 
@@ -257,6 +260,7 @@ def test_a_weight_that_changes_its_dtype_meanwhile(cell):
     """Another thread converts the weights while the sequence runs: the result is right, or an error says so."""
     module = fa.nn.Module()
     x, state, weights = drawn(cell, times=30, batch=8, inputs=32, hidden=64)
+    weights = [0.1 * w for w in weights]       # or rounding errors grow from step to step
     for i, w in enumerate(weights):
         setattr(module, f"w{i}", fa.nn.Parameter(w))
     stop, right, told = threading.Event(), 0, 0
@@ -320,7 +324,7 @@ print("well")
     assert done.stdout.strip() == "well", done.stderr
 
 
-@every_cell
+@pytest.mark.parametrize("cell", ["rnn_tanh", "lstm", "gru"])
 @pytest.mark.parametrize("options", [{}, {"window": 1}, {"batch_sizes": [3, 2, 2, 1], "reverse": True}], ids=str)
 def test_every_allocation_that_fails(cell, options):
     """A MemoryError, nothing left behind, and the same result afterwards."""
@@ -338,6 +342,7 @@ def test_every_allocation_that_fails(cell, options):
     try:
         expected = program()
         gc.collect()
+        gc.freeze()                            # what is here already need not be looked at each time
         before = storage.allocations_in_use()
         for n in range(1, 1000):
             storage.fail_allocation(n)
@@ -353,6 +358,7 @@ def test_every_allocation_that_fails(cell, options):
                 break
         assert found == expected == program() and n > 10
     finally:
+        gc.unfreeze()
         storage.fail_allocation(0)
         storage.keep_blocks(True)
 
@@ -384,8 +390,7 @@ BAD = {
     "one bias": ("b_hh", None, ValueError, "give both biases or none"),
     "dtype": ("x", ZEROS((5, 3, 2), np.float32), TypeError, r"the input is float32 and W_ih float64; use astype\('float64'\)"),
     "dtype of a weight": ("w_hh", ZEROS((16, 4), np.float32), TypeError, "W_hh is float32 and W_ih float64"),
-    "words": ("x", "words", TypeError, ""),
-    "negative": ("batch_sizes", [3, -1], ValueError, ""),
+    "words": ("x", "words", TypeError, "str"),
 }
 
 

@@ -76,8 +76,8 @@ def sample(cell, x_shape, hidden, bias=True, sizes=None, reverse=False):
         lambda x, *rest: fa.recurrent(cell, x, rest[:k], *rest[k:], batch_sizes=sizes, reverse=reverse),
         lambda x, *rest: in_numpy(cell, x, *rest, sizes=sizes, reverse=reverse),
         drawn(cell, x_shape, batch, hidden, bias),
-        torch=torch and sizes is None and 0 not in x_shape and cell != "rnn_sigmoid"
-        and (lambda *args: in_torch(cell, *args, reverse=reverse)) or None,
+        torch=(torch and sizes is None and 0 not in x_shape and cell != "rnn_sigmoid"
+        and (lambda *args: in_torch(cell, *args, reverse=reverse))) or None,
         id="-".join(words),
     )
 
