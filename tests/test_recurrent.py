@@ -52,6 +52,10 @@ def gradients(outputs, inputs, cotangents, **options):
                          allow_unused=True, **options), inputs, strict=True)]
 
 
+def values(tensors):
+    return [t.detach().numpy().copy() for t in tensors]
+
+
 def seeds(outputs, seed=3):
     rng = np.random.default_rng(seed)
     return [rng.normal(size=o.shape).astype(o.dtype) for o in outputs]
@@ -209,7 +213,7 @@ def test_a_window_has_no_other_derivatives(cell):
 def test_a_window_is_never_dropped_in_silence():
     """Without kernels for a dtype there is no window, and full backpropagation through time would be another rule."""
     x, state, weights = drawn("lstm", dtype=np.float16)
-    with pytest.raises(TypeError, match="lstm: .*window.*float32 or float64.*float16"):
+    with pytest.raises(TypeError, match=r"lstm: .*window.*float32 or float64.*float16"):
         fused("lstm", leaves(x, state, weights), window=2)
     assert fused("lstm", leaves(x, state, weights))[0].dtype == np.float16
 
@@ -348,6 +352,70 @@ def test_parameters_shared_over_time(cell):
     sum([(y * gs[0][t]).sum() for t, y in enumerate(ys)] + [(s * g).sum() for s, g in zip(now, gs[1:], strict=True)]).backward()
     for i, g in enumerate(shared):
         np.testing.assert_allclose(g, sum(w[i].grad.numpy() for w in own), rtol=1e-12, atol=1e-13)
+
+
+# ---- accuracy ----------------------------------------------------------------------------------------
+def one_step(cell, gates, taken, before, dtype):
+    """(what one step gives, its gradients by the gates and by the states): gates from the inputs, `taken` from the state's bias."""
+    hidden = before[0].shape[1]
+    wide = CELLS[cell] * hidden
+    args = leaves(gates[None].astype(dtype), [s.astype(dtype) for s in before],
+                  [np.eye(wide, dtype=dtype), np.zeros((wide, hidden), dtype), np.zeros(wide, dtype), taken.astype(dtype)])
+    outputs = fused(cell, args)[1:]
+    return outputs, gradients(outputs, args[:1 + STATES[cell]], [np.ones(o.shape, dtype) for o in outputs])
+
+
+@every_cell
+@pytest.mark.parametrize("dtype, wide", [(np.float32, np.float64), (np.float64, np.longdouble)], ids=["f32", "f64"])
+def test_accuracy_of_a_step(cell, dtype, wide):
+    """Against the formulas in the wider dtype, at gates from 1e-8 to saturation: some units in the last place of the sums."""
+    rng = np.random.default_rng(9)
+    hidden, k = 37, CELLS[cell]                # vectors and what is left over
+    gates = rng.choice([-1, 1], (50, k * hidden)) * 10.0 ** rng.uniform(-8, 2, (50, k * hidden))
+    taken, before = rng.normal(size=k * hidden), [rng.normal(size=(50, hidden)) for _ in range(STATES[cell])]
+    gates, taken, before = gates.astype(dtype), taken.astype(dtype), [s.astype(dtype) for s in before]
+    if cell != "gru":                          # where the sum of both is rounded before anything else
+        taken[:] = 0
+    found, slopes = one_step(cell, gates, taken, before, dtype)
+    expected, true = one_step(cell, gates, taken, before, wide)
+    eps = np.finfo(dtype).eps
+    for f, e in zip(values(found), values(expected), strict=True):
+        scale = np.maximum(1, np.abs(before[-1])) if cell in ("lstm", "gru") else np.abs(e)
+        assert (np.abs(f - e) <= 6 * eps * np.maximum(scale, np.abs(e)) + np.finfo(dtype).smallest_normal).all()
+    for f, e in zip(slopes, true, strict=True):
+        assert (np.abs(f - e) <= 16 * eps * np.maximum(1, np.abs(e))).all()
+
+
+@every_cell
+def test_accuracy_of_a_sequence(cell):
+    """float32 beside float64 over 100 steps, at weights of the usual size."""
+    x, state, weights = drawn(cell, times=100, batch=4, inputs=16, hidden=32)
+    weights = [0.2 * w for w in weights]
+    results = []
+    for dtype in (np.float32, np.float64):
+        args = leaves(x.astype(dtype), [s.astype(dtype) for s in state], [w.astype(dtype) for w in weights])
+        outputs = fused(cell, args)
+        results.append(values(outputs) + gradients(outputs, args, [g.astype(dtype) for g in seeds(fused(cell, leaves(x, state, weights)))]))
+    for single, double in zip(*results, strict=True):
+        assert np.linalg.norm(single - double) <= 2e-6 * np.linalg.norm(double)
+
+
+@every_cell
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gates_at_and_beyond_saturation(cell, dtype):
+    """Huge and infinite gates are 0, 1 or -1; a NaN stays in its own feature."""
+    hidden, k = 19, CELLS[cell]
+    extremes = [1e4, -1e4, np.finfo(dtype).max, np.inf, -np.inf]
+    for gate in extremes if cell != "rnn_relu" else extremes[:2]:
+        outputs = fa.recurrent(cell, np.zeros((1, 1, 1), dtype), tuple(np.full((1, hidden), 0.5, dtype) for _ in range(STATES[cell])),
+                               np.zeros((k * hidden, 1), dtype), np.zeros((k * hidden, hidden), dtype), np.full(k * hidden, gate, dtype),
+                               np.zeros(k * hidden, dtype))
+        assert all(np.isfinite(o).all() for o in values(outputs)), gate
+    gates = np.zeros(k * hidden, dtype)
+    gates[5::hidden] = np.nan
+    y, *_ = fa.recurrent(cell, np.zeros((1, 2, 1), dtype), None, np.zeros((k * hidden, 1), dtype), np.zeros((k * hidden, hidden), dtype),
+                         gates, np.zeros(k * hidden, dtype))
+    assert np.array_equal(np.isnan(y.numpy()[0]), np.isnan(gates[:hidden])[None].repeat(2, 0))
 
 
 # ---- long sequences ----------------------------------------------------------------------------------

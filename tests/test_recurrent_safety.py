@@ -9,16 +9,12 @@ import threading
 
 import numpy as np
 import pytest
-from test_recurrent import STATES, drawn, every_cell, fused, gradients, leaves, pack, seeds
+from test_recurrent import STATES, drawn, every_cell, fused, gradients, leaves, pack, seeds, values
 from test_threads import Witness, in_threads
 
 import fastad as fa
 from fastad._anomaly import AnomalyError
 from fastad._core import storage
-
-
-def values(tensors):
-    return [t.detach().numpy().copy() for t in tensors]
 
 
 def same(found, expected, tolerance=1e-12):
