@@ -1,7 +1,7 @@
 """Level 4: recurrent layers as formulas, one recorded operation after the other.
 
-What recurrent.pyx computes in one call stands here as the texts write it.  Its rules for tangents and for higher derivatives,
-and the dtypes without kernels, go this way.
+What recurrent.pyx computes in one call stands here as the texts write it.  Its rules for tangents and for higher
+derivatives, and the dtypes without kernels, go this way.
 """
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     _State = tuple[Tensor, ...]
     _Step = Callable[..., _State]
+    _Given = tuple[Tensor | None, ...]
 
 
 def vanilla(activation: str) -> _Step:
@@ -69,8 +70,8 @@ def unrolled(step: _Step, x: Tensor, state: _State, w_ih: Tensor, w_hh: Tensor, 
     if reverse:
         return (y, *now)
     ends = [(t, sizes[t + 1] if t + 1 < len(sizes) else 0) for t in reversed(range(len(sizes)))]
-    final = [FUNCTIONS["concatenate"]([outputs[t][k][going:] for t, going in ends if going < sizes[t]]) for k in range(len(state))]
-    return (y, *final)
+    return (y, *[FUNCTIONS["concatenate"]([outputs[t][k][going:] for t, going in ends if going < sizes[t]])
+                 for k in range(len(state))])
 
 
 # ---- the rules of the primitives ---------------------------------------------------------------------
@@ -90,21 +91,23 @@ def again(prim: Recurrent, node: Node, values: tuple[Tensor, ...]) -> tuple[int,
     """(mark, copies of the inputs, outputs computed again from them)"""
     window = node.args.window
     if window >= 0:
-        raise RuntimeError(f"{prim.name}: backpropagation through a window of {window} steps is a training rule, not the derivative "
-                           f"of anything: it has no tangents and no higher derivatives. Leave out `window` for those")
+        raise RuntimeError(f"{prim.name}: backpropagation through a window of {window} steps is a training rule, not the "
+                           f"derivative of anything: it has no tangents and no higher derivatives. Leave out `window` for "
+                           f"those")
     since = mark()
     copies = [copy_of(v, prim.name, i) for i, v in enumerate(values[:len(node.inputs)])]
     return since, copies, recorded_call(outputs, (prim, copies, node.args), {})
 
 
-def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: _Given) -> _Given:
     """The cotangents of the inputs."""
     since, copies, found = again(prim, node, saved)
     pairs = [(o, c) for o, c in zip(found, g, strict=True) if c is not None]
     lead = pairs[0][1].ndim - pairs[0][0].ndim
     wanted = [i for i in range(len(copies)) if node.needs(i)]
     recording = is_grad_enabled()             # then what is given refers to what was computed again
-    pulled = pull([o for o, _ in pairs], [copies[i] for i in wanted], [c for _, c in pairs], lead, recording, recording, since)
+    pulled = pull([o for o, _ in pairs], [copies[i] for i in wanted], [c for _, c in pairs], lead, recording, recording,
+                  since)
     results: list[Tensor | None] = [None] * len(copies)
     for i, cotangent in zip(wanted, pulled, strict=True):
         if cotangent is None:                 # of weights that no step has used
@@ -113,7 +116,7 @@ def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: tuple[Tensor 
     return tuple(results)
 
 
-def jvp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], tangents: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+def jvp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], tangents: _Given) -> _Given:
     """The tangents of the outputs."""
     since, copies, found = again(prim, node, saved)
     pairs = [(c, t) for c, t in zip(copies, tangents, strict=True) if t is not None]
