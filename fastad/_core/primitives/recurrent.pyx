@@ -111,6 +111,11 @@ cdef inline char* data_of(Array a) noexcept nogil:
     return a.data if a is not None else NULL
 
 
+cdef inline bint has_shape(Layout x, Py_ssize_t rows, Py_ssize_t columns) noexcept:
+    """Whether it is (rows, columns), or (rows,) for columns = -1."""
+    return x.ndim == 1 + (columns >= 0) and x.shape[0] == rows and (columns < 0 or x.shape[1] == columns)
+
+
 cdef Array matrix(int code, Py_ssize_t rows, Py_ssize_t columns):
     cdef Py_ssize_t shape[2]
     shape[0], shape[1] = rows, columns
@@ -188,9 +193,9 @@ cdef class Recurrent(Primitive):
     cdef int check(self, list held, Sequences seq) except -1:
         """Whether the arrays fit.  Between this and `apply` no other thread runs, which may give a tensor another array."""
         cdef Array x = held[0], w = held[1 + self.states], a
+        cdef Py_ssize_t hidden, features, rows, columns
+        cdef object dtype = w.layout.dtype
         cdef int i
-        cdef tuple names = ("the input", *("the initial state",) * self.states, "W_ih", "W_hh", "b_ih", "b_hh"), want, shape
-        cdef Py_ssize_t hidden = 0, features
         if w.layout.ndim != 2 or w.layout.shape[0] % self.blocks:
             raise ValueError(f"{self.name}: W_ih must be ({self.blocks} * hidden, inputs), got shape {shape_of(w.layout)}")
         hidden, features = w.layout.shape[0] // self.blocks, w.layout.shape[1]
@@ -199,26 +204,23 @@ cdef class Recurrent(Primitive):
                              f"{shape_of(x.layout)}), but W_ih of shape {shape_of(w.layout)} takes {features}")
         for i in range(len(held)):
             a = held[i]
-            shape = shape_of(a.layout)
-            if 0 < i <= self.states:
-                want = (seq.batch, hidden)
-            elif i == self.states + 2:
-                want = (self.blocks * hidden, hidden)
-            elif i > self.states + 2:
-                want = (self.blocks * hidden,)
-            else:
-                want = shape
-            if shape != want:
-                raise ValueError(f"{self.name}: {names[i]} must have shape {want} for {seq.batch} sequences and W_ih of shape "
-                                 f"{shape_of(w.layout)}, got {shape}")
-            if a.layout.dtype != w.layout.dtype:
-                raise TypeError(f"{self.name}: {names[i]} is {a.layout.dtype} and W_ih {w.layout.dtype}; use "
-                                f"astype({str(w.layout.dtype)!r})")
-        if w.layout.dtype.kind not in "fc":
-            raise TypeError(f"{self.name}: the weights are {w.layout.dtype}; use floats")
-        if seq.window >= 0 and not compiled(w.layout.code):
-            raise TypeError(f"{self.name}: backpropagation through a window is for float32 or float64, got {w.layout.dtype}")
+            rows = seq.batch if i <= self.states else self.blocks * hidden
+            columns = hidden if i <= self.states + 2 else -1
+            if i != 0 and i != 1 + self.states and not has_shape(a.layout, rows, columns):
+                raise ValueError(f"{self.name}: {self.input_name(i)} must have shape {(rows, columns)[:1 + (columns >= 0)]} "
+                                 f"for {seq.batch} sequences and W_ih of shape {shape_of(w.layout)}, got {shape_of(a.layout)}")
+            if a.layout.dtype is not dtype and a.layout.dtype != dtype:
+                raise TypeError(f"{self.name}: {self.input_name(i)} is {a.layout.dtype} and W_ih {dtype}; use "
+                                f"astype({str(dtype)!r})")
+        if not compiled(w.layout.code):
+            if dtype.kind not in "fc":
+                raise TypeError(f"{self.name}: the weights are {dtype}; use floats")
+            if seq.window >= 0:
+                raise TypeError(f"{self.name}: backpropagation through a window is for float32 or float64, got {dtype}")
         return 0
+
+    cdef str input_name(self, int i):
+        return ("the input", *("the initial state",) * self.states, "W_ih", "W_hh", "b_ih", "b_hh")[i]
 
     cdef void describe(self, Run* r, Sequences seq, Array w, Array y, Array p, Array inner, Array h0, Array c0) noexcept:
         r.code, r.itemsize, r.at_rest = w.layout.code, w.layout.itemsize, seq.at_rest
@@ -270,8 +272,8 @@ cdef class Recurrent(Primitive):
             y.layout = dense(code, 3, shape)
         if not any_records(inputs):
             return [wrap(a) for a in (y, h_n, c_n) if a is not None]
-        for t, a in zip(inputs, held):
-            unchanged(self.name, t, a)
+        for i in range(len(held)):
+            unchanged(self.name, <Tensor> inputs[i], <Array> held[i])
         node = record_n(self, inputs, seq)
         for i in range(len(held)):
             save(node, <Array> held[i], i)
@@ -548,6 +550,8 @@ PRIMITIVES = {p.name: p for p in (Vanilla("tanh"), Vanilla("relu"), Vanilla("sig
 cdef Sequences sequences(str cell, Layout x, batch_sizes, bint reverse, window):
     """The sequences in an input of this layout."""
     cdef Sequences seq = Sequences.__new__(Sequences)
+    cdef object last = x.shape[0]
+    cdef bint fits = True
     seq.reverse, seq.window = reverse, -1
     try:
         if window is not None:
@@ -555,7 +559,7 @@ cdef Sequences sequences(str cell, Layout x, batch_sizes, bint reverse, window):
             if window < 0:
                 raise ValueError(f"{cell}: window must be at least 0, the number of steps that an error goes back; got {window}")
             seq.window = min(window, 1 << 62)
-        sizes = None if batch_sizes is None else tuple(map(index, batch_sizes))
+        sizes = None if batch_sizes is None else tuple([index(size) for size in batch_sizes])
     except TypeError as error:
         raise TypeError(f"{cell}: window and batch_sizes are integers ({error})") from None
     if x.ndim != (3 if sizes is None else 2):
@@ -566,10 +570,13 @@ cdef Sequences sequences(str cell, Layout x, batch_sizes, bint reverse, window):
         seq.rows = seq.steps * seq.batch
         return seq
     seq.rows = x.shape[0]
-    if sum(sizes) != seq.rows or list(sizes) != sorted(sizes, reverse=True) or min(sizes, default=1) < 1:
+    for size in sizes:
+        fits = fits and 0 < size <= last
+        last = size
+    if not fits or sum(sizes) != seq.rows:
         raise ValueError(f"{cell}: batch_sizes must be positive, never rise and add up to the {seq.rows} rows of the input, got "
                          f"{sizes[:8]}{'...' if len(sizes) > 8 else ''} with sum {sum(sizes)}")
-    seq.sizes, seq.steps, seq.batch = sizes, len(sizes), max(sizes, default=0)
+    seq.sizes, seq.steps, seq.batch = sizes, len(sizes), sizes[0] if sizes else 0
     return seq
 
 
@@ -645,7 +652,7 @@ def recurrent(str cell, x, state, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=
                          f"of the others; got {f'{len(state)} of them' if isinstance(state, (tuple, list)) else type(state).__name__}")
     if (b_ih is None) != (b_hh is None):
         raise ValueError(f"{cell}: give both biases or none")
-    inputs = [given, *map(as_tensor, state), w, as_tensor(w_hh)]
+    inputs = [given, *[as_tensor(s) for s in state], w, as_tensor(w_hh)]
     if b_ih is not None:
         inputs += [as_tensor(b_ih), as_tensor(b_hh)]
     held = [t.arr for t in inputs]
