@@ -12,6 +12,7 @@ import pytest
 
 import fastad as fa
 from fastad import reference as ref
+from fastad._core import storage
 
 CELLS = {"rnn_tanh": 1, "rnn_relu": 1, "rnn_sigmoid": 1, "lstm": 4, "gru": 3}
 STATES = {name: 2 if name == "lstm" else 1 for name in CELLS}
@@ -449,6 +450,7 @@ thread.join()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(storage.DEBUG, reason="sanitizers hold freed memory back")
 @every_cell
 def test_long_sequences_take_memory_in_proportion(cell):
     """10,000 and 40,000 steps on a small stack: no recursion, and at most what the arrays of the passes take."""
