@@ -246,7 +246,8 @@ cdef class Recurrent(Primitive):
         cdef Array w_ih = contiguous(held[1 + k]), w_hh = contiguous(held[2 + k])
         cdef Array inner = None, scratch = None, b = None, b_hh = None, h_n, c_n = None
         cdef int code = w_hh.layout.code
-        cdef Py_ssize_t gates = w_hh.layout.shape[0], hidden = w_hh.layout.shape[1], shape[3]
+        cdef Py_ssize_t gates = w_hh.layout.shape[0], hidden = w_hh.layout.shape[1]
+        cdef Py_ssize_t shape[3]
         cdef Run r
         cdef Node node
         p = matrix(code, seq.rows, gates)
@@ -266,7 +267,7 @@ cdef class Recurrent(Primitive):
         if self.splits:
             scratch = matrix(code, seq.batch, gates)
             r.states, r.b_hh = scratch.data, data_of(b_hh)
-        if is_long(&r, seq) or x.layout.size >= GIL_WORK // max(gates, 1):
+        if is_long(&r, seq) or <double> x.layout.size * gates > GIL_WORK:
             begin()
             with nogil:
                 self.through_sequence(&r, seq, x, w_ih, b, h_n, c_n)
@@ -577,7 +578,8 @@ cdef Sequences sequences(str cell, Layout x, batch_sizes, bint reverse, window):
         raise TypeError(f"{cell}: window and batch_sizes are integers ({error})") from None
     if x.ndim != (3 if sizes is None else 2):
         raise ValueError(f"{cell}: the input must have shape (times, batch, features), or be packed with shape (rows, "
-                         f"features) and have batch_sizes; got shape {shape_of(x)} {'without' if sizes is None else 'with'} batch_sizes")
+                         f"features) and have batch_sizes; got shape {shape_of(x)} {'without' if sizes is None else 'with'} "
+                         f"batch_sizes")
     if sizes is None:
         seq.steps, seq.batch = x.shape[0], x.shape[1]
         seq.rows = seq.steps * seq.batch
@@ -662,8 +664,8 @@ def recurrent(str cell, x, state, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=
         state = (wrap(rest),) * prim.states
     elif not isinstance(state, (tuple, list)) or len(state) != prim.states:
         got = f"{len(state)} of them" if isinstance(state, (tuple, list)) else type(state).__name__
-        raise ValueError(f"{cell}: its state is a tuple of {prim.states} tensor{'s' * (prim.states > 1)}, (h0, c0) of 'lstm' "
-                         f"and (h0,) of the others; got {got}")
+        raise ValueError(f"{cell}: its state is a tuple of {prim.states} tensor{'s' * (prim.states > 1)}, (h0, c0) of "
+                         f"'lstm' and (h0,) of the others; got {got}")
     if (b_ih is None) != (b_hh is None):
         raise ValueError(f"{cell}: give both biases or none")
     inputs = [given, *[as_tensor(s) for s in state], w, as_tensor(w_hh)]
