@@ -128,13 +128,13 @@ class RNNCellBase(Recurrent):
         x = input if isinstance(input, Tensor) else as_tensors(input)[0]
         if x.ndim != 2:
             return self._single(x, hx)
-        state = hx
-        if hx is not None:
-            state = self._initial(hx, (len(x), self.hidden_size), x)
         try:
-            h, *rest = recurrent(self.cell, x, state, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, (len(x),))
+            h, *rest = recurrent(self.cell, x, hx if self.pair or hx is None else (hx,), self.weight_ih, self.weight_hh,
+                                 self.bias_ih, self.bias_hh, (len(x),))
         except (TypeError, ValueError):
             self._check_input(x)                      # which says it in the cell's words
+            if hx is not None:
+                self._initial(hx, (len(x), self.hidden_size), x)
             raise
         rest[0] = h                                   # the final state and the output are one step's
         return rest
