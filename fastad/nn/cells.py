@@ -16,13 +16,10 @@ from .module import Module, Parameter, uninitialised
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import ArrayLike, DType, Generator
-
-    State = tuple[Tensor, Tensor]
-    Pair = tuple[ArrayLike, ArrayLike]
+    from .._typing import ArrayLike, Cell, DType, Generator, Pair, State
 
 GATES = {"lstm": 4, "gru": 3}
-NONLINEARITIES = ("tanh", "relu", "sigmoid")
+ACTIVATIONS: dict[str, Cell] = {"tanh": "rnn_tanh", "relu": "rnn_relu", "sigmoid": "rnn_sigmoid"}
 
 
 def positive(layer: str, **sizes: int) -> None:
@@ -34,11 +31,11 @@ def positive(layer: str, **sizes: int) -> None:
             raise ValueError(f"{layer}: {what} must be at least 1, got {size}")
 
 
-def activation_of(layer: str, nonlinearity: str) -> str:
+def activation_of(layer: str, nonlinearity: str) -> Cell:
     """The name of the cell with this activation."""
-    if nonlinearity not in NONLINEARITIES:
-        raise ValueError(f"{layer}: nonlinearity must be one of {NONLINEARITIES}, got {nonlinearity!r}")
-    return f"rnn_{nonlinearity}"
+    if nonlinearity not in ACTIVATIONS:
+        raise ValueError(f"{layer}: nonlinearity must be one of {', '.join(ACTIVATIONS)}, got {nonlinearity!r}")
+    return ACTIVATIONS[nonlinearity]
 
 
 class Recurrent(Module):
@@ -47,7 +44,7 @@ class Recurrent(Module):
     hidden_size: int
     input_size: int
     bias: bool
-    cell: str                                 # its name for `fastad.recurrent`
+    cell: Cell                                # its name for `fastad.recurrent`
     pair: bool = False                        # whether the state is (h, c)
     _sets: list[tuple[str, str, str, str]]   # names of parameters, also of biases that are not there
 
@@ -84,7 +81,7 @@ class Recurrent(Module):
                 "put an Embedding before it, or use one-hot rows"
             raise TypeError(f"{name}: the input is {x.dtype} and the parameters are {dtype}; {remedy}")
 
-    def _initial(self, hx: Any, shape: tuple[int, ...], x: Tensor) -> list[Tensor]:
+    def _initial(self, hx: Any, shape: tuple[int, ...], x: Tensor) -> list[Any]:
         """The initial state as a list of checked tensors."""
         name = type(self).__name__
         if self.pair:
@@ -114,7 +111,7 @@ class RNNCellBase(Recurrent):
     bias_ih: Parameter | None
     bias_hh: Parameter | None
 
-    def __init__(self, mode: str, input_size: int, hidden_size: int, bias: bool = True, dtype: DType | None = None,
+    def __init__(self, mode: Cell, input_size: int, hidden_size: int, bias: bool = True, dtype: DType | None = None,
                  generator: Generator = None) -> None:
         super().__init__()
         positive(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
@@ -131,13 +128,13 @@ class RNNCellBase(Recurrent):
         x = input if isinstance(input, Tensor) else as_tensors(input)[0]
         if x.ndim != 2:
             return self._single(x, hx)
-        state = hx
-        if hx is not None:
-            state = self._initial(hx, (len(x), self.hidden_size), x)
         try:
-            h, *rest = recurrent(self.cell, x, state, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, (len(x),))
+            h, *rest = recurrent(self.cell, x, hx if self.pair or hx is None else (hx,), self.weight_ih, self.weight_hh,
+                                 self.bias_ih, self.bias_hh, (len(x),))
         except (TypeError, ValueError):
             self._check_input(x)                      # which says it in the cell's words
+            if hx is not None:
+                self._initial(hx, (len(x), self.hidden_size), x)
             raise
         rest[0] = h                                   # the final state and the output are one step's
         return rest
@@ -145,8 +142,8 @@ class RNNCellBase(Recurrent):
     def _single(self, x: Tensor, hx: Any) -> list[Tensor]:
         """The step of one sequence without a batch."""
         if x.ndim != 1:
-            raise ValueError(f"{type(self).__name__}: the input must have shape (batch, input_size), or (input_size,) for one "
-                             f"sequence; got {x.shape}")
+            raise ValueError(f"{type(self).__name__}: the input must have shape (batch, input_size), or (input_size,) for "
+                             f"one sequence; got {x.shape}")
         self._check_input(x)
         if hx is not None:
             state = [s[None] for s in self._initial(hx, (self.hidden_size,), x)]

@@ -73,7 +73,7 @@ def dropout(input: ArrayLike, p: float = 0.5, training: bool = True) -> Tensor:
     if p == 1:
         return x * 0
     mask = np.multiply(kept(x.shape, 1 - p), x.dtype.type(1 / (1 - p)), dtype=x.dtype)
-    return x * from_numpy(mask)
+    return x * from_numpy(np.asarray(mask))
 
 
 class Dropout(Module):

@@ -10,28 +10,26 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
+
 from .. import concatenate, recurrent, stack
 from .._core.make import as_tensors
 from .._core.tensor import Tensor
 from .cells import Recurrent, activation_of, positive
 from .dropout import dropout as drop
 from .dropout import probability
-from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from .utils.rnn import PackedSequence, checked_lengths, places_of, sizes_of, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
-    from .._typing import ArrayLike, DType, Generator
-    from .cells import Pair, State
-
-    Window = int | None | Sequence[int | None]
+    from .._typing import ArrayLike, Cell, DType, Generator, Padded, Pair, State, Window
 
 
 class RNNBase(Recurrent):
     """What RNN, LSTM and GRU share; `mode` is the name of a cell of `fastad.recurrent`."""
 
-    def __init__(self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+    def __init__(self, mode: Cell, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
                  window: Window = None, dtype: DType | None = None, generator: Generator = None) -> None:
         super().__init__()
@@ -46,7 +44,8 @@ class RNNBase(Recurrent):
             warnings.warn(f"{name}: dropout={dropout} acts between layers, and there is only one; use nn.Dropout behind "
                           f"it", stacklevel=3)
         if window is not None and not isinstance(window, int) and len(window) != num_layers:
-            raise ValueError(f"{name}: {len(window)} windows for {num_layers} layers; give one for each, or one number for all")
+            raise ValueError(f"{name}: {len(window)} windows for {num_layers} layers; give one for each, or one number for "
+                             f"all")
         self.window = window
         self._sets = []
         for layer in range(num_layers):
@@ -97,9 +96,20 @@ class RNNBase(Recurrent):
         x, = as_tensors(input)
         if x.ndim != 3:
             raise ValueError(f"{name}: lengths are for padded sequences of three axes, got an input of shape {x.shape}")
-        packed = pack_padded_sequence(x, lengths, self.batch_first, enforce_sorted=False)
-        y, final = self._run_packed(packed, hx)
-        return pad_packed_sequence(y, self.batch_first, total_length=x.shape[self.batch_first])[0], final
+        batch, steps = x.shape[not self.batch_first], x.shape[self.batch_first]
+        numbers = checked_lengths(name, lengths, batch, steps)
+        if (numbers == steps).all():
+            return self._run(x, hx, None)
+        self._check_input(x)
+        order = np.argsort(-numbers, kind="stable")
+        sizes = sizes_of(numbers)
+        places = places_of(sizes, order * steps if self.batch_first else order, 1 if self.batch_first else batch)
+        state = None
+        if hx is not None:
+            state = [s[:, order] for s in self._initial(hx, (len(self._sets), batch, self.hidden_size), x)]
+        y, final = self._layers(x.reshape((-1, x.shape[2]))[places], state, tuple(sizes.tolist()))
+        back = np.argsort(order)
+        return spread(y, places, batch, steps, self.batch_first, 0), [s[:, back] for s in final]
 
     def _run_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, list[Tensor]]:
         x, batch_sizes, order, back = input
@@ -117,18 +127,18 @@ class RNNBase(Recurrent):
             final = [s[:, back] for s in final]
         return input._replace(data=y), final
 
-    def _layers(self, x: Tensor, state: list[Tensor] | None,
+    def _layers(self, x: Tensor, state: list[Any] | None,
                 sizes: tuple[int, ...] | None) -> tuple[Tensor, list[Tensor]]:
         """(output of the last layer, final states (layers * directions, batch, hidden))"""
         finals: list[list[Tensor]] = []
         given, outputs = x, []
         members = self.__dict__
         for k, (w_ih, w_hh, b_ih, b_hh) in enumerate(self._sets):
-            layer, back = (k // 2, k % 2) if self.bidirectional else (k, 0)
+            layer, back = (k // 2, k % 2 == 1) if self.bidirectional else (k, False)
             begin = None if state is None else [s[k] for s in state]
             try:
-                y, *final = recurrent(self.cell, x, begin, members[w_ih], members[w_hh], members.get(b_ih), members.get(b_hh),
-                                      sizes, back, self._window(layer))
+                y, *final = recurrent(self.cell, x, begin, members[w_ih], members[w_hh], members.get(b_ih),
+                                      members.get(b_hh), sizes, back, self._window(layer))
             except (TypeError, ValueError):
                 self._check_input(given)              # which says it in the layer's words
                 raise
@@ -214,11 +224,14 @@ class RNN(RNNBase):
     @overload
     def forward(self, input: PackedSequence, hx: ArrayLike | None = None) -> tuple[PackedSequence, Tensor]: ...
     @overload
-    def forward(self, input: ArrayLike, hx: ArrayLike | None = None,
+    def forward(self, input: Padded, hx: ArrayLike | None = None,
                 lengths: ArrayLike | None = None) -> tuple[Tensor, Tensor]: ...
     def forward(self, input: Any, hx: ArrayLike | None = None, lengths: ArrayLike | None = None) -> tuple[Any, Tensor]:
         y, (h,) = self._run(input, hx, lengths)
         return y, h
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
     def extra_repr(self) -> str:
         shown = super().extra_repr()
@@ -278,11 +291,14 @@ class LSTM(RNNBase):
     @overload
     def forward(self, input: PackedSequence, hx: Pair | None = None) -> tuple[PackedSequence, State]: ...
     @overload
-    def forward(self, input: ArrayLike, hx: Pair | None = None,
+    def forward(self, input: Padded, hx: Pair | None = None,
                 lengths: ArrayLike | None = None) -> tuple[Tensor, State]: ...
     def forward(self, input: Any, hx: Pair | None = None, lengths: ArrayLike | None = None) -> tuple[Any, State]:
         y, (h, c) = self._run(input, hx, lengths)
         return y, (h, c)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class GRU(RNNBase):
@@ -329,8 +345,11 @@ class GRU(RNNBase):
     @overload
     def forward(self, input: PackedSequence, hx: ArrayLike | None = None) -> tuple[PackedSequence, Tensor]: ...
     @overload
-    def forward(self, input: ArrayLike, hx: ArrayLike | None = None,
+    def forward(self, input: Padded, hx: ArrayLike | None = None,
                 lengths: ArrayLike | None = None) -> tuple[Tensor, Tensor]: ...
     def forward(self, input: Any, hx: ArrayLike | None = None, lengths: ArrayLike | None = None) -> tuple[Any, Tensor]:
         y, (h,) = self._run(input, hx, lengths)
         return y, h
+
+    if TYPE_CHECKING:
+        __call__ = forward

@@ -151,9 +151,9 @@ class Embedding(Module):
     weight: Parameter
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
-                 max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
-                 _weight: ArrayLike | None = None, _freeze: bool = False, dtype: DType | None = None,
-                 generator: Generator = None) -> None:
+                 max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
+                 sparse: bool = False, _weight: ArrayLike | None = None, _freeze: bool = False,
+                 dtype: DType | None = None, generator: Generator = None) -> None:
         super().__init__()
         if scale_grad_by_freq or sparse:
             raise NotImplementedError("Embedding: scale_grad_by_freq and sparse gradients are not there; leave them out")
@@ -187,7 +187,8 @@ class Embedding(Module):
         given, = as_tensors(embeddings)
         if given.ndim != 2:
             raise ValueError(f"Embedding: embeddings must be (rows, features), got shape {given.shape}")
-        return cls(*given.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, given, freeze)
+        rows, features = given.shape
+        return cls(rows, features, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, given, freeze)
 
     def reset_parameters(self, generator: Generator = None) -> None:
         """Draw new initial values."""

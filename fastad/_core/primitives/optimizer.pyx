@@ -299,5 +299,5 @@ def apply_in_place(str name, list tensors not None, str row, double value):
             number = scalar(a.layout.code, value)
             map2(<fad_map_fn> row_named(row).forward[a.layout.code], NULL, a, number, a)
         else:
-            nd = to_ndarray(a)                # which may name a place twice: then it is written twice the same
+            nd = to_ndarray(a)
             nd[...] = getattr(np, row)(nd, nd.real.dtype.type(value))

@@ -53,7 +53,7 @@ cdef class Sequences:
         give_back(self.pieces)
 
     cdef int plan(self) except -1:
-        """Fill in the pieces, in the order of the pass: at most two a step, of the sequences that go on and of those that begin."""
+        """Fill in the pieces in the order of the pass, at most two a step: sequences that go on, and those that begin."""
         cdef Py_ssize_t s, t, size, following, kept, last = 0, last_at = 0, at = self.rows if self.reverse else 0
         if self.rows == 0:
             return 0
@@ -105,6 +105,11 @@ cdef struct Run:
 
 cdef enum:
     GIL_WORK = 1 << 16                  # multiplications above which the GIL is released
+    PIECE_WORK = 256                    # those that a step's calls take the time of
+
+
+cdef inline bint is_long(Run* r, Sequences seq) noexcept:
+    return <double> seq.rows * r.gates * r.hidden + <double> seq.n * PIECE_WORK > GIL_WORK
 
 
 cdef inline char* data_of(Array a) noexcept nogil:
@@ -146,7 +151,8 @@ cdef inline double begin_with(char* to, Py_ssize_t rows, Py_ssize_t nbytes, cons
 cdef inline void recur(Run* r, Piece* p, char* to, double beta) noexcept nogil:
     """to := s W_hh^T + beta to, for the states s before a piece."""
     if p.before >= 0 or not r.at_rest:
-        gemm(r.code, False, True, p.rows, r.gates, r.hidden, before(r, r.y, r.h0, p), r.hidden, r.w, r.hidden, beta, to, r.gates)
+        gemm(r.code, False, True, p.rows, r.gates, r.hidden, before(r, r.y, r.h0, p), r.hidden, r.w, r.hidden, beta, to,
+             r.gates)
     elif beta == 0:
         memset(to, 0, p.rows * r.wide)
 
@@ -208,7 +214,8 @@ cdef class Recurrent(Primitive):
             columns = hidden if i <= self.states + 2 else -1
             if i != 0 and i != 1 + self.states and not has_shape(a.layout, rows, columns):
                 raise ValueError(f"{self.name}: {self.input_name(i)} must have shape {(rows, columns)[:1 + (columns >= 0)]} "
-                                 f"for {seq.batch} sequences and W_ih of shape {shape_of(w.layout)}, got {shape_of(a.layout)}")
+                                 f"for {seq.batch} sequences and W_ih of shape {shape_of(w.layout)}, got "
+                                 f"{shape_of(a.layout)}")
             if a.layout.dtype is not dtype and a.layout.dtype != dtype:
                 raise TypeError(f"{self.name}: {self.input_name(i)} is {a.layout.dtype} and W_ih {dtype}; use "
                                 f"astype({str(dtype)!r})")
@@ -239,8 +246,8 @@ cdef class Recurrent(Primitive):
         cdef Array w_ih = contiguous(held[1 + k]), w_hh = contiguous(held[2 + k])
         cdef Array inner = None, scratch = None, b = None, b_hh = None, h_n, c_n = None
         cdef int code = w_hh.layout.code
-        cdef Py_ssize_t gates = w_hh.layout.shape[0], hidden = w_hh.layout.shape[1], features = w_ih.layout.shape[1], shape[3]
-        cdef double work = <double> seq.rows * gates * (features + hidden)
+        cdef Py_ssize_t gates = w_hh.layout.shape[0], hidden = w_hh.layout.shape[1]
+        cdef Py_ssize_t shape[3]
         cdef Run r
         cdef Node node
         p = matrix(code, seq.rows, gates)
@@ -260,13 +267,13 @@ cdef class Recurrent(Primitive):
         if self.splits:
             scratch = matrix(code, seq.batch, gates)
             r.states, r.b_hh = scratch.data, data_of(b_hh)
-        if work <= GIL_WORK:
-            self.through_sequence(&r, seq, x, w_ih, b, h_n, c_n)
-        else:
+        if is_long(&r, seq) or <double> x.layout.size * gates > GIL_WORK:
             begin()
             with nogil:
                 self.through_sequence(&r, seq, x, w_ih, b, h_n, c_n)
             finish()
+        else:
+            self.through_sequence(&r, seq, x, w_ih, b, h_n, c_n)
         if x.layout.ndim == 3:                # the same numbers in its shape
             shape[0], shape[1], shape[2] = seq.steps, seq.batch, hidden
             y.layout = dense(code, 3, shape)
@@ -283,7 +290,8 @@ cdef class Recurrent(Primitive):
             save(node, inner, INTERMEDIATE)
         return [produced(a, node) for a in (y, h_n, c_n) if a is not None]
 
-    cdef void through_sequence(self, Run* r, Sequences seq, Array x, Array w_ih, Array b, Array h_n, Array c_n) noexcept nogil:
+    cdef void through_sequence(self, Run* r, Sequences seq, Array x, Array w_ih, Array b, Array h_n,
+                               Array c_n) noexcept nogil:
         """All steps forward; the final states where the sequences end."""
         cdef Py_ssize_t i, ending, at, features = w_ih.layout.shape[1]
         cdef Piece* p
@@ -301,11 +309,13 @@ cdef class Recurrent(Primitive):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         cdef Sequences seq = <Sequences> node.args
         cdef int k = self.states, n = node.n_in, code = node.layout.code, i
-        cdef Array x = contiguous(saved(node, 0)), w_ih = contiguous(saved(node, 1 + k)), w_hh = contiguous(saved(node, 2 + k))
+        cdef Array x = contiguous(saved(node, 0))
+        cdef Array w_ih = contiguous(saved(node, 1 + k)), w_hh = contiguous(saved(node, 2 + k))
         cdef Array h0 = contiguous(saved(node, 1)), c0 = contiguous(saved(node, 2)) if k == 2 else None, y = saved(node, n)
         cdef Array p = saved(node, n + 1) if self.blocks > 1 else y, inner = saved(node, n + 2) if self.blocks > 1 else None
         cdef Py_ssize_t features = w_ih.layout.shape[1], rows = seq.rows
-        cdef Array d = matrix(code, rows, w_ih.layout.shape[0]), e = matrix(code, rows, w_ih.layout.shape[0]) if self.splits else d
+        cdef Array d = matrix(code, rows, w_ih.layout.shape[0])
+        cdef Array e = matrix(code, rows, w_ih.layout.shape[0]) if self.splits else d
         cdef Array dh = self.seed(node, walk, 1, h0), dc = self.seed(node, walk, 2, h0) if k == 2 else None, total
         cdef bint adds
         cdef Run r
@@ -345,17 +355,18 @@ cdef class Recurrent(Primitive):
         g = <Array> walk.grads[node.slot + k]
         return contiguous(copy(g))
 
-    cdef int through_time(self, Run* r, Sequences seq, Array g, Array dh, Array dc, Array d, Array e, bint to_start) except -1:
+    cdef int through_time(self, Run* r, Sequences seq, Array g, Array dh, Array dc, Array d, Array e,
+                          bint to_start) except -1:
         """The cotangents d and e of all steps; dh and dc go from those of the final states to those of the initial ones."""
         cdef Py_ssize_t stride = r.line if g is not None else 0
         g = contiguous(g) if g is not None else zeros(r.code, seq.batch, r.hidden)
-        if <double> seq.rows * r.gates * r.hidden <= GIL_WORK:
+        if is_long(r, seq):
+            begin()
+            with nogil:
+                self.steps_back(r, seq, g, stride, dh, dc, d, e, to_start)
+            finish()
+        else:
             self.steps_back(r, seq, g, stride, dh, dc, d, e, to_start)
-            return 0
-        begin()
-        with nogil:
-            self.steps_back(r, seq, g, stride, dh, dc, d, e, to_start)
-        finish()
         return 0
 
     cdef void steps_back(self, Run* r, Sequences seq, Array g, Py_ssize_t stride, Array dh, Array dc, Array d, Array e,
@@ -387,7 +398,8 @@ cdef class Recurrent(Primitive):
         cdef Py_ssize_t stride = line if g is not None else 0
         # the error of one output on its way, and what it adds to d and e; then the cotangents of the initial states
         cdef Array on_h = zeros(r.code, seq.batch, r.hidden), on_c = zeros(r.code, seq.batch, r.hidden)
-        cdef Array more_d = matrix(r.code, seq.batch, r.gates), more_e = matrix(r.code, seq.batch, r.gates) if self.splits else more_d
+        cdef Array more_d = matrix(r.code, seq.batch, r.gates)
+        cdef Array more_e = matrix(r.code, seq.batch, r.gates) if self.splits else more_d
         cdef Array dh0 = zeros(r.code, seq.batch, r.hidden), dc0 = zeros(r.code, seq.batch, r.hidden)
         cdef Array nothing = zeros(r.code, seq.batch, r.hidden)
         fill(d, 0)
@@ -432,13 +444,13 @@ cdef class Recurrent(Primitive):
     cdef int weight_gradient(self, Run* r, Sequences seq, Array e, Array out, bint adds) except -1:
         """out (+)= the sum over the steps of e_t^T s_(t-1)."""
         cdef double beta
-        if <double> seq.rows * r.gates * r.hidden <= GIL_WORK:
-            beta = self.sum_of_products(r, seq, e, out, adds)
-        else:
+        if is_long(r, seq):
             begin()
             with nogil:
                 beta = self.sum_of_products(r, seq, e, out, adds)
             finish()
+        else:
+            beta = self.sum_of_products(r, seq, e, out, adds)
         if beta == 0:
             fill(out, 0)
         return 0
@@ -523,8 +535,8 @@ cdef class Lstm(Recurrent):
         K.lstm[r.code](p.rows, r.hidden, gates, before(r, r.inner, r.c0, p), r.inner + p.at * r.line, r.y + p.at * r.line)
 
     cdef void back(self, Run* r, Piece* p, const char* g, char* dh, char* dc, char* d, char* e) noexcept nogil:
-        K.lstm_back[r.code](p.rows, r.hidden, r.p + p.at * r.wide, before(r, r.inner, r.c0, p), r.inner + p.at * r.line, g, dh,
-                            dc, d)
+        K.lstm_back[r.code](p.rows, r.hidden, r.p + p.at * r.wide, before(r, r.inner, r.c0, p), r.inner + p.at * r.line,
+                            g, dh, dc, d)
 
 
 @cython.final
@@ -540,7 +552,8 @@ cdef class Gru(Recurrent):
                       r.y + p.at * r.line)
 
     cdef void back(self, Run* r, Piece* p, const char* g, char* dh, char* dc, char* d, char* e) noexcept nogil:
-        K.gru_back[r.code](p.rows, r.hidden, r.p + p.at * r.wide, r.inner + p.at * r.line, before(r, r.y, r.h0, p), g, dh, d, e)
+        K.gru_back[r.code](p.rows, r.hidden, r.p + p.at * r.wide, r.inner + p.at * r.line, before(r, r.y, r.h0, p),
+                           g, dh, d, e)
 
 
 PRIMITIVES = {p.name: p for p in (Vanilla("tanh"), Vanilla("relu"), Vanilla("sigmoid"), Lstm(), Gru())}
@@ -557,14 +570,16 @@ cdef Sequences sequences(str cell, Layout x, batch_sizes, bint reverse, window):
         if window is not None:
             window = index(window)
             if window < 0:
-                raise ValueError(f"{cell}: window must be at least 0, the number of steps that an error goes back; got {window}")
+                raise ValueError(f"{cell}: window must be at least 0, the number of steps that an error goes back; got "
+                                 f"{window}")
             seq.window = min(window, 1 << 62)
         sizes = None if batch_sizes is None else tuple([index(size) for size in batch_sizes])
     except TypeError as error:
         raise TypeError(f"{cell}: window and batch_sizes are integers ({error})") from None
     if x.ndim != (3 if sizes is None else 2):
-        raise ValueError(f"{cell}: the input must have shape (times, batch, features), or be packed with shape (rows, features) and "
-                         f"have batch_sizes; got shape {shape_of(x)} {'without' if sizes is None else 'with'} batch_sizes")
+        raise ValueError(f"{cell}: the input must have shape (times, batch, features), or be packed with shape (rows, "
+                         f"features) and have batch_sizes; got shape {shape_of(x)} {'without' if sizes is None else 'with'} "
+                         f"batch_sizes")
     if sizes is None:
         seq.steps, seq.batch = x.shape[0], x.shape[1]
         seq.rows = seq.steps * seq.batch
@@ -574,8 +589,8 @@ cdef Sequences sequences(str cell, Layout x, batch_sizes, bint reverse, window):
         fits = fits and 0 < size <= last
         last = size
     if not fits or sum(sizes) != seq.rows:
-        raise ValueError(f"{cell}: batch_sizes must be positive, never rise and add up to the {seq.rows} rows of the input, got "
-                         f"{sizes[:8]}{'...' if len(sizes) > 8 else ''} with sum {sum(sizes)}")
+        raise ValueError(f"{cell}: batch_sizes must be positive, never rise and add up to the {seq.rows} rows of the input, "
+                         f"got {sizes[:8]}{'...' if len(sizes) > 8 else ''} with sum {sum(sizes)}")
     seq.sizes, seq.steps, seq.batch = sizes, len(sizes), sizes[0] if sizes else 0
     return seq
 
@@ -648,8 +663,9 @@ def recurrent(str cell, x, state, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=
         fill(rest, 0)
         state = (wrap(rest),) * prim.states
     elif not isinstance(state, (tuple, list)) or len(state) != prim.states:
-        raise ValueError(f"{cell}: its state is a tuple of {prim.states} tensor{'s' * (prim.states > 1)}, (h0, c0) of 'lstm' and (h0,) "
-                         f"of the others; got {f'{len(state)} of them' if isinstance(state, (tuple, list)) else type(state).__name__}")
+        got = f"{len(state)} of them" if isinstance(state, (tuple, list)) else type(state).__name__
+        raise ValueError(f"{cell}: its state is a tuple of {prim.states} tensor{'s' * (prim.states > 1)}, (h0, c0) of "
+                         f"'lstm' and (h0,) of the others; got {got}")
     if (b_ih is None) != (b_hh is None):
         raise ValueError(f"{cell}: give both biases or none")
     inputs = [given, *[as_tensor(s) for s in state], w, as_tensor(w_hh)]

@@ -1,7 +1,7 @@
 """Level 4: recurrent layers as formulas, one recorded operation after the other.
 
-What recurrent.pyx computes in one call stands here as the texts write it.  Its rules for tangents and for higher derivatives,
-and the dtypes without kernels, go this way.
+What recurrent.pyx computes in one call stands here as the texts write it.  Its rules for tangents and for higher
+derivatives, and the dtypes without kernels, go this way.
 """
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
     from .recurrent import Recurrent, Sequences
 
-    State = tuple[Tensor, ...]
-    Step = Callable[..., State]
+    _State = tuple[Tensor, ...]
+    _Step = Callable[..., _State]
+    _Given = tuple[Tensor | None, ...]
 
 
-def vanilla(activation: str) -> Step:
+def vanilla(activation: str) -> _Step:
     """s' = act(x U^T + s W^T + b)"""
-    def step(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
+    def step(given: Tensor, state: _State, w: Tensor, b: Tensor | None) -> _State:
         return (FUNCTIONS[activation](given + FUNCTIONS["linear"](state[0], w, b)),)
     return step
 
 
-def lstm(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
+def lstm(given: Tensor, state: _State, w: Tensor, b: Tensor | None) -> _State:
     """c' = f c + i g, h' = o tanh(c')"""
     h, c = state
     sigmoid, tanh = FUNCTIONS["sigmoid"], FUNCTIONS["tanh"]
@@ -39,7 +40,7 @@ def lstm(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
     return sigmoid(o) * tanh(c), c
 
 
-def gru(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
+def gru(given: Tensor, state: _State, w: Tensor, b: Tensor | None) -> _State:
     """h' = n + z (h - n), n = tanh(x_n + r h_n)"""
     h, = state
     r, z, n = FUNCTIONS["split"](given, 3, axis=-1)
@@ -49,15 +50,15 @@ def gru(given: Tensor, state: State, w: Tensor, b: Tensor | None) -> State:
     return (n + z * (h - n),)
 
 
-def unrolled(step: Step, x: Tensor, state: State, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None,
-             b_hh: Tensor | None, sizes: tuple[int, ...], reverse: bool) -> State:
+def unrolled(step: _Step, x: Tensor, state: _State, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None,
+             b_hh: Tensor | None, sizes: tuple[int, ...], reverse: bool) -> _State:
     """(y, final state...) of packed sequences x (rows, inputs), of which sizes[t] are running at time t."""
     given = FUNCTIONS["linear"](x, w_ih, b_ih)
     if not sizes:
         return (given[:, :w_hh.shape[1]], *state)
     starts = [0, *accumulate(sizes)]
-    outputs: list[State] = [()] * len(sizes)
-    now: State = ()
+    outputs: list[_State] = [()] * len(sizes)
+    now: _State = ()
     for t in reversed(range(len(sizes))) if reverse else range(len(sizes)):
         size = sizes[t]
         before = tuple(s[:size] for s in now) if now else tuple(s[:size] for s in state)
@@ -69,8 +70,8 @@ def unrolled(step: Step, x: Tensor, state: State, w_ih: Tensor, w_hh: Tensor, b_
     if reverse:
         return (y, *now)
     ends = [(t, sizes[t + 1] if t + 1 < len(sizes) else 0) for t in reversed(range(len(sizes)))]
-    final = [FUNCTIONS["concatenate"]([outputs[t][k][going:] for t, going in ends if going < sizes[t]]) for k in range(len(state))]
-    return (y, *final)
+    return (y, *[FUNCTIONS["concatenate"]([outputs[t][k][going:] for t, going in ends if going < sizes[t]])
+                 for k in range(len(state))])
 
 
 # ---- the rules of the primitives ---------------------------------------------------------------------
@@ -90,21 +91,23 @@ def again(prim: Recurrent, node: Node, values: tuple[Tensor, ...]) -> tuple[int,
     """(mark, copies of the inputs, outputs computed again from them)"""
     window = node.args.window
     if window >= 0:
-        raise RuntimeError(f"{prim.name}: backpropagation through a window of {window} steps is a training rule, not the derivative "
-                           f"of anything: it has no tangents and no higher derivatives. Leave out `window` for those")
+        raise RuntimeError(f"{prim.name}: backpropagation through a window of {window} steps is a training rule, not the "
+                           f"derivative of anything: it has no tangents and no higher derivatives. Leave out `window` for "
+                           f"those")
     since = mark()
     copies = [copy_of(v, prim.name, i) for i, v in enumerate(values[:len(node.inputs)])]
     return since, copies, recorded_call(outputs, (prim, copies, node.args), {})
 
 
-def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: _Given) -> _Given:
     """The cotangents of the inputs."""
     since, copies, found = again(prim, node, saved)
     pairs = [(o, c) for o, c in zip(found, g, strict=True) if c is not None]
     lead = pairs[0][1].ndim - pairs[0][0].ndim
     wanted = [i for i in range(len(copies)) if node.needs(i)]
     recording = is_grad_enabled()             # then what is given refers to what was computed again
-    pulled = pull([o for o, _ in pairs], [copies[i] for i in wanted], [c for _, c in pairs], lead, recording, recording, since)
+    pulled = pull([o for o, _ in pairs], [copies[i] for i in wanted], [c for _, c in pairs], lead, recording, recording,
+                  since)
     results: list[Tensor | None] = [None] * len(copies)
     for i, cotangent in zip(wanted, pulled, strict=True):
         if cotangent is None:                 # of weights that no step has used
@@ -113,7 +116,7 @@ def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: tuple[Tensor 
     return tuple(results)
 
 
-def jvp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], tangents: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+def jvp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], tangents: _Given) -> _Given:
     """The tangents of the outputs."""
     since, copies, found = again(prim, node, saved)
     pairs = [(c, t) for c, t in zip(copies, tangents, strict=True) if t is not None]

@@ -26,6 +26,12 @@ def _tensors(name: str, given: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return found
 
 
+def _check(name: str, **bound: float) -> None:
+    (what, value), = bound.items()
+    if not value >= 0:
+        raise ValueError(f"{name}: {what} must be at least 0, got {value}")
+
+
 def _gradients(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [g for g in [p.grad for p in _tensors(name, parameters)] if g is not None]
 
@@ -42,7 +48,7 @@ def _norm(name: str, tensors: list[Tensor], norm_type: float) -> float:
     if math.isinf(norm_type) or not 0 < top < math.inf:
         return top
     powers = [((np.abs(t.numpy()).astype(float) / top) ** norm_type).sum() for t in tensors]
-    return top * float(sum(powers)) ** (1 / norm_type)
+    return float(top * sum(powers) ** (1 / norm_type))
 
 
 def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0,
@@ -99,7 +105,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     RuntimeError
         Under error_if_nonfinite.
     ValueError
-        If norm_type is not above 0, or a gradient is read-only.
+        If norm_type is not above 0, max_norm is negative or NaN, or a gradient is read-only.
     TypeError
         If an item is no tensor.
 
@@ -117,6 +123,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     >>> fastad.round(w.grad, 4)
     tensor([0.6, 0.8])
     """
+    _check("clip_grad_norm_", max_norm=max_norm)
     gradients = _gradients("clip_grad_norm_", parameters)
     total = _total("clip_grad_norm_", gradients, norm_type, error_if_nonfinite)
     _scale("clip_grad_norm_", gradients, max_norm, total)
@@ -137,6 +144,7 @@ def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float
     >>> fastad.round(w.grad, 4)
     tensor([0.3, 0.4])
     """
+    _check("clip_grads_with_norm_", max_norm=max_norm)
     _scale("clip_grads_with_norm_", _gradients("clip_grads_with_norm_", parameters), max_norm, total_norm)
 
 
@@ -165,9 +173,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     >>> w.grad
     tensor([ 1. , -0.5])
     """
-    if not clip_value >= 0:
-        raise ValueError(f"clip_grad_value_: clip_value must be at least 0, got {clip_value}")
-    gradients = _gradients("clip_grad_value_", parameters)
+    _check("clip_grad_value_", clip_value=clip_value)
+    gradients = [g for g in _gradients("clip_grad_value_", parameters) if not largest([g]) <= clip_value]
     for g in gradients:
         if g.dtype.kind == "c":
             raise TypeError(f"clip_grad_value_: a gradient of shape {g.shape} is {g.dtype}, which has no order; use "

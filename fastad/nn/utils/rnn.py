@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Literal, Self
 
-    import numpy.typing as npt
+    from ..._typing import ArrayLike, Integers
 
-    from ..._typing import ArrayLike
 
-    Integers = npt.NDArray[np.int64]
+__all__ = ["PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence",
+           "unpack_sequence", "unpad_sequence"]
 
 
 class _Fields(NamedTuple):
@@ -100,7 +100,7 @@ def _order(what: str, given: ArrayLike, batch: int) -> Integers:
     return array
 
 
-def _lengths(name: str, given: ArrayLike, batch: int, steps: int) -> Integers:
+def checked_lengths(name: str, given: ArrayLike, batch: int, steps: int) -> Integers:
     """Checked lengths of so many sequences, each of 1 to so many steps."""
     array = _integers(name, "lengths", given)
     if len(array) != batch:
@@ -108,7 +108,7 @@ def _lengths(name: str, given: ArrayLike, batch: int, steps: int) -> Integers:
     wrong = np.flatnonzero((array < 1) | (array > steps))
     if wrong.size:
         raise ValueError(f"{name}: lengths must lie between 1 and the {steps} steps of the input, but lengths[{wrong[0]}] "
-                         f"is {array[wrong[0]]}")
+                         f"is {np.asarray(given)[wrong[0]]}")
     return array
 
 
@@ -122,12 +122,12 @@ def _padded(name: str, input: ArrayLike, batch_first: bool) -> tuple[Tensor, int
 
 
 # ---- which row stands where --------------------------------------------------------------------------
-def _sizes(lengths: Integers) -> Integers:
+def sizes_of(lengths: Integers) -> Integers:
     """How many sequences run at each time."""
     return len(lengths) - np.cumsum(np.bincount(lengths))[:-1]
 
 
-def _places(sizes: Integers, first: Integers, stride: int) -> Integers:
+def places_of(sizes: Integers, first: Integers, stride: int) -> Integers:
     """For every packed row its place elsewhere, where time t of sequence b has the place first[b] + t * stride."""
     starts = np.cumsum(sizes) - sizes
     which = np.arange(sizes.sum()) - np.repeat(starts, sizes)
@@ -144,9 +144,9 @@ def _packed(name: str, rows: Tensor, lengths: Integers, first: Integers, stride:
         if not falling:
             raise ValueError(f"{name}: lengths must fall, got {_shown(lengths)}; give enforce_sorted=False for sequences in "
                              f"any order")
-        return PackedSequence(rows[_places(_sizes(lengths), first, stride)], _sizes(lengths))
+        return PackedSequence(rows[places_of(sizes_of(lengths), first, stride)], sizes_of(lengths))
     order = np.arange(len(lengths)) if falling else np.argsort(-lengths, kind="stable")
-    return PackedSequence(rows[_places(_sizes(lengths), first[order], stride)], _sizes(lengths), order)
+    return PackedSequence(rows[places_of(sizes_of(lengths), first[order], stride)], sizes_of(lengths), order)
 
 
 def _in_order(sequence: PackedSequence) -> tuple[Integers, Integers, Integers]:
@@ -191,7 +191,7 @@ def pack_padded_sequence(input: ArrayLike, lengths: ArrayLike, batch_first: bool
     """
     name = "pack_padded_sequence"
     x, batch, steps = _padded(name, input, batch_first)
-    numbers = _lengths(name, lengths, batch, steps)
+    numbers = checked_lengths(name, lengths, batch, steps)
     if not batch:
         raise ValueError(f"{name}: there is no sequence in an input of shape {x.shape}")
     first = np.arange(batch) * (steps if batch_first else 1)
@@ -227,11 +227,11 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     if steps < len(sizes):
         raise ValueError(f"pad_packed_sequence: total_length={total_length} is less than the {len(sizes)} steps of the "
                          f"longest sequence")
-    places = _places(sizes, order * steps if batch_first else order, 1 if batch_first else len(order))
-    return _spread(sequence.data, places, len(order), steps, batch_first, padding_value), from_numpy(lengths)
+    places = places_of(sizes, order * steps if batch_first else order, 1 if batch_first else len(order))
+    return spread(sequence.data, places, len(order), steps, batch_first, padding_value), from_numpy(lengths)
 
 
-def _spread(rows: Tensor, places: Integers, batch: int, steps: int, batch_first: bool, padding_value: float) -> Tensor:
+def spread(rows: Tensor, places: Integers, batch: int, steps: int, batch_first: bool, padding_value: float) -> Tensor:
     """Padded sequences, with the rows at these places."""
     rest = rows.shape[1:]
     padded = scatter(rows, places, (steps * batch, *rest))
@@ -268,7 +268,7 @@ def pack_sequence(sequences: Sequence[ArrayLike], enforce_sorted: bool = True) -
     tensor([1., 4., 2.])
     """
     rows, lengths = _joined("pack_sequence", sequences)
-    _lengths("pack_sequence", lengths, len(lengths), int(lengths.max()))
+    checked_lengths("pack_sequence", lengths, len(lengths), int(lengths.max()))
     return _packed("pack_sequence", rows, lengths, np.cumsum(lengths) - lengths, 1, enforce_sorted)
 
 
@@ -285,7 +285,7 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     sizes, order, lengths = _in_order(packed_sequences)
     ends = np.cumsum(lengths)
     rows = np.empty(ends[-1], np.int64)              # of each row in the order of the sequences, where it is packed
-    rows[_places(sizes, (ends - lengths)[order], 1)] = np.arange(len(rows))
+    rows[places_of(sizes, (ends - lengths)[order], 1)] = np.arange(len(rows))
     parts: list[Tensor] = split(packed_sequences.data[rows], ends[:-1])
     return parts
 
@@ -310,7 +310,7 @@ def pad_sequence(sequences: Sequence[ArrayLike], batch_first: bool = False, padd
     which = np.repeat(np.arange(batch), lengths)
     times = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths - begin, lengths)
     places = which * steps + times if batch_first else times * batch + which
-    return _spread(rows, places, batch, steps, batch_first, padding_value)
+    return spread(rows, places, batch, steps, batch_first, padding_value)
 
 
 def unpad_sequence(padded_sequences: ArrayLike, lengths: ArrayLike, batch_first: bool = False) -> list[Tensor]:
@@ -324,5 +324,5 @@ def unpad_sequence(padded_sequences: ArrayLike, lengths: ArrayLike, batch_first:
     [tensor([1., 2.]), tensor([4.])]
     """
     x, batch, steps = _padded("unpad_sequence", padded_sequences, batch_first)
-    numbers = _lengths("unpad_sequence", lengths, batch, steps).tolist()
+    numbers = checked_lengths("unpad_sequence", lengths, batch, steps).tolist()
     return [x[k, :n] if batch_first else x[:n, k] for k, n in enumerate(numbers)]
