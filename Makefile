@@ -26,7 +26,7 @@ demo: $(VENV)/installed-demo
 	$(BIN)/python examples/digits.py
 
 # the other examples; their pictures go into gallery/
-GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity
+GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity vanishing_gradients names
 gallery: $(VENV)/installed-gallery
 	mkdir -p gallery
 	for name in $(GALLERY); do echo "== $$name" && $(BIN)/python examples/$$name.py --out gallery/$$name.png || exit 1; done

@@ -12,12 +12,14 @@
     counted.py      the workloads of the contract;  parts.py: where the instructions of one operation go
     callgrind.py    one process counted, to the digit
 
-One thread on every side.  The BLAS and OpenMP read these variables when they are loaded, so they are
-set here, before anything imports NumPy.
+One thread on every side, or as many as BENCH_THREADS says.  The BLAS and OpenMP read these variables when they are
+loaded, so they are set here, before anything imports NumPy.
 """
 import os
 
+THREADS = int(os.environ.get("BENCH_THREADS", "1"))
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    os.environ[_variable] = str(THREADS)
+if THREADS == 1:
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["JAX_PLATFORMS"] = "cpu"

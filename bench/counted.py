@@ -22,7 +22,7 @@ import platform  # noqa: E402
 import re  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from bench.workloads import science, small_ops, training  # noqa: E402
+from bench.workloads import recurrent, science, small_ops, training  # noqa: E402
 from fastad import nn, optim  # noqa: E402
 
 WARM = 30                                              # CPython specialises its bytecode, the pools fill
@@ -109,6 +109,24 @@ logits, labels = leaf(32, 10), fa.tensor(rng.integers(0, 10, 32))
 measure("softmax cross-entropy 32 x 10", differentiated(lambda z: nn.functional.cross_entropy(z, labels), logits), 50)
 digits = training.training((64, 128, 10), 32, ())
 measure("digits step, SGD", bench_workload(digits), 20)
+
+
+
+def sequence(cell, shape):
+    """The primitive alone, forward and back through time, from the same data as the timed workload."""
+    x, g, weights, _ = recurrent.sequence_data(cell, shape)(rng)
+    weights = [fa.tensor(w, requires_grad=True) for w in weights]
+    x, g = fa.tensor(x), fa.tensor(g)
+
+    def run():
+        for w in weights:
+            w.grad = None
+        fa.recurrent({"RNN": "rnn_tanh"}.get(cell, cell.lower()), x, None, *weights)[0].backward(g)
+    return run
+
+
+for cell in ("RNN", "LSTM"):
+    measure(f"{cell} 20, 1, 32, 32", sequence(cell, (20, 1, 32, 32)), 20)
 
 parameters = [leaf(128, 64), leaf(128), leaf(10, 128), leaf(10)]
 adam = optim.Adam(parameters, lr=1e-3)

@@ -1,6 +1,8 @@
-"""The libraries side by side: which are installed, each imported once and held to one thread."""
+"""The libraries side by side: which are installed, each imported once and held to the same number of threads."""
 import functools
 import sys
+
+from bench import THREADS
 
 ORDER = ("fastad", "reference", "PyTorch", "JAX", "autograd", "MyGrad", "micrograd", "NumPy", "floor")
 
@@ -9,7 +11,7 @@ def _fastad():
     import fastad
     if not hasattr(fastad, "set_num_threads"):     # the sources without their compiled core
         raise ImportError("fastad is not built")
-    fastad.set_num_threads(1)
+    fastad.set_num_threads(THREADS)
     return fastad
 
 
@@ -20,7 +22,7 @@ def _reference():
 
 def _pytorch():
     import torch
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     return torch
 
 

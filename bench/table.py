@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import markdown, peers
+from bench import THREADS, markdown, peers
 from bench.timing import alternate, check
 from bench.workloads import all_workloads, mean_targets
 
@@ -70,7 +70,8 @@ def conditions():
     """One line that says on what the figures were taken."""
     versions = [f"{name} {peers.load(name).__version__}" for name in ("NumPy", "PyTorch", "JAX")
                 if peers.load(name)]
-    return (f"One thread on every side, timed alternately in one run, medians; {platform.machine()}, "
+    threads = "One thread" if THREADS == 1 else f"{THREADS} threads"
+    return (f"{threads} on every side, timed alternately in one run, medians; {platform.machine()}, "
             f"Python {platform.python_version()}, {', '.join(versions)}.")
 
 

@@ -94,6 +94,7 @@ const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .softmax = BOTH(softmax), .log_softmax = BOTH(log_softmax),
     .softmax_back = BOTH(softmax_back), .log_softmax_back = BOTH(log_softmax_back),
     .xent = BOTH(xent), .xent_back = BOTH(xent_back),
+    .lstm = BOTH(lstm), .lstm_back = BOTH(lstm_back), .gru = BOTH(gru), .gru_back = BOTH(gru_back),
     .gemm = BOTH(gemm), .sgd = BOTH(sgd), .adam = BOTH(adam), .where = BOTH(where_),
     .map = CAT(fad_map_, FAD_ISA), .copy = CAT(fad_copy_, FAD_ISA), .cast = CAT(fad_cast_, FAD_ISA),
 };

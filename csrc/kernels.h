@@ -54,6 +54,15 @@ typedef void (*fad_gemm_fn)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                             const void *b, ptrdiff_t brs, ptrdiff_t bcs,
                             void *c, ptrdiff_t ldc, int add);
 
+/* One step of a recurrent layer for `rows` sequences of `h` features: see recurrent.inc. */
+typedef void (*fad_lstm_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void *before, void *c, void *y);
+typedef void (*fad_lstm_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, const void *before, const void *c,
+                                 const void *g, const void *dh, void *dc, void *d);
+typedef void (*fad_gru_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void *states, const void *before, void *kept,
+                           void *y);
+typedef void (*fad_gru_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, const void *kept, const void *before,
+                                const void *g, void *dh, void *d, void *e);
+
 typedef struct { double lr, momentum, dampening, weight_decay; int nesterov, first, maximize; } fad_sgd;
 typedef void (*fad_sgd_fn)(ptrdiff_t n, void *p, const void *g, void *buf, const fad_sgd *o);
 typedef struct {
@@ -86,6 +95,10 @@ typedef struct {
     fad_xent_fn xent[FAD_COMPILED];
     fad_xent_back_fn xent_back[FAD_COMPILED];
     fad_gemm_fn gemm[FAD_COMPILED];
+    fad_lstm_fn lstm[FAD_COMPILED];
+    fad_lstm_back_fn lstm_back[FAD_COMPILED];
+    fad_gru_fn gru[FAD_COMPILED];
+    fad_gru_back_fn gru_back[FAD_COMPILED];
     fad_sgd_fn sgd[FAD_COMPILED];
     fad_adam_fn adam[FAD_COMPILED];
     fad_map_fn where[FAD_COMPILED];               /* in = {bool c, a, b} */

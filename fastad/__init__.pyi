@@ -21,6 +21,7 @@ from . import datasets as datasets
 from .random import default_generator as default_generator
 from .transforms.forward import deriv as deriv
 from .observers.anomaly import detect_anomaly as detect_anomaly
+from . import diagnostics as diagnostics
 from .transforms.reverse import elementwise_grad as elementwise_grad
 from .creation import empty as empty
 from .creation import empty_like as empty_like
@@ -279,6 +280,8 @@ def real(val: ArrayLike) -> Tensor:
     """The real part, of the real dtype that goes with a complex one; real numbers as they are."""
 def reciprocal(x: ArrayLike, /) -> Tensor:
     """reciprocal(x), elementwise: ``1 / x``."""
+def recurrent(cell: Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"], x: ArrayLike, state: tuple[ArrayLike, ...] | list[ArrayLike] | None, w_ih: ArrayLike, w_hh: ArrayLike, b_ih: ArrayLike | None = None, b_hh: ArrayLike | None = None, batch_sizes: Sequence[SupportsIndex] | npt.NDArray[np.integer[Any]] | None = None, reverse: bool = False, window: SupportsIndex | None = None) -> list[Tensor]:
+    """One layer of a recurrent network in one direction: the whole sequence in one compiled call."""
 def relu(x: ArrayLike, /) -> Tensor:
     """relu(x), elementwise: ``where(x <= 0, 0, x)``."""
 def relu6(x: ArrayLike, /) -> Tensor:
@@ -353,6 +356,8 @@ def triu(m: ArrayLike, k: SupportsIndex = 0) -> Tensor:
     """`m` with the elements below diagonal k of its last two axes replaced by 0; they receive no gradient."""
 def trunc(x: ArrayLike, /, *, dtype: DType | None = None) -> Tensor:
     """x without its fraction. As ``numpy.trunc``; the result has no derivative."""
+def unstack(x: ArrayLike, *, axis: SupportsIndex = 0) -> tuple[Tensor, ...]:
+    """The slabs of x along an axis, as a tuple of views without that axis: the inverse of `stack`."""
 def var(a: ArrayLike, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Tensor:
     """The variance over all axes, or those named: sum abs(x - mean x)^2 / (n - ddof)."""
 @overload

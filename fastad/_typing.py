@@ -33,10 +33,16 @@ Function: TypeAlias = Callable[..., Any]
 Real: TypeAlias = np.floating[Any]
 Arrays: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
 Fan: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
 Argnum: TypeAlias = int | str | tuple[int | str, ...]
 Mode: TypeAlias = Literal["forward", "reverse"]
 Blocks: TypeAlias = list[list[Any]]               # arrays or tensors, by output and input
+Cell: TypeAlias = Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"]
+Padded: TypeAlias = Tensor | npt.NDArray[Any]     # an input of a recurrent layer; others are packed, which is a tuple
+State: TypeAlias = tuple[Tensor, Tensor]
+Pair: TypeAlias = tuple[ArrayLike, ArrayLike]     # what is taken for a State
+Window: TypeAlias = int | Sequence[int | None] | None
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 P = ParamSpec("P")

@@ -1,6 +1,6 @@
-"""checkpoint: compute again what a backward walk needs, instead of keeping it.
+"""checkpoint: compute again what a walk needs, instead of keeping it.
 
-Imports the core, random and the containers of the transforms.
+Imports the core, random and the containers of the transforms; the node that stands for a call is in _core/recompute.
 """
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from . import random
 from ._core import make
 from ._core.custom import run_plain
+from ._core.recompute import forget
 from ._core.tape import is_grad_enabled
 from ._core.tensor import Tensor, numbers
 from .transforms.tree import leaves, over
@@ -25,7 +26,7 @@ __all__ = ["checkpoint"]
 
 
 def checkpoint(f: F) -> F:
-    """`f`, whose intermediate values are not kept: a walk that needs them calls `f` again.
+    """`f`, of which the tape keeps one node a call and no intermediate values: each walk that comes by calls `f` again.
 
     A chain of n layers cut into sqrt(n) checkpointed parts keeps the values of about 2 sqrt(n) layers instead of n, for
     one more forward pass.  Derivatives are the same, in both modes and of every order; recurrences, parameters and other
@@ -80,7 +81,7 @@ def checkpoint(f: F) -> F:
         recorded = _recorded(result)
         found = list(map(_digest, recorded))
         if recorded:
-            make.forget(recorded, since, again)
+            forget(recorded, since, again)
         return result
 
     return cast("F", call)

@@ -261,6 +261,8 @@ def real(val: ArrayLike) -> Any:
     """The real part, of the real dtype that goes with a complex one; real numbers as they are."""
 def reciprocal(x: ArrayLike, /) -> Any:
     """reciprocal(x), elementwise: ``1 / x``."""
+def recurrent(cell: Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"], x: ArrayLike, state: tuple[ArrayLike, ...] | list[ArrayLike] | None, w_ih: ArrayLike, w_hh: ArrayLike, b_ih: ArrayLike | None = None, b_hh: ArrayLike | None = None, batch_sizes: Sequence[SupportsIndex] | npt.NDArray[np.integer[Any]] | None = None, reverse: bool = False, window: SupportsIndex | None = None) -> Any:
+    """One layer of a recurrent network in one direction: the whole sequence in one compiled call."""
 def relu(x: ArrayLike, /) -> Any:
     """relu(x), elementwise: ``where(x <= 0, 0, x)``."""
 def relu6(x: ArrayLike, /) -> Any:
@@ -335,6 +337,8 @@ def triu(m: ArrayLike, k: SupportsIndex = 0) -> Any:
     """`m` with the elements below diagonal k of its last two axes replaced by 0; they receive no gradient."""
 def trunc(x: ArrayLike, /, *, dtype: DType | None = None) -> Any:
     """x without its fraction. As ``numpy.trunc``; the result has no derivative."""
+def unstack(x: ArrayLike, *, axis: SupportsIndex = 0) -> Any:
+    """The slabs of x along an axis, as a tuple of views without that axis: the inverse of `stack`."""
 def var(a: ArrayLike, axis: Axes = None, dtype: DType | None = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, where: ArrayLike = True, correction: float | None = None) -> Any:
     """The variance over all axes, or those named: sum abs(x - mean x)^2 / (n - ddof)."""
 @overload

@@ -387,6 +387,105 @@ def mse(prediction, target):
             lambda dy: 2 * error * (dy / error.size),
             lambda dy: -2 * error * (dy / error.size))
 
+# --- recurrent networks: one cell, used again at every step with the same weights -----------------
+
+def rnn_cell(x, state, w_ih, w_hh, b_ih=0, b_hh=0, activation=tanh):
+    """s' = tanh(x W_ih^T + b_ih + s W_hh^T + b_hh), the state being (s,)"""
+    s, = state
+    return (activation(linear(x, w_ih, b_ih) + linear(s, w_hh, b_hh)),)
+
+
+def lstm_cell(x, state, w_ih, w_hh, b_ih=0, b_hh=0):
+    """c' = f c + i g,  h' = o tanh(c');  i, f, o are sigmoids and g a tanh of their parts of one sum"""
+    h, c = state
+    i, f, g, o = parts(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), 4)
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    return sigmoid(o) * tanh(c), c
+
+
+def gru_cell(x, state, w_ih, w_hh, b_ih=0, b_hh=0):
+    """h' = (1 - z) n + z h,  n = tanh(x_n + r h_n);  r and z are sigmoids of their parts of both sums"""
+    h, = state
+    x_r, x_z, x_n = parts(linear(x, w_ih, b_ih), 3)
+    h_r, h_z, h_n = parts(linear(h, w_hh, b_hh), 3)
+    z = sigmoid(x_z + h_z)
+    return ((1 - z) * tanh(x_n + sigmoid(x_r + h_r) * h_n) + z * h,)
+
+
+def parts(x, n):
+    """The last axis in n equal parts."""
+    width = x.shape[-1] // n
+    return [x[..., i * width:(i + 1) * width] for i in range(n)]
+
+
+def unroll(cell, x, state, *weights):
+    """The states after every step, each a tuple; `backward` from them is backpropagation through time."""
+    states = []
+    for t in range(x.shape[0]):
+        state = cell(x[t], state, *weights)
+        states.append(state)
+    return states
+
+
+def windowed(cell, x, state, weights, dy, window, d_last=()):
+    """Truncated backpropagation through time, for any cell: nothing but the steps in the window is on the tape.
+
+    Adds to the `grad` of x, of the state and of the weights what the errors dy[t] of the outputs send back over the
+    steps t, t - 1, ..., max(0, t - window); `d_last` are those of the last state.
+    """
+    if window < 0:
+        raise ValueError(f"windowed: the window must be at least 0, got {window}")
+    before = [state, *unroll(cell, x.detach(), [s.detach() for s in state], *[w.detach() for w in weights])]
+    for t in range(x.shape[0]):
+        first = t - window if t > window else 0
+        start = state if first == 0 else [s.detach() for s in before[first]]
+        last = unroll(cell, x[first:t + 1], start, *weights)[-1]
+        errors = [dy[t], *[0] * (len(state) - 1)]
+        if t == x.shape[0] - 1:
+            errors = [e + d for e, d in zip(errors, d_last or [0] * len(state), strict=True)]
+        sum(concatenate([s * e for s, e in zip(last, errors, strict=True)])).backward()
+
+
+# name: (the function, its derivative by its result)
+ACTIVATIONS = {
+    "tanh": (np.tanh, lambda s: 1 - s ** 2),
+    "sigmoid": (lambda a: sigmoid(a).data, lambda s: s * (1 - s)),
+    "relu": (lambda a: np.maximum(a, 0), lambda s: 1.0 * (s > 0)),
+}
+
+
+def truncated_bptt(x, labels, s0, U, V, W, window, activation="tanh"):
+    """The outputs o, and dU, dV, dW, ds0 of the loss sum_t -ln o_t[label_t], without a tape: the algorithm as texts have it.
+
+    s_t = tanh(U x_t + W s_(t-1)), o_t = softmax(V s_t).  The error of each output goes back over at most window + 1
+    steps, its own among them; dV takes part in one step only and is never truncated.
+    """
+    if window < 0:
+        raise ValueError(f"truncated_bptt: the window must be at least 0, got {window}")
+    act, slope = ACTIVATIONS[activation]
+    T = len(labels)
+    s = np.zeros((T + 1, len(W)))          # one row more than steps: s[-1] is the initial state, not the final one
+    s[-1] = s0
+    o = np.zeros((T, len(V)))
+    for t in range(T):
+        s[t] = act(U @ x[t] + W @ s[t - 1])
+        o[t] = softmax(V @ s[t]).data
+
+    dU, dV, dW, ds0 = np.zeros_like(U), np.zeros_like(V), np.zeros_like(W), np.zeros_like(s[-1])
+    delta_o = o.copy()                     # o itself is a result
+    delta_o[np.arange(T), labels] -= 1
+    for t in reversed(range(T)):
+        dV += np.outer(delta_o[t], s[t])
+        delta = V.T @ delta_o[t] * slope(s[t])
+        for step in reversed(range(t - window if t > window else 0, t + 1)):
+            dW += np.outer(delta, s[step - 1])
+            dU += np.outer(delta, x[step])
+            if step == 0:
+                ds0 += W.T @ delta
+            delta = W.T @ delta * slope(s[step - 1])
+    return o, dU, dV, dW, ds0
+
+
 # --- the operators and methods of a Tensor ---------------------------------------------------------
 
 for _name, _f in dict(add=add, sub=subtract, mul=multiply, truediv=divide, pow=power, matmul=matmul).items():

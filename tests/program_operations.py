@@ -336,6 +336,37 @@ def linear(x, y, n):
     return Value(fa.linear(x.f, y.f, y.f[:, 0]), F.linear(x.t, y.t, y.t[:, 0]))
 
 
+def sequence(x, y, n):
+    """x through an RNN, LSTM or GRU with weights made of y, forward or in reverse; two axes are one packed sequence."""
+    need(x.ndim in (2, 3) and y.ndim == 2 and x.shape[-1] == y.shape[1] and x.t.dtype == y.t.dtype and max(y.shape) <= 4)
+    cell, blocks = (("rnn_tanh", 1), ("gru", 3), ("lstm", 4))[n % 3]
+    reverse, final = bool(n // 3 % 2), n // 6 % 2
+
+    def made(cat, y):
+        parts = [(1 - 0.25 * i) * y for i in range(blocks)]
+        return cat(parts), cat([p @ y.T for p in parts]), cat([p[:, 0] for p in parts])
+    w_ih, w_hh, b = made(fa.concatenate, y.f)
+    f = fa.recurrent(cell, x.f, None, w_ih, w_hh, b, b, batch_sizes=[1] * x.shape[0] if x.ndim == 2 else None, reverse=reverse)
+    w_ih, w_hh, b = made(torch.cat, y.t)
+    given, h = (x.t if x.ndim == 3 else x.t[:, None]) @ w_ih.T + b, torch.zeros((), dtype=x.t.dtype)
+    h = c = h.expand(given.shape[1], y.shape[0])
+    outputs = [None] * x.shape[0]
+    for t in range(x.shape[0])[::-1 if reverse else 1]:
+        a, s = given[t].chunk(blocks, 1), (h @ w_hh.T + b).chunk(blocks, 1)
+        if cell == "rnn_tanh":
+            h = torch.tanh(a[0] + s[0])
+        elif cell == "gru":
+            z = torch.sigmoid(a[1] + s[1])
+            h = (1 - z) * torch.tanh(a[2] + torch.sigmoid(a[0] + s[0]) * s[2]) + z * h
+        else:
+            i, f_, g, o = (p + q for p, q in zip(a, s, strict=True))
+            c = torch.sigmoid(f_) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+        outputs[t] = h
+    t = torch.stack(outputs)
+    return Value(f[-1], c if cell == "lstm" else h) if final else Value(f[0], t if x.ndim == 3 else t[:, 0])
+
+
 def losses(x, y, n):
     need(x.shape == y.shape and x.f.dtype == y.f.dtype)
     reduction = ("mean", "sum", "none")[n % 3]
@@ -456,5 +487,5 @@ BINARY = [
     pairwise(lambda x, y: fa.hypot(x, y * y + 0.5), lambda x, y: torch.hypot(x, y * y + 0.5)),
     apart(pairwise(fa.maximum, torch.maximum)), apart(pairwise(fa.minimum, torch.minimum)), pairwise(fa.logaddexp, torch.logaddexp),
     apart(pairwise(lambda x, y: fa.where(x > y, x * y, y), lambda x, y: torch.where(x > y, x * y, y))),
-    matmul, matmul, outer, contract, concatenate, stack, where, linear, losses, plus_is, view_is, written,
+    matmul, matmul, outer, contract, concatenate, stack, where, linear, sequence, losses, plus_is, view_is, written,
 ]

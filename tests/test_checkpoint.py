@@ -55,7 +55,7 @@ def test_inside_the_transforms():
     assert slope(0.3) == fa.grad(fa.grad(lambda x: fa.tanh(x) ** 3))(0.3)
 
 
-def test_what_was_saved_is_let_go_and_comes_back_once():
+def test_what_was_saved_is_let_go_and_comes_back_once_a_walk():
     calls = []
 
     @fa.checkpoint
@@ -73,7 +73,7 @@ def test_what_was_saved_is_let_go_and_comes_back_once():
     alive.backward(retain_graph=True)
     assert len(calls) == 2 and np.allclose(x.grad.numpy(), 2 * np.exp(1))
     alive.backward()
-    assert len(calls) == 2                                    # the graph kept them this time
+    assert len(calls) == 3                                    # nothing stays between walks
     assert np.allclose(x.grad.numpy(), 4 * np.exp(1))
     plain = [x.exp() for _ in range(3)]
     assert kept < len(plain) + 6
@@ -102,6 +102,87 @@ def test_nothing_is_a_cycle():
         assert seen() is None
     finally:
         gc.enable()
+
+
+def test_one_node_stands_for_a_call():
+    x = fa.tensor(np.linspace(-1, 1, 5), requires_grad=True)
+
+    @fa.checkpoint
+    def f(x):
+        for _ in range(50):
+            x = x.tanh() * 1.1
+        return x, [x.sum()], x.detach()
+
+    y, (total,), same = f(x)
+    assert y.grad_fn is total.grad_fn and y.grad_fn.prim.name == "checkpoint" and not same.requires_grad
+
+
+def derivatives_of_two(f):
+    """By x and by h, of which one is made of the other."""
+    x = fa.tensor([0.3, 0.8], requires_grad=True)
+    h = x.exp()
+    seen = []
+    for t in (x, h):
+        t.register_hook(lambda g: seen.append(g.detach().numpy().copy()))
+    y = f(x, h)
+    z = (y * h * x).sum()
+    first = core.pull([z], [x, h], [fa.tensor(1.0)], 0, True, True)
+    second = core.pull(first, [x, h], [fa.tensor([1.0, 2.0])] * 2, 0, False, True)
+    lead = core.pull([y], [x, h], [fa.tensor(np.eye(2))], 1, False, True)
+    tangent, = core.push([x], [z], [fa.tensor([0.5, -2.0])], 0, False)
+    at_h, = core.push([h], [y], [fa.tensor([[0.5, -2.0], [1.0, 1.0]])], 1, False)
+    seen.clear()
+    z.backward()
+    assert len(seen) == 2                                     # hooks of what f reads run once, with all of the gradient
+    return [np.asarray(t.detach()) for t in (*first, *second, *lead, tangent, at_h, x.grad, *map(fa.tensor, seen))]
+
+
+def test_what_it_reads_may_be_made_of_one_another():
+    g = lambda x, h: fa.sin(x * h) * h + x                                                  # noqa: E731
+    for f in (fa.checkpoint(g), lambda x, h: fa.checkpoint(lambda: g(x, h))(), lambda x, h: fa.checkpoint(lambda h: g(x, h))(h)):
+        for a, b in zip(derivatives_of_two(f), derivatives_of_two(g), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def test_results_that_are_arguments_or_twice_the_same():
+    def f(x, w):
+        y = x * w
+        return y, x, {"again": y, "part": y[:1]}, w
+
+    def total(f):
+        x, w = inputs()
+        y, same, parts, other = f(x, w[:3])
+        assert same is x
+        (y.sum() + (same * parts["again"]).sum() + parts["part"].exp().sum() + other.sum()).backward()
+        return x.grad.numpy(), w.grad.numpy()
+
+    for a, b in zip(total(fa.checkpoint(f)), total(f), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def test_beside_other_threads_that_share_parameters():
+    from concurrent.futures import ThreadPoolExecutor
+    w = fa.tensor(np.eye(4) * 0.5, requires_grad=True)
+    rng = np.random.default_rng(2)
+    batches = [fa.tensor(rng.normal(size=(3, 4))) for _ in range(40)]
+    run = lambda x: fa.checkpoint(block)(fa.checkpoint(block)(x, w), w).sum().backward()    # noqa: E731
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, batches))
+    found, w.grad = w.grad.numpy().copy(), None
+    for x in batches:
+        run(x)
+    np.testing.assert_allclose(found, w.grad.numpy(), rtol=1e-12)
+
+
+def test_an_observed_call_is_kept_as_it_is():
+    x, w = inputs()
+    with fa.detect_anomaly():
+        y = fa.checkpoint(block)(x, w)
+        y.sum().backward()
+    assert y.grad_fn.prim.name == "multiply"
+    found, x.grad = x.grad.numpy(), None
+    block(x, w).sum().backward()
+    np.testing.assert_array_equal(found, x.grad.numpy())
 
 
 def test_random_numbers_repeat():

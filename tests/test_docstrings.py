@@ -9,7 +9,7 @@ import pytest
 import fastad as fa
 from fastad import autograd, data, datasets, extend, linalg, nn, optim, optimize, testing
 from fastad._core.tensor import FUNCTIONS, Tensor
-from fastad.nn import functional, init
+from fastad.nn import functional, init, utils
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
@@ -26,7 +26,8 @@ def functions_of(module, prefix):
 def public():
     found = {f"fastad.{n}": f for n, f in FUNCTIONS.items()}
     for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (extend, "fastad.extend"), (nn, "fastad.nn"),
-                           (functional, "fastad.nn.functional"), (init, "fastad.nn.init"), (linalg, "fastad.linalg"),
+                           (functional, "fastad.nn.functional"), (init, "fastad.nn.init"), (utils, "fastad.nn.utils"),
+                           (utils.rnn, "fastad.nn.utils.rnn"), (linalg, "fastad.linalg"),
                            (optimize, "fastad.optimize"), (optim, "fastad.optim"), (data, "fastad.data"), (datasets, "fastad.datasets"),
                            (testing, "fastad.testing")):
         found.update(functions_of(module, prefix))

@@ -23,6 +23,7 @@ KERNEL_TESTS = (
     ("test_accuracy.py", ""),
     ("test_matmul.py", ""),
     ("test_blas.py", "plain_loop"),
+    ("test_recurrent.py", "test_equals_the_reference or test_window_of_ragged or test_accuracy"),
 )
 
 

@@ -1,6 +1,6 @@
 # arrays.pxd (level 1): what can be done with arrays without thinking of derivatives.
 from .types cimport F32, F64, BOOL, I64, OTHER, MAX_NDIM, compiled
-from .kernels cimport K, fad_map_fn, fad_reduce_fn, fad_operand
+from .kernels cimport K, fad_map_fn, fad_reduce_fn, fad_operand, row_named
 from .storage cimport GIL_SIZE, Array, Layout
 
 cdef Array copy(Array a)

@@ -255,20 +255,7 @@ cdef int map_back(fad_map_fn f, const double* param, Array g, Array a, Array b, 
 
 
 # ---- sums --------------------------------------------------------------------------------------------
-cdef fad_map_fn ADD[2]
-
-
-cdef int find_add() except -1:
-    cdef int i
-    for i in range(K.n_rows):
-        if K.rows[i].name == b"add":
-            ADD[0] = K.rows[i].forward[0]
-            ADD[1] = K.rows[i].forward[1]
-            return 0
-    raise ImportError("fastad: the kernel table has no row named add")
-
-
-find_add()
+cdef fad_map_fn* ADD = <fad_map_fn*> row_named("add").forward
 
 
 cdef Array add(Array a, Array b):

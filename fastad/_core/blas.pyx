@@ -263,6 +263,11 @@ cdef int begin() except -1:
     return 0
 
 
+cdef void finish() noexcept:
+    global running
+    running -= 1
+
+
 def _before_fork():
     global forking
     while forking:                        # two threads may fork
@@ -437,7 +442,7 @@ cdef int multiply(int code, Product* p, Array c, bint adds) except -1:
         begin()
         with nogil:
             run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
-        running -= 1
+        finish()
     else:
         run(code, p, trans_a, lda, trans_b, ldb, ldc, adds)
     return 0
@@ -468,5 +473,5 @@ def solve_triangular(a, b, bint lower, bint trans, bint unit):
         for i in range(batch):
             served = served and fad_blas_trsm(&blas, code, lower, trans, unit, n, k, xa.data + i * n * n * itemsize, n,
                                               xb.data + i * n * k * itemsize, k)
-    running -= 1
+    finish()
     return served

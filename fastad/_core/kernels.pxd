@@ -31,6 +31,14 @@ cdef extern from "kernels.h" nogil:
                                  const void* a, Py_ssize_t ars, Py_ssize_t acs,
                                  const void* b, Py_ssize_t brs, Py_ssize_t bcs,
                                  void* c, Py_ssize_t ldc, int add) noexcept nogil
+    ctypedef void (*fad_lstm_fn)(Py_ssize_t rows, Py_ssize_t h, void* gates, const void* before, void* c,
+                                 void* y) noexcept nogil
+    ctypedef void (*fad_lstm_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* before, const void* c,
+                                      const void* g, const void* dh, void* dc, void* d) noexcept nogil
+    ctypedef void (*fad_gru_fn)(Py_ssize_t rows, Py_ssize_t h, void* gates, const void* states, const void* before,
+                                void* kept, void* y) noexcept nogil
+    ctypedef void (*fad_gru_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* kept, const void* before,
+                                     const void* g, void* dh, void* d, void* e) noexcept nogil
     ctypedef struct fad_sgd:
         double lr, momentum, dampening, weight_decay
         int nesterov, first, maximize
@@ -64,6 +72,10 @@ cdef extern from "kernels.h" nogil:
         fad_xent_fn xent[2]
         fad_xent_back_fn xent_back[2]
         fad_gemm_fn gemm[2]
+        fad_lstm_fn lstm[2]
+        fad_lstm_back_fn lstm_back[2]
+        fad_gru_fn gru[2]
+        fad_gru_back_fn gru_back[2]
         fad_sgd_fn sgd[2]
         fad_adam_fn adam[2]
         fad_map_fn where[2]
@@ -74,3 +86,6 @@ cdef extern from "kernels.h" nogil:
 
 # The table in use; set once, when the module is imported.
 cdef const fad_kernels* K
+
+# A row of the elementwise table.
+cdef const fad_row* row_named(str name) except NULL

@@ -28,6 +28,15 @@ cdef const fad_kernels* _choose() except NULL:
 K = _choose()
 
 
+cdef const fad_row* row_named(str name) except NULL:
+    cdef int i
+    cdef bytes wanted = name.encode()
+    for i in range(K.n_rows):
+        if K.rows[i].name == wanted:
+            return &K.rows[i]
+    raise ImportError(f"fastad: the kernel table has no row named {name}")
+
+
 def isa():
     """The instruction set in use: ``'v4'``, ``'v3'`` or ``'baseline'``."""
     return K.isa.decode()

@@ -9,7 +9,6 @@ from cpython.object cimport PyObject
 from .arrays cimport add as add_arrays
 from .arrays cimport add_into, array_of, cast, copy, fill
 from .order cimport reaches_argument, survey
-from .recompute cimport drop
 from .storage cimport Array, Layout, dense_as, empty, from_ndarray, root, scalar, shape_of, to_ndarray, wrote
 from .tape cimport (
     FROM_OUTPUT, Node, Primitive, Py_REFCNT, elsewhere, grad_enabled, last_serial, lent, nesting, save, switch_recording,
@@ -468,16 +467,6 @@ cdef class Rule(Primitive):
                 t = outputs[-1 - k]
                 save(node, t.arr, FROM_OUTPUT + 1 + k)
         return [produced(t.arr, node) for t in outputs]
-
-
-def forget(list outputs, unsigned long long since, again):
-    """Drop the values saved on the way to `outputs` since `mark()` gave `since`.  When a walk needs them it calls `again`, which
-    gives (a mark, a list of tensors, whether their values are the same) of an equal computation."""
-    def recomputed():
-        mark, tensors, agrees = again()
-        return edges_of(tensors), mark, agrees
-
-    drop(edges_of(outputs), since, recomputed)
 
 
 # ---- what the tape borrows ---------------------------------------------------------------------------

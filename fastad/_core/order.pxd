@@ -6,7 +6,8 @@ cdef enum:
     GRADIENT = 1                        # its adjoint is asked for, by the caller or on the way to a target
     ON_PATH = 2                         # it lies between the roots and a target: its rule runs
 
-cdef int order(Walk walk, list roots, unsigned long long since) except -1     # fills walk.order; then begin, and leave at last
+# fills walk.order; then begin, and leave at last
+cdef int order(Walk walk, list roots, unsigned long long since, list frontier=*) except -1
 cdef int begin(Walk walk) noexcept
 cdef int leave(Walk walk) except -1
 cdef Walk holder(unsigned long long stamp)                                    # the walk under way that left this stamp, or None

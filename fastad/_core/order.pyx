@@ -1,6 +1,6 @@
 """Level 2: the tape in order.  An iterative depth-first search, the threads that meet in it, and what can be read off the order.
 
-Imports the tape.  Next: recompute.pyx, walk.pyx, which go over the nodes in this order.
+Imports the tape.  Next: walk.pyx, which goes over the nodes in this order.
 """
 from cpython.object cimport PyObject
 import os
@@ -92,8 +92,23 @@ cdef int put_back(Walk walk) noexcept:
     return 0
 
 
-cdef bint sort(Walk walk, list roots, unsigned long long since) except -1:
-    """Fill walk.order by an iterative depth-first search, inputs before outputs; only nodes made after `since`.
+cdef int append(Walk walk, PyObject* node) except -1:
+    """The next node in order, with slots for its gradients."""
+    if walk.n == walk.capacity:
+        walk.capacity = 2 * walk.capacity if walk.capacity else 64
+        grow(<void**> &walk.order, walk.capacity, sizeof(PyObject*))
+    walk.order[walk.n] = node
+    walk.n += 1
+    if walk.n_grads > MAX_GRADS:
+        raise OverflowError("fastad: a graph of more than 4 thousand million values")
+    (<Node> node).slot = <unsigned int> walk.n_grads
+    walk.n_grads += (<Node> node).n_out
+    return 0
+
+
+cdef bint sort(Walk walk, list roots, unsigned long long since, list frontier) except -1:
+    """Fill walk.order by an iterative depth-first search, inputs before outputs; only nodes made after `since`, and before them
+    those of the frontier.
 
     False if another thread is walking part of this graph; no walk has the stamp that is left on some nodes then."""
     cdef Frame* stack = NULL
@@ -104,6 +119,17 @@ cdef bint sort(Walk walk, list roots, unsigned long long since) except -1:
     cdef unsigned long long stamp = walk.stamp
     cdef int i
     try:
+        for start in frontier or ():
+            child = <PyObject*> start
+            if (<Node> child).stamp == stamp:
+                continue
+            if active is not None and not visit(walk, <Node> child):
+                put_back(walk)
+                walk.n = walk.n_grads = 0
+                return False
+            (<Node> child).stamp = stamp
+            append(walk, child)
+        walk.frontier = walk.n
         for start in roots:
             child = <PyObject*> start
             if (<Node> child).stamp == stamp or (<Node> child).serial <= since:
@@ -135,15 +161,7 @@ cdef bint sort(Walk walk, list roots, unsigned long long since) except -1:
                         stack[depth - 1].next = i
                         break
                     depth -= 1
-                    if walk.n == walk.capacity:
-                        walk.capacity = 2 * walk.capacity if walk.capacity else 64
-                        grow(<void**> &walk.order, walk.capacity, sizeof(PyObject*))
-                    walk.order[walk.n] = node
-                    walk.n += 1
-                    if walk.n_grads > MAX_GRADS:
-                        raise OverflowError("fastad: a graph of more than 4 thousand million values")
-                    (<Node> node).slot = <unsigned int> walk.n_grads
-                    walk.n_grads += (<Node> node).n_out
+                    append(walk, node)
                 if depth == 0:
                     break
     finally:
@@ -197,14 +215,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: after_fork())
 
 
-cdef int order(Walk walk, list roots, unsigned long long since) except -1:
+cdef int order(Walk walk, list roots, unsigned long long since, list frontier=None) except -1:
     """Sort, waiting for other threads that walk the same nodes."""
     global last_stamp
     walk.thread = PyThread_get_thread_ident()
     while True:
         last_stamp += 1
         walk.stamp = last_stamp
-        if sort(walk, roots, since):
+        if sort(walk, roots, since, frontier):
             break
         wait(walk.thread, walk.met)
     walk.grads = <PyObject**> zeros((walk.n_grads if walk.n_grads else 1) * sizeof(PyObject*))
@@ -253,7 +271,7 @@ cdef int mark_needed(Walk walk, list targets) except -1:
         if node.stamp == walk.stamp:
             walk.capture[node.slot + k] = 1
             walk.needed[node.slot] = GRADIENT
-    for i in range(walk.n):
+    for i in range(walk.frontier, walk.n):
         node = <Node> walk.order[i]
         for j in range(node.n_in):
             child = edge(node, j)

@@ -1,80 +1,180 @@
-"""Level 2: saved values that are dropped, and computed again when a walk needs them: `fastad.checkpoint`.
+"""Level 3: a part of the tape that is not kept, but recorded again when a walk comes by: `fastad.checkpoint`.
 
-Imports order.  Next: walk.pyx.
+What a function has recorded is replaced by one node.  Its inputs are the edges that lead out of that part, wherever the
+function had them from; its outputs are what the function returned.  Its rules call the function again and walk over what
+that records, as far as those edges and no further.
+
+Imports walk and tensor.  Next: make.pyx.
 """
-from .order cimport listed
+cimport cython
+
+from .order cimport holder, listed
 from .storage cimport Layout, same, shape_of
-from .tape cimport Node, Segment, Walk, more, saved, saved_kind, saved_version
+from .tape cimport (
+    ACCUMULATE, Node, Primitive, Walk, add_output, edge, edge_out, link, new_node, out_layout, saved, saved_version, wants,
+    watch_of_thread,
+)
+from .tensor cimport Tensor
+from .walk cimport walk_back, walk_forward
 
 
-cdef int drop(list roots, unsigned long long since, object again) except -1:
-    """Let go of what the nodes younger than `since` have saved; `again` computes it when it is needed."""
-    cdef list nodes = listed(roots, since)
-    cdef Segment segment = Segment.__new__(Segment)
-    cdef Py_ssize_t i
-    cdef int k
-    cdef Node node
-    segment.again = again
-    segment.names = tuple([node.prim.name for node in nodes])
-    segment.layouts = [None] * len(nodes)
-    for i, node in enumerate(nodes):
-        if node.n_saved == 0 and (node.more is None or node.more.segment is None):
-            continue
-        if node.n_saved:
-            segment.layouts[i] = [saved(node, k).layout for k in range(node.n_saved)]
-        else:                             # a checkpoint inside this one has dropped them
-            segment.layouts[i] = node.more.segment.layouts[node.more.place]
-        more(node).segment = segment
-        node.more.place = i
-        node.n_saved = 0
-        node.s0 = node.s1 = node.more.saved = None
-    return 0
+@cython.final
+cdef class Part:
+    """What the tape holds between some edges, the roots, and a point in time."""
+    cdef unsigned long long since
+    cdef list roots                     # (node, output) pairs: those of the results
+    cdef list nodes                     # inputs before outputs
+    cdef list edges                     # (producer, output) pairs: those that lead out
+
+    cdef tuple signature(self):
+        """(names, layouts of first outputs and of saved values, versions of those): what an equal part has in common with this."""
+        cdef Node node
+        cdef int i
+        return ([node.prim.name for node in self.nodes],
+                [[node.layout, *[saved(node, i).layout for i in range(node.n_saved)]] for node in self.nodes],
+                [saved_version(node, i) for node in self.nodes for i in range(node.n_saved)])
 
 
-cdef int refill(Walk walk, Node node) except -1:
-    """Take the saved values from a node of an equal graph, which is made when the first one is needed."""
-    cdef Segment segment = node.more.segment
-    cdef Node twin
-    cdef list roots, nodes, layouts
+cdef Part part_of(list tensors, unsigned long long since):
+    """What was recorded after `since` on the way to tensors."""
+    cdef Part part = Part.__new__(Part)
+    cdef Tensor t
+    cdef Node node, producer
     cdef int i
-    cdef str name
-    cdef bint agrees = True
-    if node.freed:
-        return 0                          # which is said by who asks for the values
-    walk.python_ran = True
-    if segment.nodes is None:             # and stays so if there is a difference: the next walk is to find it too
-        roots, since, agrees = segment.again()
-        nodes = listed(roots, since)
-        if len(nodes) != len(segment.names):
-            raise different(f"{len(segment.names)} operations at first and {len(nodes)} now")
-        for name, twin in zip(segment.names, nodes):
-            if name != twin.prim.name:
-                raise different(f"{name} at first, where it is {twin.prim.name} now")
-        segment.nodes = nodes
-    twin = segment.nodes[node.more.place]
-    if twin.more is not None and twin.more.segment is not None:
-        refill(walk, twin)                # a checkpoint inside this one
-    layouts = segment.layouts[node.more.place]
-    if twin.n_saved != len(layouts) or not same(twin.layout, node.layout):
-        raise different(f"{node!r} is {twin!r} now")
-    for i in range(twin.n_saved):
-        if not same(saved(twin, i).layout, <Layout> layouts[i]):
-            raise different(f"{node.prim.name} read a value of shape {shape_of(<Layout> layouts[i])}, and one of shape "
-                            f"{shape_of(saved(twin, i).layout)} now")
-        if saved_kind(node, i) != saved_kind(twin, i) or saved_version(node, i) != saved_version(twin, i):
-            raise RuntimeError(f"checkpoint: a value that {node.prim.name} reads, of shape {shape_of(saved(twin, i).layout)}, was "
-                               f"changed in place since the function ran; change a copy, or do without the checkpoint")
+    part.since = since
+    part.roots = list(dict.fromkeys([(t.node, t.out) for t in tensors if inside(t.node, since)]))
+    part.nodes = [node for node in listed(part.roots, since) if node.prim is not ACCUMULATE]
+    found = {}
+    for node in part.nodes:
+        for i in range(node.n_in):
+            producer = edge(node, i)
+            if producer is not None and not inside(producer, since):
+                found[producer, edge_out(node, i)] = None
+    part.edges = list(found)
+    return part
+
+
+cdef bint inside(Node node, unsigned long long since):
+    return node.serial > since and node.prim is not ACCUMULATE
+
+
+@cython.final
+cdef class Checkpoint(Primitive):
+    """The results of a function, which is called again for its derivatives"""
+    def __cinit__(self):
+        self.name = "checkpoint"
+
+    def vjp(self, Node node not None, saved, g):
+        cdef Walk walk = walk_at(node)
+        cdef Part part = again(node)
+        cdef Tensor t
+        cdef int i
+        pairs = [(root, t) for root, t in zip(part.roots, g if node.n_out > 1 else (g,)) if t is not None]
+        found = walk_back([root for root, t in pairs], [t if walk.recording else t.arr for root, t in pairs], walk.recording,
+                          walk.recording, walk.lead, [e for i, e in enumerate(part.edges) if wants(walk, node, i)], part.since,
+                          True)
+        if not walk.keep:
+            (<list> node.args).clear()    # with the arguments
+        return tuple([found.get(e) for e in part.edges])
+
+    def jvp(self, Node node not None, saved, tangents):
+        cdef Walk walk = walk_at(node)
+        cdef Part part = again(node)
+        cdef Tensor t
+        pairs = [(e, t) for e, t in zip(part.edges, tangents) if t is not None]
+        found = walk_forward([e for e, t in pairs], [t if walk.recording else t.arr for e, t in pairs], part.roots,
+                             walk.recording, walk.lead, part.since, True)
+        return tuple(found) if node.n_out > 1 else found[0]
+
+    cdef dict statics_of(self, Node node):
+        return {}
+
+
+cdef Checkpoint CHECKPOINT = Checkpoint()
+
+
+cdef Walk walk_at(Node node):
+    cdef Walk walk = holder(node.stamp)
+    if walk is None or node.prim is not CHECKPOINT:
+        raise RuntimeError("checkpoint: its rules run inside walks alone")
+    return walk
+
+
+def forget(list tensors, unsigned long long since, again):
+    """Put one node in the place of what was recorded on the way to `tensors` since `mark()` gave `since`.
+
+    When a walk comes by it calls `again`, which gives (a mark, a list of tensors, whether their values are the same) of an
+    equal computation.  An observer sees every operation: while somebody observes, all is left as it is."""
+    cdef Part part
+    cdef Tensor t
+    cdef Node node, root
+    cdef unsigned int k
+    cdef int i
+    if watch_of_thread() is not None:
+        return
+    part = part_of(tensors, since)
+    if not part.roots:
+        return
+    if len(part.roots) > 32768:
+        raise OverflowError(f"checkpoint: the function returned {len(part.roots)} recorded tensors, more than 32,768; stack them")
+    node = new_node(CHECKPOINT, <int> len(part.edges), [again, *part.signature()])
+    for i, (root, k) in enumerate(part.edges):
+        link(node, i, root, k)
+    for root, k in part.roots:
+        add_output(node, out_layout(root, k))
+    places = {pair: i for i, pair in enumerate(part.roots)}
+    for t in tensors:
+        place = places.get((t.node, t.out))
+        if place is not None:
+            t.node, t.out = node, place
+
+
+cdef Part again(Node node):
+    """The part of the tape that `node` stands for, recorded again."""
+    cdef Part part
+    call, names, layouts, versions = node.args
+    since, tensors, agrees = call()
+    part = part_of(tensors, since)
+    now = part.signature()
+    if len(now[0]) != len(names):
+        raise different(f"{len(names)} operations at first and {len(now[0])} now")
+    for name, before, name_now, after in zip(names, layouts, now[0], now[1]):
+        if name != name_now:
+            raise different(f"{name} at first, where it is {name_now} now")
+        check_layouts(name, before, after)
+    if now[2] != versions:
+        tell_changed(part.nodes, versions)
     if not agrees:
-        segment.nodes = None
         raise different("it gave other values; random numbers must come from fastad.default_generator()")
-    if twin.more is not None and node.more.line is None:
-        node.more.line = twin.more.line   # an observer came after the function had run
-    segment.nodes[node.more.place] = None
-    node.s0, node.s1, node.n_saved = twin.s0, twin.s1, twin.n_saved
-    if node.n_saved > 2:
-        node.more.saved = twin.more.saved
-    node.more.segment = None
+    if len(part.roots) != node.n_out or len(part.edges) != node.n_in:
+        raise different(f"{node.n_in} tensors read and {node.n_out} given at first, {len(part.edges)} and {len(part.roots)} now")
+    return part
+
+
+cdef int check_layouts(str name, list before, list after) except -1:
+    """Those of the first output of a node and of what it saved."""
+    cdef Layout a, b
+    if len(before) != len(after):
+        raise different(f"{name} kept {len(before) - 1} values at first and {len(after) - 1} now")
+    for i, (a, b) in enumerate(zip(before, after)):
+        if not same(a, b):
+            raise different(f"{name} {'read' if i else 'gave'} a value of shape {shape_of(a)} and dtype {a.dtype}, and one of shape "
+                            f"{shape_of(b)} and dtype {b.dtype} now")
     return 0
+
+
+cdef int tell_changed(list nodes, list versions) except -1:
+    """Raise, and say who reads what was changed in place since."""
+    cdef Node node
+    cdef int i
+    before = iter(versions)
+    for node in nodes:
+        for i in range(node.n_saved):
+            if saved_version(node, i) != next(before, None):
+                raise RuntimeError(
+                    f"checkpoint: a value that {node.prim.name} reads, of shape {shape_of(saved(node, i).layout)}, was changed in "
+                    f"place since the function ran; change a copy, or do without the checkpoint")
+    raise different("it saves fewer values")
 
 
 cdef object different(str what):

@@ -15,13 +15,6 @@ cdef class Primitive:
     cdef Array push(self, Node node, Walk walk)
     cdef dict statics_of(self, Node node)
 
-cdef class Segment:
-    """Part of a graph whose saved values were dropped: they are computed again when a walk comes by."""
-    cdef object again                   # calls the function again and gives [(node, output), ...] of an equal graph, and its `since`
-    cdef tuple names                    # of the primitives of its nodes, in order
-    cdef list layouts                   # lists of those of the values that each node had saved
-    cdef list nodes                     # those of the equal graph, until their values are taken
-
 cdef class More:
     """What the few nodes need that have more than three inputs, two saved values, one output (eigh, svd, qr), or hooks."""
     cdef list inputs, outs              # edges from the fourth on
@@ -31,8 +24,6 @@ cdef class More:
     cdef dict hooks                     # output index -> list of callables
     cdef list after                     # of a leaf: called with it when its .grad was added to
     cdef object line                    # whatever an observer wants to know again: where the operation was written
-    cdef Segment segment                # who has the saved values of this node, its node number `place`
-    cdef Py_ssize_t place
 
 cdef class Node:
     cdef readonly Primitive prim
@@ -67,6 +58,7 @@ cdef class Walk:
     cdef unsigned char* capture         # slots whose gradient is asked for; NULL: none
     cdef unsigned long long* displaced  # stamps and slots of an outer walk, restored at the end
     cdef Py_ssize_t n, n_displaced, capacity, n_grads
+    cdef Py_ssize_t frontier            # so many nodes come first, at which the walk ends whatever they are made of
     cdef readonly bint recording, keep
     cdef bint raw                       # raw rules may run, without a detour
     cdef Watch watch                    # who observes, or None
@@ -150,7 +142,7 @@ cdef inline int release(Node node) except -1:
         node.s0 = node.s1 = None
         node.n_saved = 0
     if node.more is not None:
-        node.more.saved = node.more.segment = None
+        node.more.saved = None
     return 0
 
 cdef inline Node edge(Node node, int i):

@@ -263,11 +263,6 @@ cdef class More:
 
 
 @cython.final
-cdef class Segment:
-    pass
-
-
-@cython.final
 @cython.no_gc
 cdef class LeafRef:
     pass

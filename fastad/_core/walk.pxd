@@ -2,6 +2,7 @@
 
 # Adjoints of `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs; see walk.pyx
 cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets,
-                    unsigned long long since=*)
+                    unsigned long long since=*, bint ends=*)
 # tangents of `roots`
-cdef list walk_forward(list sources, list tangents, list roots, bint recording, int lead, unsigned long long since)
+cdef list walk_forward(list sources, list tangents, list roots, bint recording, int lead, unsigned long long since,
+                       bint ends=*)

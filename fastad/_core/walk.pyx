@@ -3,7 +3,7 @@
 A walk asks each primitive, in order, for its rule: the raw one when nothing is recording, else the traced one.  It names
 no primitive.
 
-Imports order and recompute.  Next: tensor.pyx.
+Imports order.  Next: tensor.pyx.
 """
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
@@ -11,7 +11,6 @@ from itertools import product
 
 from .arrays cimport add, copy
 from .order cimport ON_PATH, begin, holder, leave, mark_needed, order
-from .recompute cimport refill
 from .storage cimport Array, give_back, same, shape_of, writes, zeros
 from .tape cimport (
     ACCUMULATE, FROM_OUTPUT, INTERMEDIATE, LeafRef, Node, Py_REFCNT, Walk, check_saved, deliver, edge, edge_out,
@@ -267,15 +266,13 @@ cdef int run(Walk walk) except -1:
         for k in range(1, node.n_out):
             arrived |= walk.grads[node.slot + k] is not NULL
         if arrived:
-            if node.more is not None and node.more.hooks:
+            if node.more is not None and node.more.hooks and i >= walk.frontier:
                 run_hooks(walk, node)
             if walk.capture is not NULL:
                 for k in range(node.n_out):
                     if walk.capture[node.slot + k] and walk.grads[node.slot + k] is not NULL:
                         walk.captured[(node, k)] = own(walk, walk.grads[node.slot + k])
             if on_path:
-                if node.more is not None and node.more.segment is not None:
-                    refill(walk, node)
                 if walk.python_ran or writes != walk.writes:
                     check_saved(node)     # hooks, of this node too, or another thread may have freed or changed it
                 if node.prim is ACCUMULATE:
@@ -295,11 +292,12 @@ cdef int run(Walk walk) except -1:
 
 
 cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets,
-                    unsigned long long since=0):
+                    unsigned long long since=0, bint ends=False):
     """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
 
     Nodes that are not younger than `since` are left alone: they cannot depend on younger targets.  Without targets the
-    leaves accumulate; with them, a dict from target to its adjoint is returned."""
+    leaves accumulate; with them, a dict from target to its adjoint is returned.  If the walk `ends` at the targets these may
+    be older, adjoints pass none on the way to another, and their hooks do not run."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t i
     cdef Node node
@@ -313,7 +311,7 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
     walk.watch = watch_of_thread() if watched else None
     walk.raw = not recording and not lead and walk.watch is None
     try:
-        order(walk, [node for node, k in roots], since)
+        order(walk, [node for node, k in roots], since, [node for node, k in targets] if ends else None)
         begin(walk)
         if targets is not None:
             mark_needed(walk, targets)
@@ -392,18 +390,16 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
     cdef int j
     cdef unsigned int k, slot
     cdef Node node, producer
-    for i in range(walk.n):
+    for i in range(walk.frontier, walk.n):
         node = <Node> walk.order[i]
         for j in range(node.n_in):
             producer = edge(node, j)
             if producer is not None and producer.stamp == walk.stamp and last[producer.slot + edge_out(node, j)] >= 0:
                 last[producer.slot + edge_out(node, j)] = i
-    for i in range(walk.n):
+    for i in range(walk.frontier, walk.n):
         node = <Node> walk.order[i]
         if not moves(walk, node):
             continue
-        if node.more is not None and node.more.segment is not None:
-            refill(walk, node)
         check_saved(node)
         if walk.watch is None:
             forward_rule(walk, node, walk.raw)
@@ -420,10 +416,11 @@ cdef int run_forward(Walk walk, Py_ssize_t* last) except -1:
     return 0
 
 
-cdef list walk_forward(list sources, list tangents, list roots, bint recording, int lead, unsigned long long since):
+cdef list walk_forward(list sources, list tangents, list roots, bint recording, int lead, unsigned long long since,
+                       bint ends=False):
     """Carry `tangents` (Arrays; Tensors if recording) of `sources`, (node, output) pairs, forward to `roots`.
 
-    Only nodes younger than `since` are visited.  A list of the tangents of the roots as Tensors, None where there is none."""
+    Only nodes younger than `since` are visited, and the sources if the walk `ends` at them.  A list of the tangents of the roots as Tensors, None where there is none."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t* last = NULL
     cdef list found = []
@@ -437,7 +434,7 @@ cdef list walk_forward(list sources, list tangents, list roots, bint recording, 
     walk.watch = watch_of_thread() if watched else None
     walk.raw = not recording and walk.watch is None
     try:
-        order(walk, [node for node, k in roots], since)
+        order(walk, [node for node, k in roots], since, [node for node, k in sources] if ends else None)
         begin(walk)
         last = <Py_ssize_t*> zeros((walk.n_grads + 1) * sizeof(Py_ssize_t))
         if last is NULL:

@@ -8,12 +8,18 @@
        +-- linear.py       Linear, Identity
        +-- activation.py   ReLU, Tanh, Softmax, ...
        +-- loss.py         CrossEntropyLoss, MSELoss, ...
+       +-- dropout.py      Dropout
+       +-- sparse.py       Embedding
+       +-- cells.py        RNNCell, LSTMCell, GRUCell
+       +-- rnn.py          RNN, LSTM, GRU
+    scanning.py      scan: a cell in Python over a sequence
+    utils/           packed sequences, clipping of gradients, truncated backpropagation through time
     functional.py    the same operations as functions
     init.py          initial values: Xavier, Kaiming, ...
 
 Everything imports fastad._core (the operations) and fastad.random; nothing here loops over elements.
 """
-from . import functional, init
+from . import functional, init, utils
 from .activation import (
     ELU,
     GELU,
@@ -29,19 +35,31 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .cells import GRUCell, LSTMCell, RNNCell
 from .container import Sequential
+from .dropout import Dropout
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
 from .module import Module, Parameter
+from .rnn import GRU, LSTM, RNN
+from .scanning import scan
+from .sparse import Embedding
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "BCELoss",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
+    "Dropout",
+    "Embedding",
+    "GRUCell",
     "Identity",
     "L1Loss",
+    "LSTMCell",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -51,6 +69,7 @@ __all__ = [
     "Module",
     "NLLLoss",
     "Parameter",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Sequential",
@@ -61,4 +80,6 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "scan",
+    "utils",
 ]

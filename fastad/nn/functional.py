@@ -21,12 +21,16 @@ from .. import (
     softplus,
     tanh,
 )
+from .dropout import dropout
+from .sparse import embedding
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "dropout",
     "elu",
+    "embedding",
     "gelu",
     "l1_loss",
     "leaky_relu",

@@ -4,26 +4,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .._core.make import from_numpy
 from . import init
 from .functional import linear
-from .module import Module, Parameter
+from .module import Module, Parameter, uninitialised
 
 if TYPE_CHECKING:
     from typing import Any
 
     from .._core.tensor import Tensor
     from .._typing import DType, Generator
-
-
-def uninitialised(shape: tuple[int, ...], dtype: DType | None) -> Parameter:
-    """A float32 (or `dtype`) parameter whose numbers an initialiser sets next."""
-    kind = np.dtype(np.float32 if dtype is None else dtype)
-    if kind.kind not in "fc":
-        raise TypeError(f"dtype: parameters are float or complex, got {kind}")
-    return Parameter(from_numpy(np.zeros(shape, kind)))
 
 
 class Identity(Module):

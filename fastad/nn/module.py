@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .._core.make import is_differentiated, rebind, subclass, tensor
+from .._core.make import from_numpy, is_differentiated, rebind, subclass, tensor
 from .._core.primitives.optimizer import zero_grad
 from .._core.tape import is_grad_enabled
 from .._core.tensor import Tensor
@@ -49,6 +49,14 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter({super().__repr__()})"
+
+
+def uninitialised(shape: tuple[int, ...], dtype: DType | None) -> Parameter:
+    """A float32 (or `dtype`) parameter whose numbers an initialiser sets next."""
+    kind = np.dtype(np.float32 if dtype is None else dtype)
+    if kind.kind not in "fc":
+        raise TypeError(f"dtype: parameters are float or complex, got {kind}")
+    return Parameter(from_numpy(np.zeros(shape, kind)))
 
 
 class Module:

@@ -80,6 +80,10 @@ SAMPLES = [
            normal(*[(2, 3)] * 4), lambda x, y, z, w: __import__("torch").stack([x, y, z, w, x], -1), id="last"),
     Sample("stack", lambda x, y: fa.stack([x, y], 1), lambda x, y: np.stack([x, y], 1), normal((2, 3), (2, 3)), id="middle"),
     Sample("stack", lambda x, y: fa.stack([x, y]), lambda x, y: np.stack([x, y]), normal((), ()), id="scalars"),
+    Sample("unstack", lambda x: (lambda a, b, c: a * c + b)(*fa.unstack(x, axis=1)),
+           lambda x: x[:, 0] * x[:, 2] + x[:, 1], normal((2, 3, 2)), id="middle"),
+    Sample("unstack", lambda x: fa.unstack(x)[1] * x, lambda x: x[1] * x, normal((3, 2)), id="one used"),
+    Sample("unstack", lambda x: fa.unstack(x, axis=-1)[0].exp(), lambda x: np.exp(x[..., 0]), normal((3, 1)), id="only one"),
     # astype and copy
     Sample("astype", lambda x: x.astype(np.longdouble).astype(x.dtype), lambda x: x, normal((2, 3)), id="longdouble"),
     Sample("astype", lambda x: x.astype(np.float64).astype(x.dtype), lambda x: x, normal((2, 3)), lambda x: x * 1),

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import fastad as fa
 import fastad.numpy as fnp
 from fastad import data, datasets, extend, nn, optim, testing
+from fastad.nn.utils import rnn as sequences
 
 # ---- tensors -----------------------------------------------------------------------------------------
 x = fa.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -157,6 +158,17 @@ assert_type(net.out[:1], nn.Sequential)
 assert_type(nn.CrossEntropyLoss()(x, np.array([0, 1])), fa.Tensor)
 assert_type(nn.functional.relu(x), fa.Tensor)
 assert_type(nn.init.zeros_(net.hidden.weight), nn.Parameter)
+
+packed, zero = sequences.pack_sequence([x, x]), fa.zeros((1, 2, 3))
+assert_type(packed.sorted_indices, fa.Tensor | None)
+assert_type(sequences.pad_packed_sequence(packed), tuple[fa.Tensor, fa.Tensor])
+assert_type(nn.LSTM(2, 3, dtype=float)(x[None], (zero, zero), lengths=[1, 1]), tuple[fa.Tensor, tuple[fa.Tensor, fa.Tensor]])
+assert_type(nn.GRU(2, 3, dtype=float)(packed), tuple[sequences.PackedSequence, fa.Tensor])
+assert_type(nn.RNN(2, 3, dtype=float)(a, zero[:, 0]), tuple[fa.Tensor, fa.Tensor])
+assert_type(nn.LSTMCell(2, 3, dtype=float)(x), tuple[fa.Tensor, fa.Tensor])
+assert_type(nn.GRUCell(2, 3, dtype=float)(x), fa.Tensor)
+assert_type(nn.Dropout(0.1)(nn.Embedding(1, 2)([0])), fa.Tensor)
+assert_type(nn.utils.clip_grad_norm_([x], 1.0), fa.Tensor)
 
 optimizer = optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.99))
 assert_type(optimizer.step(), None)

@@ -32,4 +32,7 @@ if TYPE_CHECKING:
     nn.Linear("4", 2)  # type: ignore[arg-type]
     nn.Linear(4, 2)(x, x)  # type: ignore[call-arg]
     nn.Sequential(fa.tanh)  # type: ignore[call-overload]
+    nn.LSTM(1, 2)(x, x)  # type: ignore[call-overload]
+    nn.RNN(1, 2, nonlinearity=3)  # type: ignore[arg-type]
+    nn.utils.clip_grad_norm_(1.0, x)  # type: ignore[arg-type]
     optim.SGD(x, momentum="high")  # type: ignore[arg-type]

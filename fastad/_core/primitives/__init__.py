@@ -19,6 +19,7 @@ FAMILIES = (
     "products",                           # dot, inner, outer, tensordot
     "einsum",                             # einsum
     "softmax",                            # softmax, log_softmax
+    "recurrent",                          # whole sequences through RNN, LSTM and GRU cells
     "loss",                               # cross_entropy, mse_loss, ...
     "plain",                              # comparisons, tests, positions, rounding: no derivatives
     "optimizer",                          # the compiled steps of fastad.optim

@@ -1,4 +1,4 @@
-"""Level 4: numbers moved into new memory: concatenate, stack, astype, copy.
+"""Level 4: numbers moved into new memory: concatenate, stack and its inverse unstack (views), astype, copy.
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
@@ -12,6 +12,10 @@ from fastad._core.tape import Primitive
 from fastad._core.primitives.shape import PassOn
 @final
 class Join(Primitive):
+    def jvp(self, node: Any, saved: Any, tangents: Any) -> Any: ...
+    def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
+@final
+class Unstack(Primitive):
     def jvp(self, node: Any, saved: Any, tangents: Any) -> Any: ...
     def vjp(self, node: Any, saved: Any, g: Any) -> Any: ...
 @final
@@ -29,3 +33,5 @@ def copy(a: ArrayLike, order: Order = 'K', subok: bool = False) -> Tensor:
 def no_out(name: Any, out: Any) -> Any: ...
 def stack(arrays: Sequence[ArrayLike] | Tensor, axis: SupportsIndex = 0, out: None = None, *, dtype: DType | None = None, casting: Casting = 'same_kind') -> Tensor:
     """Arrays of one shape joined along a new axis."""
+def unstack(x: ArrayLike, *, axis: SupportsIndex = 0) -> tuple[Tensor, ...]:
+    """The slabs of x along an axis, as a tuple of views without that axis: the inverse of `stack`."""

@@ -1,4 +1,4 @@
-"""Level 4: numbers moved into new memory: concatenate, stack, astype, copy.
+"""Level 4: numbers moved into new memory: concatenate, stack and its inverse unstack (views), astype, copy.
 
 Imports shape.pyx and part.pyx for views.  Next: arrange.py, what is composed of these; reduction.pyx.
 """
@@ -9,15 +9,15 @@ import numpy as np
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
 
-from ..arrays cimport assign, cast
+from ..arrays cimport add_into, assign, cast, fill
 from ..arrays cimport copy as copy_array
 from ..storage cimport Array, Layout, code_of, dense_dtype, empty, strided, view
-from ..tape cimport Node, Primitive, Walk, deliver, wants
+from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
 from ..tensor cimport Tensor, any_records, as_tensor, produced, record1, record_n, records, replaced, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport MAX_NDIM
 from .part cimport cut_rule, select
-from .shape cimport PassOn, axis_of
+from .shape cimport PassOn, axis_of, in_layout
 
 
 # ---- concatenate and stack ---------------------------------------------------------------------------
@@ -230,6 +230,90 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
     return STACK.apply(inputs, axis_of("stack", axis, ndim + 1))
 
 
+# ---- unstack -----------------------------------------------------------------------------------------
+@cython.final
+cdef class Unstack(Primitive):
+    """The slabs of x along an axis, as views; dx = their cotangents stacked, 0 for those that nobody used"""
+    def __cinit__(self):
+        self.name = "unstack"
+        self.raw = True
+
+    cdef list apply(self, Tensor x, int axis):
+        """The axis is kept from the end."""
+        cdef Array xa = x.arr
+        cdef Py_ssize_t i, n = xa.layout.shape[axis]
+        cdef list slabs = [slab(xa, axis, i, 1, True) for i in range(n)]
+        cdef Node node
+        if not (n and records(x)):
+            return [wrap(a) for a in slabs]
+        node = record1(self, x, axis - xa.layout.ndim)
+        return [produced(a, node) for a in slabs]
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Layout like
+        cdef Array out, into
+        cdef int k, axis
+        cdef bint adds
+        if not wants(walk, node, 0):
+            return 0
+        like = in_layout(node, 0)
+        axis = like.ndim + <int> node.args
+        out = receive(walk, node, 0, like, &adds)
+        for k in range(node.n_out):
+            into = slab(out, axis, k, 1, True)
+            if walk.grads[node.slot + k] is NULL:
+                if not adds:
+                    fill(into, 0)
+            elif adds:
+                add_into(into, <Array> walk.grads[node.slot + k])
+            else:
+                assign(into, <Array> walk.grads[node.slot + k])
+        return deliver(walk, node, 0, out)
+
+    cdef dict statics_of(self, Node node):
+        return {"axis": node.args + len(node.in_shape(0))}
+
+    def vjp(self, node, saved, g):
+        parts = g if isinstance(g, tuple) else (g,)
+        some = next(part for part in parts if part is not None)
+        none = FUNCTIONS["zeros"](some.shape, some.dtype)
+        return (STACK.apply([none if part is None else part for part in parts], some.ndim + 1 + node.args),)
+
+    def jvp(self, node, saved, tangents):
+        found = self.apply(tangents[0], tangents[0].ndim + node.args)
+        return tuple(found) if len(found) > 1 else found[0]
+
+
+cdef Unstack UNSTACK = Unstack()
+cdef Py_ssize_t MOST = 1 << 15           # a node counts its outputs in 16 bits
+
+
+def unstack(x, *, axis=0):
+    """The slabs of x along an axis, as a tuple of views without that axis: the inverse of `stack`.
+
+    The cotangents of all slabs are gathered at once, so a loop over them costs time in proportion to the size of x, in
+    derivatives of every order.
+
+    Raises
+    ------
+    numpy.exceptions.AxisError
+        If x has no such axis.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.unstack(fastad.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
+    cdef Tensor t = as_tensor(x)
+    cdef int k = axis_of("unstack", axis, t.arr.layout.ndim)
+    cdef Py_ssize_t n = t.arr.layout.shape[k]
+    if n <= MOST:
+        return tuple(UNSTACK.apply(t, k))
+    blocks = FUNCTIONS["split"](t, range(MOST, n, MOST), k)
+    return tuple([piece for block in blocks for piece in UNSTACK.apply(block, k)])
+
+
 # ---- astype and copy ---------------------------------------------------------------------------------
 @cython.final
 cdef class AsType(PassOn):
@@ -307,8 +391,8 @@ def copy(a, order="K", subok=False):
 
 
 # ---- registration ------------------------------------------------------------------------------------
-PRIMITIVES = {p.name: p for p in (CONCATENATE, STACK, ASTYPE, COPY)}
-for _f in (concatenate, stack):
+PRIMITIVES = {p.name: p for p in (CONCATENATE, STACK, UNSTACK, ASTYPE, COPY)}
+for _f in (concatenate, stack, unstack):
     register(_f.__name__, _f)
 for _f in (astype, copy):
     register(_f.__name__, _f, method=True)

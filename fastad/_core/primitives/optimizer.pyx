@@ -1,18 +1,19 @@
-"""Level 4: the compiled steps of fastad.optim, one call for all parameters.  No primitive: nothing here is recorded.
+"""Level 4: the compiled steps of fastad.optim and what clips gradients, one call for all parameters.  No primitive: nothing
+here is recorded.
 
-A step that must refuse a parameter changes none.  It reads ``.grad`` of every parameter, writes the parameter in place and counts the write, so that a graph
-which still needs the old numbers is refused.  float32 and float64 run in csrc/; other float dtypes by the same
+A step that must refuse a parameter changes none.  It reads ``.grad`` of every parameter, writes the parameter in place
+and counts the write, so that a graph which still needs the old numbers is refused.  float32 and float64 run in csrc/; other float dtypes by the same
 formula in NumPy.  Parameters without a gradient are skipped, and keep their state.
 """
 from libc.math cimport pow, sqrt
 
 import numpy as np
 
-from ..arrays cimport GIL_SIZE, assign, contiguous, fill
-from ..kernels cimport K, fad_adam, fad_sgd
-from ..storage cimport Array, Layout, dense_as, empty, same, shape_of, to_ndarray, wrote
+from ..arrays cimport GIL_SIZE, assign, contiguous, fill, map2
+from ..kernels cimport K, fad_adam, fad_map_fn, fad_reduce_fn, fad_sgd, row_named
+from ..storage cimport Array, Layout, dense_as, empty, same, scalar, shape_of, to_ndarray, wrote
 from ..tensor cimport Tensor, wrap
-from ..types cimport compiled
+from ..types cimport F32, compiled
 
 
 def zero_grad(list params):
@@ -235,3 +236,68 @@ cdef int adam_numpy(object p, object g, object m, object v, object peak, fad_ada
         v = peak
     p -= o.lr / o.correction1 * m / (np.sqrt(v) / o.correction2_sqrt + o.eps)
     return 0
+
+
+# ---- clipping ----------------------------------------------------------------------------------------
+cdef double reduced(fad_reduce_fn kernel, Array a) except? -1:
+    """What a kernel makes of all numbers of a dense array; the sum of their squares if NULL."""
+    cdef Py_ssize_t n = a.layout.size
+    cdef int code = a.layout.code
+    cdef Array out = scalar(code, 0)
+    cdef void* to = out.data
+    with nogil:
+        if kernel is NULL:
+            K.squares[code](1, n, 1, a.data, NULL, to)
+        else:
+            kernel(1, n, 1, a.data, to, 0)
+    return (<float*> to)[0] if code == F32 else (<double*> to)[0]
+
+
+def sum_squares(list tensors not None):
+    """The sum of |x|^2 over the numbers of all tensors; it may overflow."""
+    cdef double total = 0
+    cdef Array a
+    for t in tensors:
+        a = (<Tensor?> t).arr
+        if not compiled(a.layout.code):
+            total += float(np.square(np.abs(to_ndarray(a)).astype(float)).sum())
+        elif a.layout.size:
+            total += reduced(NULL, contiguous(a))
+    return total
+
+
+def largest(list tensors not None):
+    """The largest |x| of all tensors, 0 if there is none; NaN if there is a NaN."""
+    cdef double found = 0, m
+    cdef int sign
+    cdef Array a
+    for t in tensors:
+        a = (<Tensor?> t).arr
+        for sign in range(2):
+            if not a.layout.size:
+                m = 0
+            elif not compiled(a.layout.code):
+                m = float(np.abs(to_ndarray(a)).max())
+            else:
+                m = -reduced(K.min[a.layout.code], contiguous(a)) if sign else \
+                    reduced(K.max[a.layout.code], contiguous(a))
+            if m > found or m != m:
+                found = m
+    return found
+
+
+def apply_in_place(str name, list tensors not None, str row, double value):
+    """Each of the tensors := row(tensor, value), whatever stands on the tape; `row` is multiply, minimum or maximum."""
+    cdef Array a, number
+    for t in tensors:
+        if (<Tensor?> t).arr.readonly:
+            raise ValueError(f"{name}: a gradient of shape {t.shape} is read-only; make it with fastad.tensor, which copies")
+    for t in tensors:
+        a = (<Tensor> t).arr
+        wrote(a)
+        if compiled(a.layout.code) and a.layout.contiguous:
+            number = scalar(a.layout.code, value)
+            map2(<fad_map_fn> row_named(row).forward[a.layout.code], NULL, a, number, a)
+        else:
+            nd = to_ndarray(a)
+            nd[...] = getattr(np, row)(nd, nd.real.dtype.type(value))
