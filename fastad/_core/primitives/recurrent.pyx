@@ -25,7 +25,6 @@ from ..tape cimport FROM_OUTPUT, INTERMEDIATE, Node, Primitive, Walk, deliver, r
 from ..tensor cimport Tensor, any_records, as_tensor, produced, record_n, unchanged, wrap
 from ..tensor import register
 from ..types cimport compiled
-from . import unrolled as formulas
 from .shape cimport in_layout
 
 
@@ -178,12 +177,17 @@ cdef int product(int code, bint trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t 
 
 
 # ---- the primitives ----------------------------------------------------------------------------------
+def formulas():
+    """unrolled.py, which few need."""
+    from . import unrolled
+    return unrolled
+
+
 cdef class Recurrent(Primitive):
     """Inputs: x, h0, (LSTM: c0,) W_ih, W_hh, (b_ih, b_hh).  Outputs: y, h_n, (c_n)."""
     cdef readonly int states            # how many arrays a state is: 1, with cells 2
     cdef int blocks                     # how many gates
     cdef bint splits                    # GRU: the sums of inputs and states stay apart, and so do their cotangents d and e
-    cdef readonly object formula
 
     def __cinit__(self):
         self.raw = True
@@ -483,14 +487,16 @@ cdef class Recurrent(Primitive):
 
     # ---- the rules for whatever is recorded, has leading axes or goes forward: those of the formulas ----
     def vjp(self, node, saved, g):
-        return formulas.vjp(self, node, saved, g)
+        return formulas().vjp(self, node, saved, g)
 
     def jvp(self, node, saved, tangents):
-        return formulas.jvp(self, node, saved, tangents)
+        return formulas().jvp(self, node, saved, tangents)
 
     cdef dict statics_of(self, Node node):
         cdef Sequences seq = <Sequences?> node.args
-        return {"batch_sizes": seq.sizes, "reverse": seq.reverse, "window": None if seq.window < 0 else seq.window}
+        cdef dict given = {"batch_sizes": seq.sizes, "reverse": seq.reverse or None,
+                           "window": None if seq.window < 0 else seq.window}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 cdef fad_map_fn* PLUS = <fad_map_fn*> row_named("add").forward
@@ -504,7 +510,6 @@ cdef class Vanilla(Recurrent):
 
     def __cinit__(self, str activation):
         self.name = f"rnn_{activation}"
-        self.formula = formulas.vanilla(activation)
         self.act = <fad_map_fn*> row_named(activation).forward
         self.slope[0] = row_named(activation).backward[0][0][0]
         self.slope[1] = row_named(activation).backward[1][0][0]
@@ -527,7 +532,6 @@ cdef class Lstm(Recurrent):
     """i, f, o = sigmoid, g = tanh of P_t's parts; c_t = f c_(t-1) + i g, h_t = o tanh(c_t)"""
     def __cinit__(self):
         self.name, self.states, self.blocks = "lstm", 2, 4
-        self.formula = formulas.lstm
 
     cdef void forward(self, Run* r, Piece* p) noexcept nogil:
         cdef char* gates = r.p + p.at * r.wide
@@ -544,7 +548,6 @@ cdef class Gru(Recurrent):
     """r, z = sigmoid of the sums, n = tanh(what the inputs give + r what the state gives); h_t = n + z (h_(t-1) - n)"""
     def __cinit__(self):
         self.name, self.blocks, self.splits = "gru", 3, True
-        self.formula = formulas.gru
 
     cdef void forward(self, Run* r, Piece* p) noexcept nogil:
         recur(r, p, r.states, begin_with(r.states, p.rows, r.wide, r.b_hh))
@@ -674,7 +677,7 @@ def recurrent(str cell, x, state, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=
     held = [t.arr for t in inputs]
     prim.check(held, seq)
     if not compiled((<Array> held[0]).layout.code):
-        return formulas.outputs(prim, inputs, seq)
+        return formulas().outputs(prim, inputs, seq)
     seq.plan()
     return prim.apply(inputs, held, seq)
 
