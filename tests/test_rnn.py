@@ -335,7 +335,7 @@ def test_windows_of_layers(kind):
         close(p.grad, w, 1e-12)
     full(x)[0].sum().backward()
     assert abs(full.weight_hh_l0.grad - layer.weight_hh_l0.grad).max().item() > 1e-6
-    wide = made(kind, 3, 4, 2, window=5)
+    wide = made(kind, np.int64(3), np.int64(4), np.int64(2), window=np.int64(5))
     wide(x)[0].sum().backward()
     close(wide.weight_hh_l0.grad, full.weight_hh_l0.grad, 1e-12)
     with pytest.raises(RuntimeError, match="training rule"):

@@ -8,7 +8,8 @@ Imports cells.py and utils/rnn.py, for packed sequences.  Next: utils/rnn.py.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, overload
+from operator import index
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
 
@@ -43,10 +44,13 @@ class RNNBase(Recurrent):
         if dropout and num_layers == 1:
             warnings.warn(f"{name}: dropout={dropout} acts between layers, and there is only one; use nn.Dropout behind "
                           f"it", stacklevel=3)
-        if window is not None and not isinstance(window, int) and len(window) != num_layers:
-            raise ValueError(f"{name}: {len(window)} windows for {num_layers} layers; give one for each, or one number for "
-                             f"all")
-        self.window = window
+        self.window: int | tuple[int | None, ...] | None = None
+        if window is not None:
+            self.window = index(window) if isinstance(window, SupportsIndex) else tuple(
+                [None if w is None else index(w) for w in window])
+            if isinstance(self.window, tuple) and len(self.window) != num_layers:
+                raise ValueError(f"{name}: {len(self.window)} windows for {num_layers} layers; give one for each, or one "
+                                 f"number for all")
         self._sets = []
         for layer in range(num_layers):
             inputs = input_size if layer == 0 else hidden_size * (1 + bidirectional)
