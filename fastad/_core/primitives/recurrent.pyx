@@ -388,43 +388,35 @@ cdef class Recurrent(Primitive):
 
     cdef int weight_gradient(self, Run* r, Sequences seq, Array e, Array out, bint adds) except -1:
         """out (+)= the sum over the steps of e_t^T s_(t-1)."""
-        cdef double beta
+        cdef Array states = matrix(r.code, seq.rows, r.hidden) if seq.sizes is not None else None
         if is_long(r, seq):
             begin()
             with nogil:
-                beta = self.sum_of_products(r, seq, e, out, adds)
+                self.sum_of_products(r, seq, e, states, out, adds)
             finish()
         else:
-            beta = self.sum_of_products(r, seq, e, out, adds)
-        if beta == 0:
-            fill(out, 0)
+            self.sum_of_products(r, seq, e, states, out, adds)
         return 0
 
-    cdef double sum_of_products(self, Run* r, Sequences seq, Array e, Array out, double beta) noexcept nogil:
-        """One product for each stretch of pieces that lie in one line; 0 if there was none, and nothing to add to."""
-        cdef Py_ssize_t i = 0, rows, at, first
+    cdef void sum_of_products(self, Run* r, Sequences seq, Array e, Array states, Array out, double beta) noexcept nogil:
+        """One product over all steps.  Of packed sequences the states before are gathered for it, into `states`; those of
+        others lie in one line, but for the initial ones."""
+        cdef Py_ssize_t i, begun = min(seq.batch, seq.rows), later = seq.rows - begun, at = 0 if seq.reverse else begun
         cdef Piece* p
-        cdef const char* states
-        while i < seq.n:
+        if states is None:
+            gemm(r.code, True, False, r.gates, r.hidden, later, e.data + at * r.wide, r.gates, r.y + (begun - at) * r.line,
+                 r.hidden, beta, out.data, r.hidden)
+            if not r.at_rest:
+                gemm(r.code, True, False, r.gates, r.hidden, begun, e.data + (later if seq.reverse else 0) * r.wide, r.gates,
+                     r.h0, r.hidden, 1, out.data, r.hidden)
+            return
+        for i in range(seq.n):
             p = &seq.pieces[i]
-            i += 1
             if p.before < 0 and r.at_rest:
-                continue
-            rows, at, first, states = p.rows, p.at, p.before, before(r, r.y, r.h0, p)
-            while first >= 0 and i < seq.n:
-                p = &seq.pieces[i]
-                if p.before >= 0 and p.at == at + rows and p.before == first + rows:
-                    rows += p.rows
-                elif p.before >= 0 and p.at + p.rows == at and p.before + p.rows == first:
-                    rows, at, first = rows + p.rows, p.at, p.before
-                    states = r.y + first * r.line
-                else:
-                    break
-                i += 1
-            gemm(r.code, True, False, r.gates, r.hidden, rows, e.data + at * r.wide, r.gates, states, r.hidden, beta,
-                 out.data, r.hidden)
-            beta = 1
-        return beta
+                memset(states.data + p.at * r.line, 0, p.rows * r.line)
+            else:
+                memcpy(states.data + p.at * r.line, before(r, r.y, r.h0, p), p.rows * r.line)
+        gemm(r.code, True, False, r.gates, r.hidden, seq.rows, e.data, r.gates, states.data, r.hidden, beta, out.data, r.hidden)
 
     # ---- the rules for whatever is recorded, has leading axes or goes forward: those of the formulas ----
     def vjp(self, node, saved, g):
