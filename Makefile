@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo gallery test sanitize emulate bench contract build debug lint stubs sdist wheel clean compiler always
+.PHONY: demo demo-text gallery test sanitize emulate bench contract build debug lint stubs sdist wheel clean compiler always
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -24,6 +24,10 @@ $(VENV)/installed-%: $(SOURCES) | $(BIN)/python compiler
 
 demo: $(VENV)/installed-demo
 	$(BIN)/python examples/digits.py
+
+# a character model that learns a real text: about four minutes
+demo-text: $(VENV)/installed-demo
+	$(BIN)/python examples/char_rnn.py
 
 # the other examples; their pictures go into gallery/
 GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity vanishing_gradients names
