@@ -8,7 +8,7 @@ BIN     = $(abspath $(VENV))/bin
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
-            -o -name '*.pyx' -o -name '*.pxd' -o -name '*.npz') setup.py pyproject.toml
+            -o -name '*.pyx' -o -name '*.px[di]' -o -name '*.npz') setup.py pyproject.toml
 
 compiler:
 	@command -v "$${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || { \

@@ -24,6 +24,11 @@ def works():
         w = square.detach().requires_grad_()
         fa.tanh(square @ w).sum().backward()
 
+    steps, recurrent = fa.tensor(a.ravel()[:100 * 32 * 64].reshape(100, 32, 64)), (0.05 * a[:, :64], 0.05 * a[:, :256])
+
+    def through_time():
+        fa.recurrent("lstm", steps, None, *[fa.tensor(w, requires_grad=True) for w in recurrent])[0].sum().backward()
+
     def training():
         weights = [fa.tensor(0.05 * a[:256, :256], requires_grad=True) for _ in range(3)]
         for _ in range(10):
@@ -35,7 +40,7 @@ def works():
             "tanh of 2M": lambda: fa.tanh(x),
             "sum of 2M": lambda: [x.sum() for _ in range(8)], "softmax of 1024 x 1024": lambda: fa.softmax(square, axis=1),
             "transposed copy": lambda: fa.copy(square.T), "tanh(x @ w), forward + backward": there_and_back,
-            "ten steps of three layers, 1024 samples": training}
+            "LSTM, 100 steps, 32 samples, 256 wide": through_time, "ten steps of three layers, 1024 samples": training}
 
 
 def seconds(run):

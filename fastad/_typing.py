@@ -42,7 +42,7 @@ Cell: TypeAlias = Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"]
 Padded: TypeAlias = Tensor | npt.NDArray[Any]     # an input of a recurrent layer; others are packed, which is a tuple
 State: TypeAlias = tuple[Tensor, Tensor]
 Pair: TypeAlias = tuple[ArrayLike, ArrayLike]     # what is taken for a State
-Window: TypeAlias = int | Sequence[int | None] | None
+Window: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 P = ParamSpec("P")

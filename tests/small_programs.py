@@ -150,6 +150,17 @@ def einstein(record):
     return y, a.grad, b.grad, c.grad
 
 
+def sequences(record):
+    x, w, u, b = record.leaf(numbers(6, 3)), record.leaf(numbers(8, 3)), record.leaf(numbers(8, 2)), record.leaf(numbers(8))
+    y, h, c = fa.recurrent("lstm", x, None, w, u, b, b, batch_sizes=(3, 2, 1))
+    (y.sum() + (h * c).sum()).backward()
+    record.mark()
+    z, _ = fa.recurrent("gru", fa.reshape(x, (3, 2, 3)), None, w[:6], u[:6], reverse=True, window=1)
+    (z * z).sum().backward()
+    record.mark()
+    return y, h, c, z, x.grad, w.grad, u.grad, b.grad
+
+
 def in_place(record):
     x = fa.tensor(numbers(6, 5))
     w = record.leaf(numbers(5))
@@ -354,7 +365,7 @@ def through_numpy(record):
 
 PROGRAMS = [
     elementwise, broadcasting, reductions, norms, products, strided_products, classification, indexing, fancy_indexing, joining,
-    einstein, in_place, second_derivative, transforms, sgd, adam, adamw, training, exchange, hooks, retained, deep, views,
+    einstein, sequences, in_place, second_derivative, transforms, sgd, adam, adamw, training, exchange, hooks, retained, deep, views,
     activations, choosing, sums_of_gradients, subclasses, many_axes, casting, through_numpy,
 ]
 

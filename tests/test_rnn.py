@@ -335,7 +335,7 @@ def test_windows_of_layers(kind):
         close(p.grad, w, 1e-12)
     full(x)[0].sum().backward()
     assert abs(full.weight_hh_l0.grad - layer.weight_hh_l0.grad).max().item() > 1e-6
-    wide = made(kind, 3, 4, 2, window=5)
+    wide = made(kind, np.int64(3), np.int64(4), np.int64(2), window=np.int64(5))
     wide(x)[0].sum().backward()
     close(wide.weight_hh_l0.grad, full.weight_hh_l0.grad, 1e-12)
     with pytest.raises(RuntimeError, match="training rule"):
@@ -500,7 +500,7 @@ def rnn_layer(*args, **kw):
     (lambda: nn.LSTM(3, 0), ValueError, "LSTM: hidden_size must be at least 1, got 0"),
     (lambda: nn.GRU(3, 4, 0), ValueError, "GRU: num_layers must be at least 1"),
     (lambda: nn.GRU(3.0, 4), TypeError, "GRU: input_size must be an integer, got float"),
-    (lambda: nn.GRU(3, 4, 2, dropout=1.5), ValueError, "GRU: p is the probability"),
+    (lambda: nn.GRU(3, 4, 2, dropout=1.5), ValueError, "GRU: dropout is the probability"),
     (lambda: nn.RNN(3, 4, nonlinearity="cos"), ValueError, "RNN: nonlinearity must be one of tanh, relu, sigmoid, got 'cos'"),
     (lambda: nn.RNN(3, 4, window=-1)(X.astype("float32")), ValueError, "window must be at least 0"),
     (lambda: nn.LSTM(3, 4, dtype="int64"), TypeError, "parameters are float"),

@@ -25,7 +25,7 @@ ACTIVATIONS: dict[str, Cell] = {"tanh": "rnn_tanh", "relu": "rnn_relu", "sigmoid
 def positive(layer: str, **sizes: int) -> None:
     """The sizes that must be integers above 0."""
     for what, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int):
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
             raise TypeError(f"{layer}: {what} must be an integer, got {type(size).__name__}")
         if size < 1:
             raise ValueError(f"{layer}: {what} must be at least 1, got {size}")

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 FINE = 1 << 16                                # a number of 16 random bits decides
 
 
-def probability(name: str, p: float) -> float:
+def probability(name: str, p: float, what: str = "p") -> float:
     """`p`, checked."""
     if not 0 <= p <= 1:
-        raise ValueError(f"{name}: p is the probability that an element is dropped, between 0 and 1; got {p}")
+        raise ValueError(f"{name}: {what} is the probability that an element is dropped, between 0 and 1; got {p}")
     return float(p)
 
 

@@ -8,7 +8,8 @@ Imports cells.py and utils/rnn.py, for packed sequences.  Next: utils/rnn.py.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, overload
+from operator import index
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
 
@@ -39,26 +40,23 @@ class RNNBase(Recurrent):
             raise NotImplementedError(f"{name}: proj_size is not there; put a Linear behind the layer")
         self.cell, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
-        self.dropout = probability(name, dropout)
+        self.dropout = probability(name, dropout, "dropout")
         if dropout and num_layers == 1:
             warnings.warn(f"{name}: dropout={dropout} acts between layers, and there is only one; use nn.Dropout behind "
                           f"it", stacklevel=3)
-        if window is not None and not isinstance(window, int) and len(window) != num_layers:
-            raise ValueError(f"{name}: {len(window)} windows for {num_layers} layers; give one for each, or one number for "
-                             f"all")
-        self.window = window
+        self.window: int | tuple[int | None, ...] | None = None
+        if window is not None:
+            self.window = index(window) if isinstance(window, SupportsIndex) else tuple(
+                [None if w is None else index(w) for w in window])
+            if isinstance(self.window, tuple) and len(self.window) != num_layers:
+                raise ValueError(f"{name}: {len(self.window)} windows for {num_layers} layers; give one for each, or one "
+                                 f"number for all")
         self._sets = []
         for layer in range(num_layers):
             inputs = input_size if layer == 0 else hidden_size * (1 + bidirectional)
             for suffix in ("", "_reverse")[:1 + bidirectional]:
                 self._set(f"_l{layer}{suffix}", inputs, bias, dtype)
         self.reset_parameters(generator)
-
-    def _window(self, layer: int) -> int | None:
-        """The window of a layer."""
-        if self.window is None or isinstance(self.window, int):
-            return self.window
-        return self.window[layer]
 
     def _run(self, input: Any, hx: Any, lengths: ArrayLike | None) -> tuple[Any, list[Tensor]]:
         """(output, final state as a list) of whatever form of input."""
@@ -132,13 +130,14 @@ class RNNBase(Recurrent):
         """(output of the last layer, final states (layers * directions, batch, hidden))"""
         finals: list[list[Tensor]] = []
         given, outputs = x, []
-        members = self.__dict__
+        members, window = self.__dict__, self.window
         for k, (w_ih, w_hh, b_ih, b_hh) in enumerate(self._sets):
             layer, back = (k // 2, k % 2 == 1) if self.bidirectional else (k, False)
             begin = None if state is None else [s[k] for s in state]
             try:
                 y, *final = recurrent(self.cell, x, begin, members[w_ih], members[w_hh], members.get(b_ih),
-                                      members.get(b_hh), sizes, back, self._window(layer))
+                                      members.get(b_hh), sizes, back,
+                                      window if window is None or isinstance(window, int) else window[layer])
             except (TypeError, ValueError):
                 self._check_input(given)              # which says it in the layer's words
                 raise

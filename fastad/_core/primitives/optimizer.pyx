@@ -253,36 +253,26 @@ cdef double reduced(fad_reduce_fn kernel, Array a) except? -1:
     return (<float*> to)[0] if code == F32 else (<double*> to)[0]
 
 
-def sum_squares(list tensors not None):
-    """The sum of |x|^2 over the numbers of all tensors; it may overflow."""
-    cdef double total = 0
-    cdef Array a
-    for t in tensors:
-        a = (<Tensor?> t).arr
-        if not compiled(a.layout.code):
-            total += float(np.square(np.abs(to_ndarray(a)).astype(float)).sum())
-        elif a.layout.size:
-            total += reduced(NULL, contiguous(a))
-    return total
-
-
-def largest(list tensors not None):
-    """The largest |x| of all tensors, 0 if there is none; NaN if there is a NaN."""
+def magnitude(list tensors not None, bint squared):
+    """The sum of the squares of all numbers, which may overflow, or the largest |x|; NaN if there is one, -1 if a dtype has no
+    kernels."""
     cdef double found = 0, m
-    cdef int sign
+    cdef int code
     cdef Array a
     for t in tensors:
         a = (<Tensor?> t).arr
-        for sign in range(2):
-            if not a.layout.size:
-                m = 0
-            elif not compiled(a.layout.code):
-                m = float(np.abs(to_ndarray(a)).max())
-            else:
-                m = -reduced(K.min[a.layout.code], contiguous(a)) if sign else \
-                    reduced(K.max[a.layout.code], contiguous(a))
-            if m > found or m != m:
-                found = m
+        code = a.layout.code
+        if not compiled(code):
+            return -1.0
+        if a.layout.size == 0:
+            continue
+        a = contiguous(a)
+        if squared:
+            found += reduced(NULL, a)
+        else:
+            for m in (reduced(K.max[code], a), -reduced(K.min[code], a)):
+                if m > found or m != m:
+                    found = m
     return found
 
 

@@ -1,8 +1,5 @@
 """Level 4: recurrent layers.  A whole sequence, forward or back through time, is one compiled call.
 
-Packed sequences: the rows of time 0 come first, then those of time 1; at each time the sequences that are still running, the
-longest first.  So the state before a step is a stretch of the rows of the step before, and nothing is moved.
-
     P = x W_ih^T + b                          one product over all steps
     for each step:  P_t += s_(t-1) W_hh^T     one product a step
                     s_t = the cell of P_t     one pass, csrc/recurrent.inc
@@ -10,80 +7,23 @@ longest first.  So the state before a step is a stretch of the rows of the step 
                     ds_(t-1) = D_t W_hh
     dW_ih = D^T x, dW_hh = D^T s shifted, dx = D W_ih        one product each over all steps
 
-Next: unrolled.py, the same as formulas.
+Next: sequences.pxi, which rows belong together; unrolled.py, the same as formulas.
 """
 cimport cython
 from libc.string cimport memcpy, memset
 
-from operator import index
-
 from ..arrays cimport add_into, contiguous, copy, fill, reduce_rows
 from ..blas cimport begin, finish, gemm
 from ..kernels cimport K, fad_map_fn, row_named
-from ..storage cimport Array, Layout, dense, dense_dtype, empty, give_back, resize, shape_of
+from ..storage cimport Array, Layout, dense, dense_dtype, empty, shape_of
 from ..tape cimport FROM_OUTPUT, INTERMEDIATE, Node, Primitive, Walk, deliver, receive, save, saved, wants
 from ..tensor cimport Tensor, any_records, as_tensor, produced, record_n, unchanged, wrap
 from ..tensor import register
 from ..types cimport compiled
-from . import unrolled as formulas
 from .shape cimport in_layout
 
 
-# ---- which rows belong together ----------------------------------------------------------------------
-cdef struct Piece:
-    Py_ssize_t at, rows                 # rows of the packed arrays, which one call of the cell makes
-    Py_ssize_t first                    # the first of their sequences
-    Py_ssize_t before                   # the first row of their states before; -1: the initial states
-    Py_ssize_t going                    # so many of them go on, the others end here
-    Py_ssize_t step
-
-
-@cython.final
-cdef class Sequences:
-    """How many sequences run at each time, as the pieces in which a pass takes them: the static argument of a node."""
-    cdef Piece* pieces
-    cdef Py_ssize_t n                   # pieces
-    cdef readonly Py_ssize_t steps, rows, batch
-    cdef readonly Py_ssize_t window     # -1: none
-    cdef readonly bint reverse
-    cdef bint at_rest                   # the initial state is zero
-    cdef readonly tuple sizes           # None: `batch` at every time
-
-    def __dealloc__(self):
-        give_back(self.pieces)
-
-    cdef int plan(self) except -1:
-        """Fill in the pieces in the order of the pass, at most two a step: sequences that go on, and those that begin."""
-        cdef Py_ssize_t s, t, size, following, kept, last = 0, last_at = 0, at = self.rows if self.reverse else 0
-        if self.rows == 0:
-            return 0
-        self.pieces = <Piece*> resize(NULL, 2 * self.steps * sizeof(Piece))
-        if self.pieces is NULL:
-            raise MemoryError(f"fastad: no memory for the plan of {self.steps} steps")
-        for s in range(self.steps):
-            t = self.steps - 1 - s if self.reverse else s
-            size = self.size(t)
-            following = 0 if s == self.steps - 1 else self.size(t - 1 if self.reverse else t + 1)
-            if self.reverse:
-                at -= size
-            kept = min(last, size)
-            if kept:
-                self.add(at, kept, 0, last_at, min(following, kept), s)
-            if kept < size:
-                self.add(at + kept, size - kept, kept, -1, min(max(following - kept, 0), size - kept), s)
-            last, last_at = size, at
-            if not self.reverse:
-                at += size
-        return 0
-
-    cdef inline Py_ssize_t size(self, Py_ssize_t t):
-        return self.batch if self.sizes is None else <Py_ssize_t> self.sizes[t]
-
-    cdef void add(self, Py_ssize_t at, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t before, Py_ssize_t going,
-                  Py_ssize_t step) noexcept:
-        cdef Piece* p = &self.pieces[self.n]
-        p.at, p.rows, p.first, p.before, p.going, p.step = at, rows, first, before, going, step
-        self.n += 1
+include "sequences.pxi"            # Piece, Sequences, sequences()
 
 
 # ---- one pass: what it reads and writes --------------------------------------------------------------
@@ -178,12 +118,17 @@ cdef int product(int code, bint trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t 
 
 
 # ---- the primitives ----------------------------------------------------------------------------------
+def formulas():
+    """unrolled.py, which few need."""
+    from . import unrolled
+    return unrolled
+
+
 cdef class Recurrent(Primitive):
     """Inputs: x, h0, (LSTM: c0,) W_ih, W_hh, (b_ih, b_hh).  Outputs: y, h_n, (c_n)."""
     cdef readonly int states            # how many arrays a state is: 1, with cells 2
     cdef int blocks                     # how many gates
     cdef bint splits                    # GRU: the sums of inputs and states stay apart, and so do their cotangents d and e
-    cdef readonly object formula
 
     def __cinit__(self):
         self.raw = True
@@ -483,14 +428,19 @@ cdef class Recurrent(Primitive):
 
     # ---- the rules for whatever is recorded, has leading axes or goes forward: those of the formulas ----
     def vjp(self, node, saved, g):
-        return formulas.vjp(self, node, saved, g)
+        return formulas().vjp(self, node, saved, g)
 
     def jvp(self, node, saved, tangents):
-        return formulas.jvp(self, node, saved, tangents)
+        return formulas().jvp(self, node, saved, tangents)
 
     cdef dict statics_of(self, Node node):
         cdef Sequences seq = <Sequences?> node.args
-        return {"batch_sizes": seq.sizes, "reverse": seq.reverse, "window": None if seq.window < 0 else seq.window}
+        cdef dict given = {"reverse": seq.reverse}
+        if seq.sizes is not None:
+            given["batch_sizes"] = seq.sizes
+        if seq.window >= 0:
+            given["window"] = seq.window
+        return given
 
 
 cdef fad_map_fn* PLUS = <fad_map_fn*> row_named("add").forward
@@ -504,7 +454,6 @@ cdef class Vanilla(Recurrent):
 
     def __cinit__(self, str activation):
         self.name = f"rnn_{activation}"
-        self.formula = formulas.vanilla(activation)
         self.act = <fad_map_fn*> row_named(activation).forward
         self.slope[0] = row_named(activation).backward[0][0][0]
         self.slope[1] = row_named(activation).backward[1][0][0]
@@ -527,7 +476,6 @@ cdef class Lstm(Recurrent):
     """i, f, o = sigmoid, g = tanh of P_t's parts; c_t = f c_(t-1) + i g, h_t = o tanh(c_t)"""
     def __cinit__(self):
         self.name, self.states, self.blocks = "lstm", 2, 4
-        self.formula = formulas.lstm
 
     cdef void forward(self, Run* r, Piece* p) noexcept nogil:
         cdef char* gates = r.p + p.at * r.wide
@@ -544,7 +492,6 @@ cdef class Gru(Recurrent):
     """r, z = sigmoid of the sums, n = tanh(what the inputs give + r what the state gives); h_t = n + z (h_(t-1) - n)"""
     def __cinit__(self):
         self.name, self.blocks, self.splits = "gru", 3, True
-        self.formula = formulas.gru
 
     cdef void forward(self, Run* r, Piece* p) noexcept nogil:
         recur(r, p, r.states, begin_with(r.states, p.rows, r.wide, r.b_hh))
@@ -560,41 +507,6 @@ PRIMITIVES = {p.name: p for p in (Vanilla("tanh"), Vanilla("relu"), Vanilla("sig
 
 
 # ---- what users call ---------------------------------------------------------------------------------
-cdef Sequences sequences(str cell, Layout x, batch_sizes, bint reverse, window):
-    """The sequences in an input of this layout."""
-    cdef Sequences seq = Sequences.__new__(Sequences)
-    cdef object last = x.shape[0]
-    cdef bint fits = True
-    seq.reverse, seq.window = reverse, -1
-    try:
-        if window is not None:
-            window = index(window)
-            if window < 0:
-                raise ValueError(f"{cell}: window must be at least 0, the number of steps that an error goes back; got "
-                                 f"{window}")
-            seq.window = min(window, 1 << 62)
-        sizes = None if batch_sizes is None else tuple([index(size) for size in batch_sizes])
-    except TypeError as error:
-        raise TypeError(f"{cell}: window and batch_sizes are integers ({error})") from None
-    if x.ndim != (3 if sizes is None else 2):
-        raise ValueError(f"{cell}: the input must have shape (times, batch, features), or be packed with shape (rows, "
-                         f"features) and have batch_sizes; got shape {shape_of(x)} {'without' if sizes is None else 'with'} "
-                         f"batch_sizes")
-    if sizes is None:
-        seq.steps, seq.batch = x.shape[0], x.shape[1]
-        seq.rows = seq.steps * seq.batch
-        return seq
-    seq.rows = x.shape[0]
-    for size in sizes:
-        fits = fits and 0 < size <= last
-        last = size
-    if not fits or sum(sizes) != seq.rows:
-        raise ValueError(f"{cell}: batch_sizes must be positive, never rise and add up to the {seq.rows} rows of the input, "
-                         f"got {sizes[:8]}{'...' if len(sizes) > 8 else ''} with sum {sum(sizes)}")
-    seq.sizes, seq.steps, seq.batch = sizes, len(sizes), sizes[0] if sizes else 0
-    return seq
-
-
 def recurrent(str cell, x, state, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=None, bint reverse=False, window=None):
     """One layer of a recurrent network in one direction: the whole sequence in one compiled call.
 
@@ -674,7 +586,7 @@ def recurrent(str cell, x, state, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=
     held = [t.arr for t in inputs]
     prim.check(held, seq)
     if not compiled((<Array> held[0]).layout.code):
-        return formulas.outputs(prim, inputs, seq)
+        return formulas().outputs(prim, inputs, seq)
     seq.plan()
     return prim.apply(inputs, held, seq)
 

@@ -50,6 +50,9 @@ def gru(given: Tensor, state: _State, w: Tensor, b: Tensor | None) -> _State:
     return (n + z * (h - n),)
 
 
+STEPS = {f"rnn_{name}": vanilla(name) for name in ("tanh", "relu", "sigmoid")} | {"lstm": lstm, "gru": gru}
+
+
 def unrolled(step: _Step, x: Tensor, state: _State, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None,
              b_hh: Tensor | None, sizes: tuple[int, ...], reverse: bool) -> _State:
     """(y, final state...) of packed sequences x (rows, inputs), of which sizes[t] are running at time t."""
@@ -83,7 +86,7 @@ def outputs(prim: Recurrent, inputs: list[Tensor], sequences: Sequences) -> list
     biases = rest[k + 2:] or [None, None]
     sizes = (sequences.batch,) * sequences.steps if sequences.sizes is None else sequences.sizes
     sizes = sizes if sequences.rows else ()
-    y, *final = unrolled(prim.formula, flat, tuple(rest[:k]), rest[k], rest[k + 1], *biases, sizes, sequences.reverse)
+    y, *final = unrolled(STEPS[prim.name], flat, tuple(rest[:k]), rest[k], rest[k + 1], *biases, sizes, sequences.reverse)
     return [y if x.ndim == 2 else FUNCTIONS["reshape"](y, (*x.shape[:2], y.shape[1])), *final]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._core.make import tensor
-from ..._core.primitives.optimizer import apply_in_place, largest, sum_squares
+from ..._core.primitives.optimizer import apply_in_place, magnitude
 from ..._core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -41,14 +41,20 @@ def _norm(name: str, tensors: list[Tensor], norm_type: float) -> float:
     if not norm_type > 0:
         raise ValueError(f"{name}: norm_type must be above 0 (inf: the largest magnitude), got {norm_type}")
     if norm_type == 2:
-        squares: float = sum_squares(tensors)
+        squares = magnitude(tensors, True)
         if SAFE[0] < squares < SAFE[1] or math.isnan(squares):
             return math.sqrt(squares)
-    top: float = largest(tensors)
+    top = _largest(tensors)
     if math.isinf(norm_type) or not 0 < top < math.inf:
         return top
     powers = [((np.abs(t.numpy()).astype(float) / top) ** norm_type).sum() for t in tensors]
     return float(top * sum(powers) ** (1 / norm_type))
+
+
+def _largest(tensors: list[Tensor]) -> float:
+    """The largest magnitude of all their numbers, 0 of none, NaN if there is one."""
+    found: float = magnitude(tensors, False)
+    return found if found != -1 else float(np.max([np.abs(t.numpy()).max(initial=0) for t in tensors]))
 
 
 def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0,
@@ -174,7 +180,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     tensor([ 1. , -0.5])
     """
     _check("clip_grad_value_", clip_value=clip_value)
-    gradients = [g for g in _gradients("clip_grad_value_", parameters) if not largest([g]) <= clip_value]
+    gradients = [g for g in _gradients("clip_grad_value_", parameters) if not _largest([g]) <= clip_value]
     for g in gradients:
         if g.dtype.kind == "c":
             raise TypeError(f"clip_grad_value_: a gradient of shape {g.shape} is {g.dtype}, which has no order; use "
