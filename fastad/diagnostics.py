@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ._typing import ArrayLike
     from .nn import Module
 
-    Floats = npt.NDArray[np.float64]
-    Cell = Callable[[Any, Any], tuple[Any, Any]]
+    _Floats = npt.NDArray[np.float64]
+    _Cell = Callable[[Any, Any], tuple[Any, Any]]
 
 __all__ = ["GradientNorms", "JacobianNorms", "gradient_flow"]
 
@@ -37,9 +37,11 @@ GOOD, BAD = "#1b9e77", "#c0392b"
 
 
 @overload
-def gradient_flow(model: Module, *, small: float = ..., large: float = ...) -> GradientNorms: ...
+def gradient_flow(model: Module, xs: None = ..., state: None = ..., *, small: float = ...,
+                  large: float = ...) -> GradientNorms: ...
 @overload
-def gradient_flow(model: Module | Cell, xs: ArrayLike, state: Any = None) -> JacobianNorms: ...
+def gradient_flow(model: Module | _Cell, xs: ArrayLike, state: Any = ..., *, small: float = ...,
+                  large: float = ...) -> JacobianNorms: ...
 
 
 def gradient_flow(model: Any, xs: Any = None, state: Any = None, *, small: float = 1e-7,
@@ -118,8 +120,8 @@ class JacobianNorms:
     name : str
     """
 
-    spectral: Floats
-    frobenius: Floats
+    spectral: _Floats
+    frobenius: _Floats
     rate: float | None
     name: str
 
@@ -128,19 +130,19 @@ class JacobianNorms:
         return np.arange(len(self.spectral))
 
     @property
-    def bound(self) -> Floats | None:
+    def bound(self) -> _Floats | None:
         """rate ** distance: what no spectral norm exceeds; None where no such bound is known."""
         return None if self.rate is None else self.rate ** self.distances.astype(float)
 
-    def mean(self, norm: str = "spectral") -> Floats:
+    def mean(self, norm: str = "spectral") -> _Floats:
         """By distance, over times and sequences; `norm` is 'spectral' or 'frobenius'."""
         return np.array([pairs.mean() for pairs in self._pairs(norm)])
 
-    def largest(self, norm: str = "spectral") -> Floats:
+    def largest(self, norm: str = "spectral") -> _Floats:
         """The same, of the largest."""
         return np.array([pairs.max() for pairs in self._pairs(norm)])
 
-    def _pairs(self, norm: str) -> list[Floats]:
+    def _pairs(self, norm: str) -> list[_Floats]:
         if norm not in ("spectral", "frobenius"):
             raise ValueError(f"norm must be 'spectral' or 'frobenius', got {norm!r}")
         return [of_times[distance:] for distance, of_times in enumerate(getattr(self, norm))]
@@ -199,7 +201,7 @@ def _through_time(walked: _Recurrence) -> JacobianNorms:
     return JacobianNorms(spectral, frobenius, walked.rate(), walked.name)
 
 
-def _spectral(matrices: Floats) -> Floats:
+def _spectral(matrices: _Floats) -> _Floats:
     """The largest singular values, as roots of eigenvalues of A^T A, which takes a fifth of the time and is as accurate for
     the largest; NaN where a matrix is not finite, which LAPACK does not take."""
     scale = np.abs(matrices).max(axis=(-2, -1))
@@ -260,7 +262,7 @@ class _Recurrence:
             start += size
         return rebuild(self.state, iter(found))
 
-    def jacobians(self) -> Floats:
+    def jacobians(self) -> _Floats:
         """J_t of all times and sequences."""
         training = getattr(self.model, "training", False)
         if training:
@@ -306,12 +308,12 @@ class GradientNorms:
     """
 
     names: tuple[str, ...]
-    gradients: Floats
-    parameters: Floats
+    gradients: _Floats
+    parameters: _Floats
     verdicts: tuple[str, ...]
 
     @property
-    def ratios(self) -> Floats:
+    def ratios(self) -> _Floats:
         """Norms of gradients in those of the parameters; in 1 where all of a parameter is zero."""
         return self.gradients / np.where(self.parameters > 0, self.parameters, 1)
 
@@ -407,6 +409,6 @@ def _finished(figure: Figure | None, axes: Axes, path: str | None) -> Figure | N
     return None
 
 
-def _above_zero(values: Floats) -> Floats:
+def _above_zero(values: _Floats) -> _Floats:
     """What a logarithmic axis can show."""
     return np.where(values > 0, values, np.nan)
