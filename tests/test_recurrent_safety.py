@@ -9,11 +9,11 @@ import threading
 
 import numpy as np
 import pytest
+from fastad._anomaly import AnomalyError
 from test_recurrent import STATES, drawn, every_cell, fused, gradients, leaves, pack, seeds, values
 from test_threads import Witness, in_threads
 
 import fastad as fa
-from fastad._anomaly import AnomalyError
 from fastad._core import storage
 
 
