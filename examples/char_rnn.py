@@ -1,16 +1,16 @@
 """Learn to write like Milton: a character model of Paradise Lost, in a few minutes on one core.
 
 An LSTM reads Books I to XI one character after the other and learns to foretell the next; Book XII, which it never
-sees, says how well.  The text runs in parallel strands, cut into chunks of 64 steps: the state goes on from chunk to chunk, the
-derivative does not (truncated backpropagation through time), and gradients are clipped by their global norm.
+sees, says how well.  The text runs in parallel strands, cut into chunks of 64 steps: the state goes on from chunk to
+chunk, the derivative does not (truncated backpropagation through time), and gradients are clipped by their global norm.
 
     python examples/char_rnn.py [--epochs 12] [--hidden 256] [--seed 0] [--out char_rnn.png]
 
 Prints for each epoch the bits that a character of Book XII costs, beside two models that only count: single characters,
 and triples of them.  Then it writes, draws a picture, and ends with exit code 1 if counting was about as good.
 
-The text: John Milton, Paradise Lost (1667; twelve books, 1674), in the public domain; from the electronic text that Joseph Raben
-made in 1964-65 (Project Gutenberg, 1992), without its preface, page numbers and stray marks.
+The text: John Milton, Paradise Lost (1667; twelve books, 1674), in the public domain; from the electronic text that
+Joseph Raben made in 1964-65 (Project Gutenberg, 1992), without its preface, page numbers and stray marks.
 """
 import argparse
 import math
@@ -79,8 +79,8 @@ def unigram_bits(train, test, n):
 def trigram_bits(train, test, n):
     """Bits a character from the two before it: the frequencies of triples, pairs and single characters, mixed.
 
-    Each order is smoothed by the one below (Witten and Bell, 1991: a context that was followed by d kinds of characters gives
-    the shorter context a weight of d)."""
+    Each order is smoothed by the one below (Witten and Bell, 1991: a context that was followed by d kinds of characters
+    gives the shorter context a weight of d)."""
     p = np.broadcast_to((np.bincount(train, minlength=n) + 1) / (len(train) + n), (n, n, n))
     for order in (1, 2):
         before = [train[2 - k:len(train) - k] for k in range(order, -1, -1)]
@@ -175,7 +175,7 @@ def main(argv=None):
     for epoch in range(options.epochs):
         for group in optimizer.param_groups:           # half a cosine, from RATE to almost nothing
             group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * epoch / options.epochs))
-        with tqdm(total=strands.size - STRANDS, unit="char", unit_scale=True, leave=False, desc=f"epoch {epoch + 1}") as progress:
+        with tqdm(total=strands.size - STRANDS, unit="char", unit_scale=True, leave=False) as progress:
             learned = train_epoch(model, optimizer, strands, progress)
         history.append((learned, bits(model, test)))
         print(f"epoch {epoch + 1:2d}: {learned:.3f} bits while learning, {history[-1][1]:.3f} on Book XII, "

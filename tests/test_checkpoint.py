@@ -262,7 +262,7 @@ def test_the_same_values_of_other_shapes(f):
     y = fa.checkpoint(lambda x: f(x, state["k"]))(x).sum()
     state["k"] = 50
     for _ in range(2):
-        with pytest.raises(RuntimeError, match=r"read a value of shape .*, and one of shape .* now"):
+        with pytest.raises(RuntimeError, match=r"(read|gave) a value of shape .*, and one of shape .* now"):
             y.backward(retain_graph=True)
 
 

@@ -11,7 +11,7 @@ cimport cython
 from .order cimport holder, listed
 from .storage cimport Layout, same, shape_of
 from .tape cimport (
-    ACCUMULATE, Node, Primitive, Walk, add_output, edge, edge_out, link, new_node, out_layout, saved, saved_version, wants,
+    ACCUMULATE, Node, Primitive, Walk, Watch, add_output, edge, edge_out, link, new_node, out_layout, saved, saved_version, wants,
     watch_of_thread,
 )
 from .tensor cimport Tensor
@@ -132,8 +132,17 @@ def forget(list tensors, unsigned long long since, again):
 cdef Part again(Node node):
     """The part of the tape that `node` stands for, recorded again."""
     cdef Part part
+    cdef Watch watch = watch_of_thread()
+    cdef Node running
     call, names, layouts, versions = node.args
-    since, tensors, agrees = call()
+    if watch is None:
+        since, tensors, agrees = call()
+    else:                                 # for observers this is the program, not a rule
+        running, watch.running = watch.running, None
+        try:
+            since, tensors, agrees = call()
+        finally:
+            watch.running = running
     part = part_of(tensors, since)
     now = part.signature()
     if len(now[0]) != len(names):
