@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 import pytest
-from fastad._anomaly import AnomalyError
+from fastad.observers.anomaly import AnomalyError
 from test_recurrent import STATES, drawn, every_cell, fused, gradients, leaves, pack, seeds, values
 from test_threads import Witness, in_threads
 
