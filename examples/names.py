@@ -156,7 +156,8 @@ def draw(curves, tables, path):
         ax.axhline(value, color="#1b6ca8", linewidth=1, linestyle="--")
         ax.text(len(curves), value, f"frequencies of {name}", color="#1b6ca8", ha="right", va="bottom", fontsize=9)
     ax.set(title="names, a character at a time", xlabel="epoch", ylabel="bits per character", xlim=(0, len(curves)))
-    ax.legend(frameon=False, loc="lower left")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.85))
     ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
 

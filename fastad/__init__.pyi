@@ -67,6 +67,7 @@ from .creation import ones as ones
 from .creation import ones_like as ones_like
 from . import optim as optim
 from . import optimize as optimize
+from ._core.primitives.recurrent import recurrent as recurrent
 from . import reference as reference
 from .recording import set_grad_enabled as set_grad_enabled
 from ._config import set_num_threads as set_num_threads
@@ -280,8 +281,6 @@ def real(val: ArrayLike) -> Tensor:
     """The real part, of the real dtype that goes with a complex one; real numbers as they are."""
 def reciprocal(x: ArrayLike, /) -> Tensor:
     """reciprocal(x), elementwise: ``1 / x``."""
-def recurrent(cell: Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"], x: ArrayLike, state: tuple[ArrayLike, ...] | list[ArrayLike] | None, w_ih: ArrayLike, w_hh: ArrayLike, b_ih: ArrayLike | None = None, b_hh: ArrayLike | None = None, batch_sizes: Sequence[SupportsIndex] | npt.NDArray[np.integer[Any]] | None = None, reverse: bool = False, window: SupportsIndex | None = None) -> list[Tensor]:
-    """One layer of a recurrent network in one direction: the whole sequence in one compiled call."""
 def relu(x: ArrayLike, /) -> Tensor:
     """relu(x), elementwise: ``where(x <= 0, 0, x)``."""
 def relu6(x: ArrayLike, /) -> Tensor:

@@ -22,7 +22,6 @@ CALLS = {
     "concat": ([M, N],), "concatenate": ([M, N],), "cross_entropy": (M, LABELS), "einsum": ("ij,jk->ik", M, N), "expand_dims": (M, 1),
     "eye": (3,), "flip": (M,), "full": ((2, 2), 0.5), "full_like": (M, 0.5), "identity": (3,), "linspace": (0.0, M, 3),
     "moveaxis": (M, 0, 1), "nll_loss": (M, LABELS), "pad": (M, 1), "permute_dims": (M, (1, 0)), "pow": (M, N), "power": (M, N),
-    "recurrent": ("rnn_tanh", M[None], None, M, N),
     "repeat": (M, 2), "reshape": (M, (9,)), "roll": (M, 1), "split": (M, 3), "stack": ([M, N],),
     "swapaxes": (M, 0, 1), "take": (M, [0, 2]), "unstack": (M,), "take_along_axis": (M, LABELS[:, None], 1), "tensordot": (M, N, 1), "tile": (M, 2),
     "where": (M > 0.2, M, N), "zeros": (3,), "ones": (3,), "empty": ((0, 3),), "empty_like": (M[:0],), "squeeze": (M[None],),

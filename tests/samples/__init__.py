@@ -39,6 +39,6 @@ def registry():
     from fastad import linalg
 
     found = dict(linalg.PRIMITIVES)
-    for name in families.FAMILIES:
+    for name in families.FAMILIES + families.LATER:
         found |= getattr(importlib.import_module(f"{families.__name__}.{name}"), "PRIMITIVES", {})
     return found

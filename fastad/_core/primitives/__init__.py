@@ -19,10 +19,12 @@ FAMILIES = (
     "products",                           # dot, inner, outer, tensordot
     "einsum",                             # einsum
     "softmax",                            # softmax, log_softmax
-    "recurrent",                          # whole sequences through RNN, LSTM and GRU cells
     "loss",                               # cross_entropy, mse_loss, ...
     "plain",                              # comparisons, tests, positions, rounding: no derivatives
+)
+LATER = (                                 # not all programs need them: imported when first asked for
     "optimizer",                          # the compiled steps of fastad.optim
+    "recurrent",                          # whole sequences through RNN, LSTM and GRU cells
 )
 
 

@@ -18,7 +18,6 @@ from ..kernels cimport K, fad_map_fn, row_named
 from ..storage cimport Array, Layout, dense, dense_dtype, empty, shape_of
 from ..tape cimport FROM_OUTPUT, INTERMEDIATE, Node, Primitive, Walk, deliver, receive, save, saved, wants
 from ..tensor cimport Tensor, any_records, as_tensor, produced, record_n, unchanged, wrap
-from ..tensor import register
 from ..types cimport compiled
 from .shape cimport in_layout
 
@@ -581,6 +580,3 @@ def recurrent(str cell, x, state, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=
         return formulas().outputs(prim, inputs, seq)
     seq.plan()
     return prim.apply(inputs, held, seq)
-
-
-register("recurrent", recurrent)
