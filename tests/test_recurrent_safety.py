@@ -9,12 +9,12 @@ import threading
 
 import numpy as np
 import pytest
-from fastad.observers.anomaly import AnomalyError
 from test_recurrent import STATES, drawn, every_cell, fused, gradients, leaves, pack, seeds, values
 from test_threads import Witness, in_threads
 
 import fastad as fa
 from fastad._core import storage
+from fastad.observers.anomaly import AnomalyError
 
 
 def same(found, expected, tolerance=1e-12):
