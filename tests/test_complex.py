@@ -2,6 +2,8 @@
 
 The convention: the gradient of a real L by z = x + iy is g = dL/dx - i dL/dy, so that dL = Re(sum g dz).
 """
+import re
+
 import numpy as np
 import pytest
 from samples import all_samples, registry
@@ -26,7 +28,7 @@ V = drawn(3, 3)
 REFUSED = {
     "arctan2", "bce", "bce_with_logits", "cholesky", "clip", "cross_entropy", "cross_entropy_mean", "eigh", "elu", "erf", "gelu",
     "gelu_tanh", "hypot", "leaky_relu", "log_softmax", "logaddexp", "logsigmoid", "logsumexp", "max", "maximum", "min", "minimum",
-    "mish", "pinv", "qr", "relu", "relu6", "sign", "silu", "softmax", "softplus", "svd",
+    "mish", "pinv", "qr", "relu", "relu6", "rnn_relu", "sign", "silu", "softmax", "softplus", "svd",
 }
 PARTS = {"real", "imag", "conj", "absolute", "angle"}       # their samples make the complex number themselves; see below
 SAMPLES = [s for s in all_samples() if s.name in registry() and s.name not in PARTS]
@@ -99,7 +101,7 @@ def test_every_primitive_follows_the_convention_or_refuses(sample, real):
     try:
         ys = outputs(sample, arrays, places, leaves)
     except TypeError as error:
-        assert sample.name in REFUSED or str(error).startswith(("svdvals: no derivative rule", "linear: x is")), error
+        assert sample.name in REFUSED or re.match("svdvals: no derivative rule|linear: x is|.* and W_ih ", str(error)), error
         assert "complex" in str(error)
         return
     ys = [y for y in ys if y.requires_grad]
