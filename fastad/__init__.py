@@ -23,8 +23,8 @@ _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 # imported when first asked for: modules, and functions of modules that few programs need
 _LAZY = ("autograd", "data", "datasets", "diagnostics", "extend", "linalg", "nn", "numpy", "optim", "optimize", "reference",
          "testing")
-_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "observers.anomaly", "recurrent": "_core.primitives.recurrent",
-              "trace": "observers.trace",
+_LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "observers.anomaly",
+              "recurrent": "_core.primitives.recurrent", "trace": "observers.trace",
               **dict.fromkeys(transforms.NAMES, "transforms")}
 
 
