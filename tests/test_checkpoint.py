@@ -400,3 +400,12 @@ def test_hooks_that_the_function_hangs_on_what_it_reads_run_once():
 
     assert derivative(fa.checkpoint(f)) == pytest.approx(2 * 2 * 0.5 * np.cos(0.3))
     assert w.grad.item() == pytest.approx(2 * 2 * np.sin(0.3))
+
+
+def test_results_are_those_of_one_operation():
+    x = fa.tensor(0.5, requires_grad=True)
+    s, square = fa.checkpoint(lambda x: (lambda s: (s, s * s))(x.sin()))(x)
+    by_s, = fa.autograd.grad(3 * s + square, [s], retain_graph=True)
+    assert by_s.item() == 3                                  # and not 3 + 2 s
+    (3 * s + square).backward()
+    assert x.grad.item() == pytest.approx((3 + 2 * np.sin(0.5)) * np.cos(0.5))
