@@ -41,7 +41,9 @@ def checkpoint(f: F) -> F:
 
     Returns
     -------
-    callable, with the arguments and results of `f`.
+    callable, with the arguments and results of `f`.  To the tape the results are those of one operation, of
+    which none depends on another: what asks for the gradient by a result (hooks, `retain_grad`, `autograd.grad`) does not
+    see the way through another result.
 
     Raises
     ------

@@ -264,9 +264,9 @@ class _Recurrence:
 
     def jacobians(self) -> _Floats:
         """J_t of all times and sequences."""
-        training = getattr(self.model, "training", False)
-        if training:
-            self.model.eval()
+        training = [m for m in self.model.modules() if m.training] if hasattr(self.model, "modules") else []
+        for module in training:
+            module.training = False
         try:
             with no_grad():
                 state, before = self.state, []
@@ -279,8 +279,8 @@ class _Recurrence:
             # rows do not depend on one another: the derivative of their sum has that of each
             found = jacrev(lambda rows: self.rows(self.step(x, self.state_of(rows))).sum(axis=0))(rows)
         finally:
-            if training:
-                self.model.train()
+            for module in training:
+                module.training = True
         return np.asarray(found, dtype=float).swapaxes(0, 1).reshape(steps, batch, rows.shape[1], rows.shape[1])
 
     def rate(self) -> float | None:

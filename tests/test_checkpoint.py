@@ -381,3 +381,31 @@ def test_random_numbers_that_do_not_repeat():
     y = dropout(fa.default_generator())(x)
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy() != 0, y.detach().numpy() != 0)
+
+
+def test_hooks_that_the_function_hangs_on_what_it_reads_run_once():
+    w = fa.tensor(0.5, requires_grad=True)
+
+    def f(x):
+        for t in (x, w):
+            t.register_hook(lambda g: g * 2)
+        return x.sin() * w
+
+    def derivative(f):
+        w.grad, x = None, fa.tensor(0.3, requires_grad=True)
+        y = f(x * 1)
+        y.backward(retain_graph=True)
+        y.backward()
+        return x.grad.item()
+
+    assert derivative(fa.checkpoint(f)) == pytest.approx(2 * 2 * 0.5 * np.cos(0.3))
+    assert w.grad.item() == pytest.approx(2 * 2 * np.sin(0.3))
+
+
+def test_results_are_those_of_one_operation():
+    x = fa.tensor(0.5, requires_grad=True)
+    s, square = fa.checkpoint(lambda x: (lambda s: (s, s * s))(x.sin()))(x)
+    by_s, = fa.autograd.grad(3 * s + square, [s], retain_graph=True)
+    assert by_s.item() == 3                                  # and not 3 + 2 s
+    (3 * s + square).backward()
+    assert x.grad.item() == pytest.approx((3 + 2 * np.sin(0.5)) * np.cos(0.5))

@@ -31,6 +31,22 @@ def state_after(layer, x, rows, steps):
     return fa.concatenate([s.ravel() for s in final]) if pair else final.ravel()
 
 
+def test_every_module_gets_back_its_mode():
+    class Cell(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.frozen = nn.Linear(HIDDEN, HIDDEN, dtype="float64"), nn.Dropout(0.5)
+            self.frozen.eval()
+
+        def forward(self, carry, x):
+            assert not any(m.training for m in self.modules())
+            return self.inner(self.frozen(carry)).tanh(), None
+
+    cell = Cell()
+    gradient_flow(cell, X, np.ones((BATCH, HIDDEN)))
+    assert [m.training for m in (cell, cell.inner, cell.frozen)] == [True, True, False]
+
+
 @pytest.mark.parametrize("kind, layers", [("tanh", 1), ("relu", 1), ("sigmoid", 2), ("lstm", 1), ("lstm", 2), ("gru", 2)])
 def test_norms_are_those_of_the_jacobians_of_the_whole_sequence(kind, layers):
     layer = layer_of(kind, layers)

@@ -290,6 +290,25 @@ def test_arrays_and_other_layouts_are_taken():
 
 
 # ---- dropout, windows --------------------------------------------------------------------------------
+def test_lists_are_taken_beside_a_state():
+    layer = nn.GRU(1, 2, dtype="float64")
+    x, h = [[[0.5]], [[-1.0]]], np.ones((1, 1, 2))
+    np.testing.assert_array_equal(layer(x, h)[0].detach(), layer(np.array(x), h)[0].detach())
+    with pytest.raises(ValueError, match=r"initial state must have shape \(1, 1, 2\)"):
+        layer(x, np.ones((1, 3)))
+
+
+@pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell"])
+def test_a_cell_takes_a_batch_of_none(kind):
+    cell = getattr(nn, kind)(3, 4)
+    state = np.zeros((0, 4), "float32")
+    for hx in (None, (state, state) if kind == "LSTMCell" else state):
+        found = fa.stack(cell(np.zeros((0, 3), "float32"), hx)) if kind == "LSTMCell" else cell(np.zeros((0, 3), "float32"), hx)
+        assert found.shape[-2:] == (0, 4)
+        found.sum().backward()
+        assert not cell.weight_hh.grad.any()
+
+
 def test_dropout_stands_between_layers_and_only_while_training():
     layer = made("LSTM", 3, 4, 3, dropout=0.5)
     without = made("LSTM", 3, 4, 3)

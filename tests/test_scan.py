@@ -221,6 +221,13 @@ def test_a_long_sequence_needs_no_recursion():
         np.testing.assert_allclose(x.grad.numpy(), last.item() / (1 + 1e-5), rtol=1e-9)
 
 
+def test_chunks_are_cut_off_all_at_once():
+    # a slice for every chunk would have, in recorded walks, a gradient of the size of all of x: quadratic in the steps
+    for steps in (9, 10, 90, 91):
+        table = fa.trace(lambda x: nn.scan(lambda s, x: (s * x, None), x, 1.0, checkpoint=3)[0])(np.ones(steps))
+        assert sum("v0" in row.inputs for row in table.rows) <= 2
+
+
 def test_unstack_is_the_inverse_of_stack():
     x = fa.tensor(X, requires_grad=True)
     for axis in range(-3, 3):

@@ -135,6 +135,7 @@ cdef Part again(Node node):
     cdef Watch watch = watch_of_thread()
     cdef Node running
     call, names, layouts, versions = node.args
+    cdef list hooks = hooks_of_inputs(node)
     if watch is None:
         since, tensors, agrees = call()
     else:                                 # for observers this is the program, not a rule
@@ -143,6 +144,7 @@ cdef Part again(Node node):
             since, tensors, agrees = call()
         finally:
             watch.running = running
+    restore(hooks)
     part = part_of(tensors, since)
     now = part.signature()
     if len(now[0]) != len(names):
@@ -158,6 +160,27 @@ cdef Part again(Node node):
     if len(part.roots) != node.n_out or len(part.edges) != node.n_in:
         raise different(f"{node.n_in} tensors read and {node.n_out} given at first, {len(part.edges)} and {len(part.roots)} now")
     return part
+
+
+cdef list hooks_of_inputs(Node node):
+    """[(producer, its hooks)]: what the function hangs on them stands there since the first call, and once is enough."""
+    cdef Node producer
+    cdef int i
+    found = []
+    for i in range(node.n_in):
+        producer = edge(node, i)
+        hooks = producer.more.hooks if producer.more is not None else None
+        found.append((producer, {k: entries[:] for k, entries in hooks.items()} if hooks else {}))
+    return found
+
+
+cdef int restore(list hooks) except -1:
+    cdef Node producer
+    for producer, before in hooks:
+        if producer.more is not None and producer.more.hooks:
+            for k, entries in producer.more.hooks.items():
+                entries[:] = before.get(k, ())
+    return 0
 
 
 cdef int check_layouts(str name, list before, list after) except -1:

@@ -130,7 +130,7 @@ class RNNCellBase(Recurrent):
             return self._single(x, hx)
         try:
             h, *rest = recurrent(self.cell, x, hx if self.pair or hx is None else (hx,), self.weight_ih, self.weight_hh,
-                                 self.bias_ih, self.bias_hh, (len(x),))
+                                 self.bias_ih, self.bias_hh, (len(x),) if len(x) else ())
         except (TypeError, ValueError):
             self._check_input(x)                      # which says it in the cell's words
             if hx is not None:

@@ -64,7 +64,7 @@ class RNNBase(Recurrent):
             return self._run_lengths(input, hx, lengths)
         if isinstance(input, PackedSequence):
             return self._run_packed(input, hx)
-        x = input if isinstance(input, Tensor) else as_tensors(input)[0]
+        given = x = input if isinstance(input, Tensor) else as_tensors(input)[0]
         ndim = x.ndim
         if ndim == 2:
             x = x[:, None]
@@ -78,7 +78,7 @@ class RNNBase(Recurrent):
         if hx is not None:
             self._check_input(x)
             batch = () if ndim == 2 else (x.shape[1],)
-            state = self._initial(hx, (len(self._sets), *batch, self.hidden_size), input)
+            state = self._initial(hx, (len(self._sets), *batch, self.hidden_size), given)
             if ndim == 2:
                 state = [s[:, None] for s in state]
         y, final = self._layers(x, state, None)

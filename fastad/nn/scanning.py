@@ -91,10 +91,10 @@ def scan(cell: Callable[[Any, Any], tuple[Any, Any]], xs: Any, init: Any, *, len
         from ..checkpointing import checkpoint as checkpointed
         run = checkpointed(run)
     chunks = [range(start, min(start + size, steps)) for start in range(0, steps, size)]
+    pieces = [pieces_of(x, size) for x in sequences]
     found = []
-    for chunk in reversed(chunks) if reverse else chunks:
-        pieces = sequences if len(chunk) == steps else [x[chunk.start:chunk.stop] for x in sequences]
-        carry, ys = run(carry, pieces, chunk[::-1] if reverse else chunk)
+    for k, chunk in reversed([*enumerate(chunks)]) if reverse else enumerate(chunks):
+        carry, ys = run(carry, [of_x[k] for of_x in pieces], chunk[::-1] if reverse else chunk)
         found.append(ys)
     ys = [FUNCTIONS["concatenate"](pieces) for pieces in zip(*(reversed(found) if reverse else found), strict=True)] \
         if len(found) > 1 else found[0]
@@ -143,6 +143,15 @@ class Loop:
         with no_grad(), random.rewound(random.state()):
             _, y = self.step(carry, tuple(zeros(x.shape[1:], x.dtype) for x in sequences), 0)
         return rebuild(self.y, iter([zeros((0, *t.shape), t.dtype) for t in y]))
+
+
+def pieces_of(x: Tensor, size: int) -> list[Tensor]:
+    """x in pieces of `size` steps, of which the last may be shorter.  Slices of x would each have a gradient of its size."""
+    whole = len(x) // size * size
+    if whole == 0 or size == len(x):
+        return [x]
+    pieces = [*FUNCTIONS["unstack"](x[:whole].reshape(whole // size, size, *x.shape[1:]))]
+    return pieces if whole == len(x) else [*pieces, x[whole:]]
 
 
 def kinds(tensors: list[Tensor]) -> list[tuple[Any, Any]]:

@@ -149,11 +149,11 @@ def _packed(name: str, rows: Tensor, lengths: Integers, first: Integers, stride:
     return PackedSequence(rows[places_of(sizes_of(lengths), first[order], stride)], sizes_of(lengths), order)
 
 
-def _in_order(sequence: PackedSequence) -> tuple[Integers, Integers, Integers]:
+def _in_order(name: str, sequence: PackedSequence) -> tuple[Integers, Integers, Integers]:
     """(batch_sizes, sorted_indices, lengths of the sequences as they were given)"""
     if not isinstance(sequence, PackedSequence):
-        raise TypeError(f"expected a PackedSequence, got {type(sequence).__name__}; pack_sequence and pack_padded_sequence "
-                        f"make one")
+        raise TypeError(f"{name}: expected a PackedSequence, got {type(sequence).__name__}; pack_sequence and "
+                        f"pack_padded_sequence make one")
     sizes = sequence.batch_sizes.numpy()
     batch = int(sizes[0])
     order = np.arange(batch) if sequence.sorted_indices is None else sequence.sorted_indices.numpy()
@@ -222,7 +222,7 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     (tensor([[1., 2., 3.],
             [4., 0., 0.]]), tensor([3, 1]))
     """
-    sizes, order, lengths = _in_order(sequence)
+    sizes, order, lengths = _in_order("pad_packed_sequence", sequence)
     steps = len(sizes) if total_length is None else total_length
     if steps < len(sizes):
         raise ValueError(f"pad_packed_sequence: total_length={total_length} is less than the {len(sizes)} steps of the "
@@ -282,7 +282,7 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     >>> unpack_sequence(pack_sequence([fastad.tensor([1.0, 2.0]), fastad.tensor([4.0])]))
     [tensor([1., 2.]), tensor([4.])]
     """
-    sizes, order, lengths = _in_order(packed_sequences)
+    sizes, order, lengths = _in_order("unpack_sequence", packed_sequences)
     ends = np.cumsum(lengths)
     rows = np.empty(ends[-1], np.int64)              # of each row in the order of the sequences, where it is packed
     rows[places_of(sizes, (ends - lengths)[order], 1)] = np.arange(len(rows))
