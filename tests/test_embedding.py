@@ -176,3 +176,12 @@ def test_no_numbers():
         y.sum().backward()
     assert not w.grad.numpy().any()
     assert embedding([], np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_what_is_no_vocabulary():
+    with pytest.raises(ValueError, match="Embedding: num_embeddings must be at least 1, got -1"):
+        nn.Embedding(-1, 2)
+    with pytest.raises(TypeError, match="Embedding: embedding_dim must be an integer, got float"):
+        nn.Embedding(3, 2.5)
+    with pytest.raises(ValueError, match=r"embedding: the input must be integers in one array .*pad_sequence"):
+        nn.Embedding(3, 2)([[1], [1, 2]])

@@ -11,7 +11,7 @@ from .. import recurrent
 from .._core.make import as_tensors
 from .._core.tensor import Tensor
 from . import init
-from .module import Module, Parameter, uninitialised
+from .module import Module, Parameter, positive, uninitialised
 
 if TYPE_CHECKING:
     from typing import Any
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
 
 GATES = {"lstm": 4, "gru": 3}
 ACTIVATIONS: dict[str, Cell] = {"tanh": "rnn_tanh", "relu": "rnn_relu", "sigmoid": "rnn_sigmoid"}
-
-
-def positive(layer: str, **sizes: int) -> None:
-    """The sizes that must be integers above 0."""
-    for what, size in sizes.items():
-        if isinstance(size, bool) or not hasattr(size, "__index__"):
-            raise TypeError(f"{layer}: {what} must be an integer, got {type(size).__name__}")
-        if size < 1:
-            raise ValueError(f"{layer}: {what} must be at least 1, got {size}")
 
 
 def activation_of(layer: str, nonlinearity: str) -> Cell:

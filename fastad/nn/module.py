@@ -59,6 +59,15 @@ def uninitialised(shape: tuple[int, ...], dtype: DType | None) -> Parameter:
     return Parameter(from_numpy(np.zeros(shape, kind)))
 
 
+def positive(layer: str, **sizes: int) -> None:
+    """The sizes that must be integers above 0."""
+    for what, size in sizes.items():
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
+            raise TypeError(f"{layer}: {what} must be an integer, got {type(size).__name__}")
+        if size < 1:
+            raise ValueError(f"{layer}: {what} must be at least 1, got {size}")
+
+
 class Module:
     """Base class of layers and networks: set parameters and submodules as attributes, define `forward`.
 

@@ -16,9 +16,10 @@ import numpy as np
 from .. import concatenate, recurrent, stack
 from .._core.make import as_tensors
 from .._core.tensor import Tensor
-from .cells import Recurrent, activation_of, positive
+from .cells import Recurrent, activation_of
 from .dropout import dropout as drop
 from .dropout import probability
+from .module import positive
 from .utils.rnn import PackedSequence, checked_lengths, places_of, sizes_of, spread
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from .. import where
 from .._core.make import as_tensors
 from .._core.tensor import Tensor
 from . import init
-from .module import Module, Parameter, uninitialised
+from .module import Module, Parameter, positive, uninitialised
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 def numbers_of(input: ArrayLike, size: int) -> npt.NDArray[np.int64]:
     """Checked row numbers of a matrix of so many rows."""
-    given = input.numpy() if isinstance(input, Tensor) else np.asarray(input)
+    try:
+        given = input.numpy() if isinstance(input, Tensor) else np.asarray(input)
+    except ValueError as error:
+        raise ValueError(f"embedding: the input must be integers in one array ({error}); fill up rows of different lengths, "
+                         f"see fastad.nn.utils.rnn.pad_sequence") from None
     if given.dtype.kind not in "iu" and (given.size or isinstance(input, Tensor | np.ndarray)):
         raise TypeError(f"embedding: indices must be integers, got dtype {given.dtype}; use astype('int64')")
     numbers = given.astype(np.int64, order="C", copy=False)
@@ -157,6 +161,7 @@ class Embedding(Module):
         super().__init__()
         if scale_grad_by_freq or sparse:
             raise NotImplementedError("Embedding: scale_grad_by_freq and sparse gradients are not there; leave them out")
+        positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = padding_row("Embedding", padding_idx, num_embeddings)
         self.max_norm, self.norm_type = max_norm, norm_type
