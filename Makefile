@@ -25,7 +25,7 @@ $(VENV)/installed-%: $(SOURCES) | $(BIN)/python compiler
 demo: $(VENV)/installed-demo
 	$(BIN)/python examples/digits.py
 
-# a character model that learns a real text: about four minutes
+# a character model that learns a real text: about three minutes
 demo-text: $(VENV)/installed-demo
 	$(BIN)/python examples/char_rnn.py
 
