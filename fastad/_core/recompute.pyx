@@ -7,9 +7,11 @@ that records, as far as those edges and no further.
 Imports walk and tensor.  Next: make.pyx.
 """
 cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 
 from .order cimport holder, listed
-from .storage cimport Layout, same, shape_of
+from .storage cimport Array, Layout, same, shape_of
 from .tape cimport (
     ACCUMULATE, Node, Primitive, Walk, Watch, add_output, edge, edge_out, link, new_node, out_layout, saved, saved_version, wants,
     watch_of_thread,
@@ -70,9 +72,9 @@ cdef class Checkpoint(Primitive):
         cdef Tensor t
         cdef int i
         pairs = [(root, t) for root, t in zip(part.roots, g if node.n_out > 1 else (g,)) if t is not None]
+        targets = [e for i, e in enumerate(part.edges) if wants(walk, node, i)]
         found = walk_back([root for root, t in pairs], [t if walk.recording else t.arr for root, t in pairs], walk.recording,
-                          walk.recording, walk.lead, [e for i, e in enumerate(part.edges) if wants(walk, node, i)], part.since,
-                          True)
+                          walk.recording, walk.lead, targets, part.since, True, taken(walk, targets))
         if not walk.keep:
             (<list> node.args).clear()    # with the arguments
         return tuple([found.get(e) for e in part.edges])
@@ -91,6 +93,23 @@ cdef class Checkpoint(Primitive):
 
 
 cdef Checkpoint CHECKPOINT = Checkpoint()
+
+
+cdef dict taken(Walk walk, list targets):
+    """What a walk has of the adjoints of targets so far: an inner one adds to it, and gives it back."""
+    cdef dict found = {}
+    cdef Node node
+    cdef unsigned int k
+    cdef PyObject** slot
+    if walk.recording:
+        return found
+    for node, k in targets:
+        slot = &walk.grads[node.slot + k]
+        if node.stamp == walk.stamp and slot[0] is not NULL:
+            found[node, k] = <Array> slot[0]
+            Py_DECREF(<object> slot[0])
+            slot[0] = NULL
+    return found
 
 
 cdef Walk walk_at(Node node):

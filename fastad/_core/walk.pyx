@@ -292,12 +292,13 @@ cdef int run(Walk walk) except -1:
 
 
 cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int lead, list targets,
-                    unsigned long long since=0, bint ends=False):
+                    unsigned long long since=0, bint ends=False, dict begun=None):
     """Carry `cotangents` (Arrays; Tensors if recording) of `roots`, (node, output) pairs, back over the tape.
 
     Nodes that are not younger than `since` are left alone: they cannot depend on younger targets.  Without targets the
     leaves accumulate; with them, a dict from target to its adjoint is returned.  If the walk `ends` at the targets these may
-    be older, adjoints pass none on the way to another, and their hooks do not run."""
+    be older, adjoints pass none on the way to another, and their hooks do not run; `begun` has what some of theirs are so far
+    (Arrays), to add to."""
     cdef Walk walk = Walk.__new__(Walk)
     cdef Py_ssize_t i
     cdef Node node
@@ -329,6 +330,10 @@ cdef dict walk_back(list roots, list cotangents, bint recording, bint keep, int 
                 Py_DECREF(<object> slot[0])
             Py_INCREF(g)
             slot[0] = <PyObject*> g
+        while begun:
+            (node, k), g = begun.popitem()
+            Py_INCREF(g)
+            walk.grads[node.slot + k] = <PyObject*> g
         g = None
         cotangents.clear()
         run(walk)
