@@ -207,7 +207,7 @@ def kept_by(checkpoint, steps=400):
 def test_checkpointing_keeps_little():
     blocks, nodes, gradient = kept_by(False)
     few_blocks, few_nodes, same = kept_by(True)
-    assert blocks > 1200 and few_blocks < blocks / 15
+    assert blocks >= 1200 and few_blocks < blocks / 15      # in the debug build exactly so many
     assert nodes > 2400 and few_nodes < nodes / 15
     np.testing.assert_allclose(gradient, same, rtol=1e-9)
 
