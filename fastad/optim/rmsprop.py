@@ -76,5 +76,5 @@ class RMSprop(Optimizer):
             d = buffer[...] = o["momentum"] * buffer + d
         p -= o["lr"] * d
 
-    update = Rule("rmsprop", ("alpha", "eps", "momentum"), STATE, formula,
-                  only_if={"momentum_buffer": "momentum", "grad_avg": "centered"})
+    update = Rule("RMSprop", ("alpha", "eps", "momentum"), STATE, formula,
+                  only_if={"momentum_buffer": "momentum", "grad_avg": "centered"}).step

@@ -71,4 +71,4 @@ class Rprop(Optimizer):
         before[...] = np.where(same < 0, 0, g)
         p -= np.sign(before) * size
 
-    update = Rule("rprop", ("etas", "step_sizes"), STATE, formula, start={"step_size": "lr"})
+    update = Rule("Rprop", ("etas", "step_sizes"), STATE, formula, start={"step_size": "lr"}).step

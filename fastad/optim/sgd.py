@@ -64,4 +64,4 @@ class SGD(Optimizer):
             g = g + o["momentum"] * buffer if o["nesterov"] else buffer
         p -= o["lr"] * g
 
-    update = Rule("sgd", ("momentum", "dampening", "nesterov"), STATE, formula, only_if={"momentum_buffer": "momentum"})
+    update = Rule("SGD", ("momentum", "dampening", "nesterov"), STATE, formula, only_if={"momentum_buffer": "momentum"}).step

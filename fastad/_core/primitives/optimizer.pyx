@@ -40,18 +40,21 @@ cdef Array gradient(str name, Tensor p, Py_ssize_t i):
 cdef enum:
     MOST = FAD_STATES
 
-PAIRS = frozenset(("betas", "etas", "step_sizes"))       # options of two numbers
+cdef struct Step:                         # what the steps of a group's parameters have in common
+    double o[FAD_OPTIONS]
+    bint made[MOST]                       # the arrays that its options ask for
+    int n_arrays
+
+cdef frozenset PAIRS = frozenset(("betas", "etas", "step_sizes"))      # options of two numbers
 
 
 cdef class Rule:
     """How the optimizers of a class step: a kernel of csrc/optim.inc, and its formula in NumPy for the other dtypes.
 
-    Called with the optimizer's groups and, for each, a dict of lists with an entry a parameter: the arrays of its state, None
-    before they are needed, and the numbers of it, such as 'step'.
-
     Parameters
     ----------
-    kernel : str
+    name : str
+        Of the class; in lower case that of the kernel.
     options : tuple of str
         The kernel's own options, in its order.
     state : dict
@@ -67,116 +70,116 @@ cdef class Rule:
     cdef object formula
     cdef str name, kept
     cdef tuple options, arrays, only_if, start
+    cdef bint pair[FAD_OPTIONS]
     cdef bint counts
 
-    def __init__(self, str kernel, tuple options, dict state, formula, dict only_if={}, dict start={}):
+    def __init__(self, str name, tuple options, dict state, formula, dict only_if={}, dict start={}):
         cdef const fad_rule* rule = K.rules
-        while rule.name is not NULL and rule.name != kernel.encode():
+        cdef bytes kernel = name.lower().encode()
+        cdef int k
+        while rule.name is not NULL and rule.name != kernel:
             rule += 1
         if rule.name is NULL:
-            raise ValueError(f"fastad: there is no kernel {kernel}")
+            raise ValueError(f"fastad: there is no kernel for {name}")
         self.kernel[0], self.kernel[1] = rule.step[0], rule.step[1]
         self.options = ("lr", "maximize", "weight_decay", "l1", *options)
+        for k in range(len(self.options)):
+            self.pair[k] = self.options[k] in PAIRS
         self.arrays = tuple([key for key, first in state.items() if first is None])
         self.only_if = tuple([only_if.get(key) for key in self.arrays])
         self.start = tuple([start.get(key) for key in self.arrays])
         self.counts = "step" in state
         self.kept = next((key for key, first in state.items() if key != "step" and first is not None), None)
         self.formula = formula
-        self.name = kernel
-        assert len(self.options) + FAD_LR + 3 <= FAD_OPTIONS and len(self.arrays) <= MOST
+        self.name = name
+        assert FAD_LR + len(self.options) + 2 <= FAD_OPTIONS and len(self.arrays) <= MOST
 
-    def __set_name__(self, owner, name):
-        self.name = owner.__name__
-
-    cdef int read(self, double* o, dict group) except -1:
-        """The options of a group as the kernel wants them."""
-        cdef int k = FAD_LR
-        for name in self.options:
-            value = group[name]
-            if name in PAIRS:
-                o[k], o[k + 1] = value
-                k += 2
-            else:
-                o[k] = value
-                k += 1
-        for name in self.start:
-            if name is not None:
-                o[FAD_STEP] = group[name]
-        return 0
-
-    cdef list lists(self, dict state, list params):
-        """The arrays of a group's state, a list for each."""
-        cdef list found = [state[key] for key in self.arrays]
-        for states in found:
-            check_lengths(self.name, params, states)
-        return found
-
-    cdef int check(self, dict group, dict state) except -1:
-        """Before anything is changed: the gradients of the parameters, and their states."""
-        cdef list params = group["params"], states = self.lists(state, params)
-        cdef Py_ssize_t i
-        cdef Tensor p
-        if self.counts:
-            check_lengths(self.name, params, state["step"])
-        if self.kept is not None:
-            check_lengths(self.name, params, state[self.kept])
-        for i in range(len(params)):
-            p = <Tensor?> params[i]
-            if gradient(self.name, p, i) is None:
-                continue
-            for entries in states:
-                check_state(self.name, (<list> entries)[i], i, p.arr.layout)
-        return 0
-
-    def __call__(self, list groups, list states):
-        cdef double o[FAD_OPTIONS]
+    def step(self, list groups, list states):
+        """One step of every group; a dict of lists with an entry a parameter holds the state of each: its arrays, None before
+        they are needed, and its numbers."""
+        cdef Step now
         cdef dict group, state
-        cdef list params, arrays, steps, numbers
+        cdef list params, arrays, steps, numbers, gathered = []
         cdef Py_ssize_t k, i
         check_lengths(self.name, groups, states)
         for k in range(len(groups)):
-            if k:                         # those of the first group are read before it is stepped
-                self.read(o, groups[k])
-            self.check(groups[k], states[k])
-        for k in range(len(groups)):
             group, state = groups[k], states[k]
-            params, arrays = group["params"], self.lists(state, group["params"])
+            if k:                         # those of the first group are read before it is stepped
+                self.read(&now, group)
+            arrays = [state[key] for key in self.arrays]
+            self.check(group["params"], arrays)
+            gathered.append(arrays)
+        for k in range(len(groups)):
+            group, state, arrays = groups[k], states[k], gathered[k]
+            params = group["params"]
             steps = state["step"] if self.counts else None
             numbers = None if self.kept is None else state[self.kept]
-            self.read(o, group)
+            self.read(&now, group)
             for i in range(len(params)):
-                self.step(o, <Tensor?> params[i], i, arrays, group, steps, numbers)
+                self.step_one(&now, <Tensor?> params[i], i, arrays, group, steps, numbers)
 
-    cdef int step(self, double* o, Tensor p, Py_ssize_t i, list arrays, dict group, list steps, list numbers) except -1:
+    cdef int read(self, Step* now, dict group) except -1:
+        """The options of a group as the kernel wants them."""
+        cdef double* o = now.o + FAD_LR
+        cdef int k
+        for k in range(len(self.options)):
+            value = group[self.options[k]]
+            if self.pair[k]:
+                o[0], o[1] = value
+                o += 2
+            else:
+                o[0] = value
+                o += 1
+        now.n_arrays = len(self.arrays)
+        for k in range(now.n_arrays):
+            now.made[k] = self.only_if[k] is None or group[self.only_if[k]]
+            if self.start[k] is not None:
+                now.o[FAD_STEP] = group[self.start[k]]     # a number
+        return 0
+
+    cdef int check(self, list params, list arrays) except -1:
+        """Before anything is changed: the gradients of the parameters, and their states."""
+        cdef list entries
+        cdef Py_ssize_t i, n = len(params)
+        cdef Tensor p
+        for entries in arrays:
+            check_lengths(self.name, params, entries)
+        for i in range(n):
+            p = <Tensor?> params[i]
+            if gradient(self.name, p, i) is not None:
+                for entries in arrays:
+                    check_state(self.name, entries[i], i, p.arr.layout)
+        return 0
+
+    cdef int step_one(self, Step* now, Tensor p, Py_ssize_t i, list arrays, dict group, list steps, list numbers) except -1:
         """One step of parameter i, if it has a gradient."""
         cdef Array g = gradient(self.name, p, i)
         if g is None:
             return 0
         cdef Array own = p.arr            # held: another thread may give p other memory meanwhile
         cdef Array to = contiguous(own)   # before its state is made, so that a step that fails here is not begun
-        cdef Py_ssize_t n = to.layout.size
+        cdef Py_ssize_t t, n = to.layout.size
         cdef int code = to.layout.code
         cdef void* s[MOST]
-        cdef list held
         g = contiguous(g)
-        held = self.ready(s, i, arrays, group, own.layout, o)
+        self.ready(now, s, i, arrays, group, own.layout)
         if steps is not None:
             t = steps[i] + 1
             steps[i] = t                  # from here on the step cannot fail
-            o[FAD_STEP] = t
+            now.o[FAD_STEP] = t
         if numbers is not None:
-            o[FAD_KEPT] = numbers[i]
+            now.o[FAD_KEPT] = numbers[i]
         wrote(own)                        # before: another thread's walk may read while this one writes
         if not compiled(code):
-            o[FAD_KEEP] = self.in_numpy(to_ndarray(to), to_ndarray(g), held, group, o)
+            self.in_numpy(to_ndarray(to), to_ndarray(g), self.held(now, i, arrays), group, now.o)
         elif n < GIL_SIZE:
-            self.run(code, n, to.data, g.data, s, o)
+            self.run(code, n, to.data, g.data, s, now.o)
         else:
+            held = self.held(now, i, arrays)               # nor may its state go
             with nogil:
-                self.run(code, n, to.data, g.data, s, o)
+                self.run(code, n, to.data, g.data, s, now.o)
         if numbers is not None:
-            numbers[i] = o[FAD_KEEP]
+            numbers[i] = now.o[FAD_KEEP]
         if to is not own:                 # a parameter that is not dense was stepped as a dense copy
             assign(own, to)
         return 0
@@ -187,48 +190,58 @@ cdef class Rule:
         else:
             K.with_l1[code](self.kernel[code], n, p, g, s, o)
 
-    cdef list ready(self, void** s, Py_ssize_t i, list arrays, dict group, Layout like, double* o):
+    cdef list held(self, Step* now, Py_ssize_t i, list arrays):
+        """The arrays of parameter i's state, None for those that are switched off."""
+        return [(<Tensor> (<list> arrays[j])[i]).arr if now.made[j] else None for j in range(now.n_arrays)]
+
+    cdef int ready(self, Step* now, void** s, Py_ssize_t i, list arrays, dict group, Layout like) except -1:
         """The arrays of parameter i's state, for the kernel in `s`; those that are not there yet are made.  Sets the number of
         the step for rules that do not count: 1 if an array has been made, else 2."""
-        cdef list held = []
+        cdef list entries
         cdef Array a
         cdef int j
-        o[FAD_STEP] = 2
+        now.o[FAD_STEP] = 2
         for j in range(MOST):
             s[j] = NULL
-        for j in range(len(self.arrays)):
-            if self.only_if[j] is not None and not group[self.only_if[j]]:
-                held.append(None)
+        for j in range(now.n_arrays):
+            if not now.made[j]:
                 continue
-            if (<list> arrays[j])[i] is None:
+            entries = arrays[j]
+            if entries[i] is None:
                 a = empty(dense_as(like, like.dtype))
                 fill(a, 0 if self.start[j] is None else group[self.start[j]])
-                (<list> arrays[j])[i] = wrap(a)
-                o[FAD_STEP] = 1
+                entries[i] = wrap(a)
+                now.o[FAD_STEP] = 1
             else:
-                check_state(self.name, (<list> arrays[j])[i], i, like)
-            a = (<Tensor> (<list> arrays[j])[i]).arr
+                a = (<Tensor?> entries[i]).arr
+                if a.layout is not like:
+                    check_state(self.name, entries[i], i, like)
             s[j] = a.data
-            held.append(a)
-        return held
+        return 0
 
-    cdef double in_numpy(self, object p, object g, list held, dict group, double* o) except? -1:
-        g = -g if group["maximize"] else g
+    cdef int in_numpy(self, object p, object g, list held, dict group, double* o) except -1:
+        arrays = [None if a is None else to_ndarray(a) for a in held]
+        if group["maximize"]:
+            g = -g
         if group["l1"]:
             g = g + group["l1"] * np.sign(p)
         if not group.get("decoupled_weight_decay"):
             g = g + group["weight_decay"] * p
         elif group["weight_decay"]:
             p *= 1 - group["lr"] * group["weight_decay"]
-        kept = self.formula(p, g, [None if a is None else to_ndarray(a) for a in held], group, o[FAD_STEP], o[FAD_KEPT])
-        return 0 if kept is None else kept
+        kept = self.formula(p, g, arrays, group, o[FAD_STEP], o[FAD_KEPT])
+        if kept is not None:
+            o[FAD_KEEP] = kept
+        return 0
 
 
 cdef inline int check_state(str name, object state, Py_ssize_t i, Layout like) except -1:
     if state is None:
         return 0
     cdef Layout own = (<Tensor?> state).arr.layout
-    if not own.contiguous or (own is not like and not same(own, like)):
+    if own is like and own.contiguous:
+        return 0
+    if not own.contiguous or not same(own, like):
         raise ValueError(f"{name}: the state of parameter {i} has shape {shape_of(own)} and dtype {own.dtype}, the "
                          f"parameter {shape_of(like)} and {like.dtype}")
     return 0
