@@ -23,18 +23,24 @@ def zero_grad(list params):
             (<Tensor> p).leaf.grad = None
 
 
-cdef Array gradient(str name, Tensor p, Py_ssize_t i):
+cdef inline Array gradient(str name, Tensor p, Py_ssize_t i):
     """The gradient of parameter i, checked against it; None if there is none."""
     if p.leaf is None or p.leaf.grad is None:
         return None
-    cdef Tensor g = p.leaf.grad
-    if g.arr.layout is not p.arr.layout and not same(g.arr.layout, p.arr.layout):
+    cdef Array own = p.arr, g = (<Tensor> p.leaf.grad).arr
+    if g.layout is not own.layout or own.readonly or not compiled(own.layout.code):
+        check_gradient(name, p, p.leaf.grad, i)
+    return g
+
+
+cdef int check_gradient(str name, Tensor p, Tensor g, Py_ssize_t i) except -1:
+    if not same(g.arr.layout, p.arr.layout):
         raise ValueError(f"{name}: parameter {i} has shape {p.shape} and dtype {p.dtype}, its gradient {g.shape} and {g.dtype}")
     if p.arr.readonly:
         raise ValueError(f"{name}: parameter {i} of shape {p.shape} is read-only; make it with fastad.tensor, which copies")
     if not compiled(p.arr.layout.code) and p.arr.layout.dtype.kind != "f":
         raise TypeError(f"{name}: parameter {i} is {p.dtype}; hold its real and imaginary parts as two parameters")
-    return g.arr
+    return 0
 
 
 cdef enum:
@@ -139,16 +145,15 @@ cdef class Rule:
 
     cdef int check(self, list params, list arrays) except -1:
         """Before anything is changed: the gradients of the parameters, and their states."""
-        cdef list entries
-        cdef Py_ssize_t i, n = len(params)
+        cdef Py_ssize_t i, j, n = len(params), n_arrays = len(arrays)
         cdef Tensor p
         for entries in arrays:
             check_lengths(self.name, params, entries)
         for i in range(n):
             p = <Tensor?> params[i]
             if gradient(self.name, p, i) is not None:
-                for entries in arrays:
-                    check_state(self.name, entries[i], i, p.arr.layout)
+                for j in range(n_arrays):
+                    check_state(self.name, (<list> arrays[j])[i], i, p.arr.layout)
         return 0
 
     cdef int step_one(self, Step* now, Tensor p, Py_ssize_t i, list arrays, dict group, list steps, list numbers) except -1:
@@ -164,7 +169,8 @@ cdef class Rule:
         g = contiguous(g)
         self.ready(now, s, i, arrays, group, own.layout)
         if steps is not None:
-            t = steps[i] + 1
+            t = steps[i]
+            t += 1
             steps[i] = t                  # from here on the step cannot fail
             now.o[FAD_STEP] = t
         if numbers is not None:
@@ -213,9 +219,8 @@ cdef class Rule:
                 entries[i] = wrap(a)
                 now.o[FAD_STEP] = 1
             else:
-                a = (<Tensor?> entries[i]).arr
-                if a.layout is not like:
-                    check_state(self.name, entries[i], i, like)
+                check_state(self.name, entries[i], i, like)
+                a = (<Tensor> entries[i]).arr
             s[j] = a.data
         return 0
 
@@ -236,11 +241,13 @@ cdef class Rule:
 
 
 cdef inline int check_state(str name, object state, Py_ssize_t i, Layout like) except -1:
-    if state is None:
+    if state is None or (type(state) is Tensor and (<Tensor> state).arr.layout is like and like.contiguous):
         return 0
-    cdef Layout own = (<Tensor?> state).arr.layout
-    if own is like and own.contiguous:
-        return 0
+    return check_other_state(name, state, i, like)
+
+
+cdef int check_other_state(str name, Tensor state, Py_ssize_t i, Layout like) except -1:
+    cdef Layout own = state.arr.layout
     if not own.contiguous or not same(own, like):
         raise ValueError(f"{name}: the state of parameter {i} has shape {shape_of(own)} and dtype {own.dtype}, the "
                          f"parameter {shape_of(like)} and {like.dtype}")
