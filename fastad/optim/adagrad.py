@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.primitives.optimizer import Rule
+from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Adagrad(Optimizer):
         squares += g * g
         p -= o["lr"] / (1 + (t - 1) * o["lr_decay"]) * g / (np.sqrt(squares) + o["eps"])
 
-    update = Rule("Adagrad", ("lr_decay", "eps"), STATE, formula, start={"sum": "initial_accumulator_value"}).step
+    update = Stepper("Adagrad", ("lr_decay", "eps"), STATE, formula, start={"sum": "initial_accumulator_value"}).step
 
 
 class Adadelta(Optimizer):
@@ -114,4 +114,4 @@ class Adadelta(Optimizer):
         moved[...] = rho * moved + (1 - rho) * d * d
         p -= o["lr"] * d
 
-    update = Rule("Adadelta", ("rho", "eps"), STATE, formula).step
+    update = Stepper("Adadelta", ("rho", "eps"), STATE, formula).step

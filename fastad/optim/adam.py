@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.primitives.optimizer import Rule
+from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Adam(Optimizer):
             v = np.maximum(top, v, out=top)
         p -= o["lr"] / (1 - beta1**t) * m / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + o["eps"])
 
-    update = Rule("Adam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula, only_if={"max_exp_avg_sq": "amsgrad"}).step
+    update = Stepper("Adam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula, only_if={"max_exp_avg_sq": "amsgrad"}).step
 
 
 class AdamW(Adam):
@@ -163,7 +163,7 @@ class NAdam(Optimizer):
         p -= (fresh * g + rate * m) / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + o["eps"])
         return product
 
-    update = Rule("NAdam", ("betas", "eps", "decoupled_weight_decay", "momentum_decay"), STATE, formula).step
+    update = Stepper("NAdam", ("betas", "eps", "decoupled_weight_decay", "momentum_decay"), STATE, formula).step
 
 
 class RAdam(Optimizer):
@@ -222,7 +222,7 @@ class RAdam(Optimizer):
             m = m / (np.sqrt(v) + o["eps"])
         p -= rate * m
 
-    update = Rule("RAdam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula).step
+    update = Stepper("RAdam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula).step
 
 
 class Adamax(Optimizer):
@@ -270,4 +270,4 @@ class Adamax(Optimizer):
         np.maximum(beta2 * top, np.abs(g) + o["eps"], out=top)
         p -= o["lr"] / (1 - beta1**t) * m / top
 
-    update = Rule("Adamax", ("betas", "eps"), STATE, formula).step
+    update = Stepper("Adamax", ("betas", "eps"), STATE, formula).step

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.primitives.optimizer import Rule
+from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -76,5 +76,5 @@ class RMSprop(Optimizer):
             d = buffer[...] = o["momentum"] * buffer + d
         p -= o["lr"] * d
 
-    update = Rule("RMSprop", ("alpha", "eps", "momentum"), STATE, formula,
-                  only_if={"momentum_buffer": "momentum", "grad_avg": "centered"}).step
+    update = Stepper("RMSprop", ("alpha", "eps", "momentum"), STATE, formula,
+                     only_if={"momentum_buffer": "momentum", "grad_avg": "centered"}).step

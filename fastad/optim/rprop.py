@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.primitives.optimizer import Rule
+from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -71,4 +71,4 @@ class Rprop(Optimizer):
         before[...] = np.where(same < 0, 0, g)
         p -= np.sign(before) * size
 
-    update = Rule("Rprop", ("etas", "step_sizes"), STATE, formula, start={"step_size": "lr"}).step
+    update = Stepper("Rprop", ("etas", "step_sizes"), STATE, formula, start={"step_size": "lr"}).step

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._core.primitives.optimizer import Rule
+from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ class SGD(Optimizer):
             g = g + o["momentum"] * buffer if o["nesterov"] else buffer
         p -= o["lr"] * g
 
-    update = Rule("SGD", ("momentum", "dampening", "nesterov"), STATE, formula, only_if={"momentum_buffer": "momentum"}).step
+    update = Stepper("SGD", ("momentum", "dampening", "nesterov"), STATE, formula, only_if={"momentum_buffer": "momentum"}).step

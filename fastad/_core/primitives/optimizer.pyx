@@ -54,7 +54,7 @@ cdef struct Step:                         # what the steps of a group's paramete
 cdef frozenset PAIRS = frozenset(("betas", "etas", "step_sizes"))      # options of two numbers
 
 
-cdef class Rule:
+cdef class Stepper:
     """How the optimizers of a class step: a kernel of csrc/optim.inc, and its formula in NumPy for the other dtypes.
 
     Parameters
@@ -105,24 +105,25 @@ cdef class Rule:
         they are needed, and its numbers."""
         cdef Step now
         cdef dict group, state
-        cdef list params, arrays, steps, numbers, gathered = []
+        cdef list columns, steps, numbers, gathered = [None] * len(groups)
         cdef Py_ssize_t k, i
         check_lengths(self.name, groups, states)
         for k in range(len(groups)):
             group, state = groups[k], states[k]
             if k:                         # those of the first group are read before it is stepped
                 self.read(&now, group)
-            arrays = [state[key] for key in self.arrays]
-            self.check(group["params"], arrays)
-            gathered.append(arrays)
+            columns = [group["params"]]
+            for key in self.arrays:
+                columns.append(state[key])
+            self.check(columns)
+            gathered[k] = columns
         for k in range(len(groups)):
-            group, state, arrays = groups[k], states[k], gathered[k]
-            params = group["params"]
+            group, state, columns = groups[k], states[k], gathered[k]
             steps = state["step"] if self.counts else None
             numbers = None if self.kept is None else state[self.kept]
             self.read(&now, group)
-            for i in range(len(params)):
-                self.step_one(&now, <Tensor?> params[i], i, arrays, group, steps, numbers)
+            for i in range(len(<list> columns[0])):
+                self.step_one(&now, i, columns, group, steps, numbers)
 
     cdef int read(self, Step* now, dict group) except -1:
         """The options of a group as the kernel wants them."""
@@ -143,21 +144,23 @@ cdef class Rule:
                 now.o[FAD_STEP] = group[self.start[k]]     # a number
         return 0
 
-    cdef int check(self, list params, list arrays) except -1:
+    cdef int check(self, list columns) except -1:
         """Before anything is changed: the gradients of the parameters, and their states."""
-        cdef Py_ssize_t i, j, n = len(params), n_arrays = len(arrays)
+        cdef list params = columns[0]
+        cdef Py_ssize_t i, j, n = len(params), n_columns = len(columns)
         cdef Tensor p
-        for entries in arrays:
-            check_lengths(self.name, params, entries)
+        for j in range(1, n_columns):
+            check_lengths(self.name, params, columns[j])
         for i in range(n):
             p = <Tensor?> params[i]
             if gradient(self.name, p, i) is not None:
-                for j in range(n_arrays):
-                    check_state(self.name, (<list> arrays[j])[i], i, p.arr.layout)
+                for j in range(1, n_columns):
+                    check_state(self.name, (<list> columns[j])[i], i, p.arr.layout)
         return 0
 
-    cdef int step_one(self, Step* now, Tensor p, Py_ssize_t i, list arrays, dict group, list steps, list numbers) except -1:
-        """One step of parameter i, if it has a gradient."""
+    cdef int step_one(self, Step* now, Py_ssize_t i, list columns, dict group, list steps, list numbers) except -1:
+        """One step of parameter i, if it has a gradient; `columns` are the parameters and the arrays of their states."""
+        cdef Tensor p = <Tensor?> (<list> columns[0])[i]
         cdef Array g = gradient(self.name, p, i)
         if g is None:
             return 0
@@ -167,7 +170,7 @@ cdef class Rule:
         cdef int code = to.layout.code
         cdef void* s[MOST]
         g = contiguous(g)
-        self.ready(now, s, i, arrays, group, own.layout)
+        self.ready(now, s, i, columns, group, own.layout)
         if steps is not None:
             t = steps[i]
             t += 1
@@ -177,11 +180,11 @@ cdef class Rule:
             now.o[FAD_KEPT] = numbers[i]
         wrote(own)                        # before: another thread's walk may read while this one writes
         if not compiled(code):
-            self.in_numpy(to_ndarray(to), to_ndarray(g), self.held(now, i, arrays), group, now.o)
+            self.in_numpy(to_ndarray(to), to_ndarray(g), self.held(now, i, columns), group, now.o)
         elif n < GIL_SIZE:
             self.run(code, n, to.data, g.data, s, now.o)
         else:
-            held = self.held(now, i, arrays)               # nor may its state go
+            held = self.held(now, i, columns)               # nor may its state go
             with nogil:
                 self.run(code, n, to.data, g.data, s, now.o)
         if numbers is not None:
@@ -196,11 +199,11 @@ cdef class Rule:
         else:
             K.with_l1[code](self.kernel[code], n, p, g, s, o)
 
-    cdef list held(self, Step* now, Py_ssize_t i, list arrays):
+    cdef list held(self, Step* now, Py_ssize_t i, list columns):
         """The arrays of parameter i's state, None for those that are switched off."""
-        return [(<Tensor> (<list> arrays[j])[i]).arr if now.made[j] else None for j in range(now.n_arrays)]
+        return [(<Tensor> (<list> columns[j + 1])[i]).arr if now.made[j] else None for j in range(now.n_arrays)]
 
-    cdef int ready(self, Step* now, void** s, Py_ssize_t i, list arrays, dict group, Layout like) except -1:
+    cdef int ready(self, Step* now, void** s, Py_ssize_t i, list columns, dict group, Layout like) except -1:
         """The arrays of parameter i's state, for the kernel in `s`; those that are not there yet are made.  Sets the number of
         the step for rules that do not count: 1 if an array has been made, else 2."""
         cdef list entries
@@ -212,7 +215,7 @@ cdef class Rule:
         for j in range(now.n_arrays):
             if not now.made[j]:
                 continue
-            entries = arrays[j]
+            entries = columns[j + 1]
             if entries[i] is None:
                 a = empty(dense_as(like, like.dtype))
                 fill(a, 0 if self.start[j] is None else group[self.start[j]])
