@@ -8,15 +8,18 @@
        +-- adagrad.py   Adagrad, Adadelta
        +-- rmsprop.py   RMSprop
        +-- rprop.py     Rprop
+       +-- lbfgs.py     LBFGS
+    lr_scheduler/       learning rates that change
 
 A step is one compiled call (fastad/_core/primitives/optimizer.pyx), in which each parameter is one pass of its rule's kernel
 (csrc/optim.inc).
 """
 from .adagrad import Adadelta, Adagrad
 from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .lbfgs import LBFGS
 from .optimizer import Optimizer
 from .rmsprop import RMSprop
 from .rprop import Rprop
 from .sgd import SGD
 
-__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop"]
+__all__ = ["LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop"]

@@ -135,13 +135,15 @@ class Optimizer:
         which would be lost; within ``no_grad()`` the step is taken as a constant."""
         loss = None if closure is None else closure()
         if is_under_way() and is_grad_enabled():
-            grads = [p.grad for group in self.param_groups for p in group["params"]]
-            if is_differentiated(grads):
-                raise RuntimeError(f"{type(self).__name__}.step: a gradient depends on what a transform differentiates by, "
-                                   f"and steps have no derivative; write the step in fastad's functions, or take it as a "
-                                   f"constant under fastad.no_grad()")
+            self._refuse_differentiated()
         self.update(self.param_groups, self._state)
         return loss
+
+    def _refuse_differentiated(self) -> None:
+        if is_differentiated([p.grad for group in self.param_groups for p in group["params"]]):
+            raise RuntimeError(f"{type(self).__name__}.step: a gradient depends on what a transform differentiates by, "
+                               f"and steps have no derivative; write the step in fastad's functions, or take it as a "
+                               f"constant under fastad.no_grad()")
 
     def update(self, groups: list[dict[str, Any]], states: list[dict[str, list[Any]]]) -> None:
         """One step of every group, each with its state; a subclass sets it to a compiled step."""
