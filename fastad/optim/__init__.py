@@ -14,6 +14,7 @@
 A step is one compiled call (fastad/_core/primitives/optimizer.pyx), in which each parameter is one pass of its rule's kernel
 (csrc/optim.inc).
 """
+from . import lr_scheduler
 from .adagrad import Adadelta, Adagrad
 from .adam import Adam, Adamax, AdamW, NAdam, RAdam
 from .lbfgs import LBFGS
@@ -22,4 +23,5 @@ from .rmsprop import RMSprop
 from .rprop import Rprop
 from .sgd import SGD
 
-__all__ = ["LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop"]
+__all__ = ["LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop",
+           "lr_scheduler"]
