@@ -1,7 +1,7 @@
 """Optimizer: what all of them share.  Next: sgd.py."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .._core.tape import is_grad_enabled
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from .._typing import Parameters, T
@@ -59,7 +59,7 @@ class Optimizer:
     0.5
     """
 
-    STATE: Mapping[str, float | None] = {}
+    STATE: ClassVar[dict[str, Any]] = {}
     NOT_NEGATIVE = frozenset(("lr", "momentum", "weight_decay", "l1", "eps", "lr_decay", "initial_accumulator_value",
                               "momentum_decay"))
 

@@ -61,7 +61,8 @@ class Several(LRScheduler):
 class ChainedScheduler(Several):
     """Schedulers that are stepped together, each upon what the others have made of the rates.
 
-    Factors multiply (see factor.py); a scheduler that sets rates whatever they were, as LambdaLR does, undoes those before it.
+    Factors multiply (see factor.py); a scheduler that sets rates whatever they were, as LambdaLR does, undoes those
+    before it.
 
     Parameters
     ----------
