@@ -138,7 +138,7 @@ class LBFGS(Optimizer):
     ...     return loss
     >>> round(optimizer.step(closure).item(), 6)
     24.2
-    >>> [round(x, 6) for x in p.tolist()]
+    >>> [round(x, 3) for x in p.tolist()]
     [1.0, 1.0]
     """
 

@@ -28,9 +28,9 @@ class Optimizer:
 
     the g of their formulas, with sign(0) = 0.  That is the gradient of loss + weight_decay / 2 * sum p^2 + l1 * sum |p|: a
     weight_decay of 2 alpha stands for a term alpha ||p||^2 of the loss, and both options together are an elastic net,
-    beta ||p||^2 + alpha ||p||_1 with weight_decay = 2 beta and l1 = alpha.  Subgradients of |p| leave a parameter within about
-    lr * l1 of 0, seldom at 0.  Where an optimizer has `decoupled_weight_decay`, and it is on, the weights decay beside the
-    formula, p := p (1 - lr * weight_decay), and g is without them (Loshchilov and Hutter, 2017); l1 stays part of g.
+    beta ||p||^2 + alpha ||p||_1 with weight_decay = 2 beta and l1 = alpha.  Subgradients of |p| leave a parameter within
+    about lr * l1 of 0, seldom at 0.  Where an optimizer has `decoupled_weight_decay`, and it is on, the weights decay beside
+    the formula, p := p (1 - lr * weight_decay), and g is without them (Loshchilov and Hutter, 2017); l1 stays part of g.
 
     A subclass gives `defaults`; in `STATE` the lists that a group's state consists of, one entry a parameter, with the first
     value of an entry: None for an array; and `update`, a step of all groups.  `_state` holds a dict of such lists a group.

@@ -70,7 +70,7 @@ class RMSprop(Optimizer):
         spread = squares
         if mean is not None:
             mean[...] = alpha * mean + (1 - alpha) * g
-            spread = squares - mean * mean
+            spread = np.maximum(squares - mean * mean, 0)     # rounding may take it below 0
         d = g / (np.sqrt(spread) + o["eps"])
         if buffer is not None:
             d = buffer[...] = o["momentum"] * buffer + d

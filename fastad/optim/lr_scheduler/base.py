@@ -97,8 +97,8 @@ class LRScheduler:
         """Go on to the next epoch."""
         for group in self.optimizer.param_groups[len(self.base_lrs):]:   # added meanwhile
             if self.EACH:
-                raise ValueError(f"{type(self).__name__} is for {len(self.base_lrs)} parameter groups, and the optimizer has "
-                                 f"{len(self.optimizer.param_groups)}; make a scheduler after the last add_param_group")
+                raise ValueError(f"{type(self).__name__} is for {len(self.base_lrs)} parameter groups, and the optimizer "
+                                 f"has {len(self.optimizer.param_groups)}; make a scheduler after the last add_param_group")
             self.base_lrs.append(group.setdefault(INITIAL, group["lr"]))
         self.last_epoch += 1
         self._set(self.get_lr())

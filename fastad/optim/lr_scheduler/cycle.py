@@ -92,7 +92,8 @@ class CyclicLR(Cycling):
     FUNCTIONS = ("scale_fns",)
 
     def __init__(self, optimizer: Optimizer, base_lr: float | list[float], max_lr: float | list[float],
-                 step_size_up: int = 2000, step_size_down: int | None = None, mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
+                 step_size_up: int = 2000, step_size_down: int | None = None,
+                 mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
                  gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None,
                  scale_mode: Literal["cycle", "iterations"] = "cycle", cycle_momentum: bool = True,
                  base_momentum: float | list[float] = 0.8, max_momentum: float | list[float] = 0.9,
