@@ -193,7 +193,7 @@ def test_plateaus_beside_pytorch(options, sign):
 
 
 def test_a_plateau():
-    optimizer, scheduler = make("fastad", one("ReduceLROnPlateau", patience=2, factor=0.5, cooldown=1))
+    _, scheduler = make("fastad", one("ReduceLROnPlateau", patience=2, factor=0.5, cooldown=1))
     seen = []
     for metric in (1.0, 0.5, 0.5, 0.5, 0.49999, 0.5, 0.5, 0.5, 0.5, 0.1):
         scheduler.step(fa.tensor(metric))

@@ -65,6 +65,7 @@ def pytorch(name, options):
 
 
 WORKLOADS = [
-    Workload("Optimizers", f"{title}, {size}", data_of(shapes), {"fastad": fastad(name, options), "PyTorch": pytorch(name, options)},
+    Workload("Optimizers", f"{title}, {size}", data_of(shapes),
+             {"fastad": fastad(name, options), "PyTorch": pytorch(name, options)},
              (("PyTorch", 1 if "million" in size else 1 / 2),), tolerance=1e-4)
     for size, shapes in SIZES.items() for title, name, options in CASES]
