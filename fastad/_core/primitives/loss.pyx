@@ -258,7 +258,7 @@ cdef int class_axis(str name, Tensor x) except -1:
     return 0 if x.arr.layout.ndim == 1 else 1
 
 
-cdef object class_weights(str name, object weight, Tensor x):
+cpdef object class_weights(str name, object weight, Tensor x):
     """One constant weight a class, as an array of the input's dtype; or None."""
     if weight is None:
         return None
@@ -271,7 +271,7 @@ cdef object class_weights(str name, object weight, Tensor x):
     return ndarray(w).astype(x.arr.layout.dtype)
 
 
-cdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index):
+cpdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index):
     """Class indices, checked: a dense int64 array with 0 where the target is ignored, and the mask of the
     others (None if nothing is ignored)."""
     cdef int axis = class_axis(name, x)
@@ -284,12 +284,13 @@ cdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index)
         raise TypeError(f"{name}: target of shape {target.shape} must hold class indices (integers), its dtype is "
                         f"{target.dtype}")
     t = ndarray(target)
-    valid = t != ignore_index
+    valid = np.ones(t.shape, bool) if ignore_index is None else t != ignore_index
     bad = valid & ((t < 0) | (t >= classes))
     if bad.any():
         where = np.unravel_index(int(np.argmax(bad)), bad.shape)
         raise ValueError(f"{name}: target{[int(i) for i in where] or ''} is {t[where]}, but input has {classes} classes: a "
-                         f"target must be in 0..{classes - 1}, or ignore_index={ignore_index}")
+                         f"target must be in 0..{classes - 1}"
+                         + ("" if ignore_index is None else f", or ignore_index={ignore_index}"))
     every = bool(valid.all())
     return np.where(valid, t, 0).astype(np.int64, order="C"), None if every else valid
 

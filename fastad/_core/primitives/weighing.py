@@ -17,7 +17,8 @@ def weighed(name, losses, reduction, sample_weight, counted):
     if reduction != "mean":
         return losses if reduction == "none" else losses.sum()
     if losses.size and not numbers(w).any():
-        raise ValueError(f"{name}: every sample_weight is 0, so there is no mean; leave the batch out, or take reduction='sum'")
+        raise ValueError(f"{name}: every sample_weight is 0, so there is no mean; leave the batch out, or "
+                         f"take reduction='sum'")
     total = w.sum() * (losses.size // max(w.size, 1)) if counted is None else (w * counted.astype(losses.dtype)).sum()
     return losses.sum() / total
 
@@ -32,6 +33,6 @@ def checked(name, w, shape):
     good = (values >= 0) & (values < np.inf)
     if not good.all():
         where = np.unravel_index(int(np.argmin(good)), good.shape)
-        raise ValueError(f"{name}: sample_weight{[int(i) for i in where] or ''} is {values[where]}; weights are finite numbers, "
-                         f"0 or more")
+        raise ValueError(f"{name}: sample_weight{[int(i) for i in where] or ''} is {values[where]}; weights are finite "
+                         f"numbers, 0 or more")
     return w
