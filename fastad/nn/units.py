@@ -203,7 +203,7 @@ def prelu(input: ArrayLike, weight: ArrayLike) -> Tensor:
 
     Parameters
     ----------
-    input : (N, C, ...), (C,) for a weight of C numbers, or any shape for a weight of one
+    input : (N, C, ...) for a weight of C numbers, any shape for a weight of one
     weight : one number, or (C,)
 
     Raises
@@ -223,11 +223,10 @@ def prelu(input: ArrayLike, weight: ArrayLike) -> Tensor:
     """
     x, w = as_tensors(input, weight)
     if w.size != 1 or w.ndim > 1:
-        axis = min(1, x.ndim - 1)
-        if w.ndim != 1 or axis < 0 or w.size != x.shape[axis]:
+        if w.ndim != 1 or x.ndim < 2 or w.size != x.shape[1]:
             raise ValueError(f"prelu: weight of shape {w.shape} must hold one number, or one for each channel of an input "
-                             f"of shape {x.shape}, which stand along axis {max(axis, 0)}")
-        w = w.reshape((-1,) + (1,) * (x.ndim - axis - 1))
+                             f"of shape {x.shape}, which stand along axis 1")
+        w = w.reshape((-1,) + (1,) * (x.ndim - 2))
     elif w.ndim > x.ndim:
         w = w.reshape(())
     return where(x > 0, x, w * clip(x, max=0.0))
