@@ -282,7 +282,7 @@ def test_penalties():
         f().backward()
         np.testing.assert_allclose(np.concatenate([p.grad.numpy().ravel() for p in net.parameters()]), slope, rtol=1e-13)
     assert F.l2_penalty([]).item() == 0 and F.l1_penalty(fa.tensor([-2.0])).item() == 2
-    with pytest.raises(TypeError, match="l1_penalty.*str at place 1"):
+    with pytest.raises(TypeError, match=r"l1_penalty.*str at place 1"):
         F.l1_penalty([fa.ones(2), "w"])
 
 

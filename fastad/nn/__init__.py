@@ -2,9 +2,11 @@
 
 ::
 
+    hooks.py         functions that see a module's inputs, outputs and gradients
+       |
     module.py        Parameter, Module: registration, state_dict, train and eval
        |
-       +-- container.py    Sequential
+       +-- container.py    Sequential, ModuleList, ParameterDict, ...
        +-- linear.py       Linear, Identity
        +-- activation.py   ReLU, Tanh, Softmax, ...;  piecewise.py   Hardtanh, Threshold, ...
        |                   units.py        SELU, GLU, PReLU, ...
@@ -42,7 +44,7 @@ from .activation import (
 )
 from .branches import Duplicate, LinearActivation, MaxOf, Maxout
 from .cells import GRUCell, LSTMCell, RNNCell
-from .container import Sequential
+from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import Dropout
 from .flatten import Flatten, Unflatten
@@ -115,12 +117,16 @@ __all__ = [
     "Maxout",
     "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "MultiMarginLoss",
     "MulticlassHingeLoss",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PoissonNLLLoss",
     "RNNCell",
     "ReLU",
