@@ -108,7 +108,7 @@ class _List(_Members[Item]):
             number = len(self)
             while str(number) in self._items:
                 number += 1
-            self._put(str(number), item)
+            self._put(str(number), self._checked(item))
             return self
         items: list[tuple[str | None, Item]] = list(self._items.items())
         items.insert(index(place), (None, self._checked(item)))

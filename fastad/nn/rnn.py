@@ -59,6 +59,9 @@ class RNNBase(Recurrent):
                 self._set(f"_l{layer}{suffix}", inputs, bias, dtype)
         self.reset_parameters(generator)
 
+    def flatten_parameters(self) -> None:
+        """Nothing: it is here for programs that were PyTorch's, where it moves the weights together."""
+
     def _run(self, input: Any, hx: Any, lengths: ArrayLike | None) -> tuple[Any, list[Tensor]]:
         """(output, final state as a list) of whatever form of input."""
         if lengths is not None:
