@@ -106,6 +106,6 @@ def _tied(own: Mapping[str, Any], given: Mapping[str, Tensor]) -> dict[str, Tens
     for name, value in given.items():
         first, other = chosen.setdefault(id(own[name]), (name, value))
         if other is not value:
-            raise ValueError(f"functional_call: {first} and {name} are one tensor of the module, but are given two; give one, "
-                             f"or tie_weights=False")
+            raise ValueError(f"functional_call: {first} and {name} are one tensor of the module, but are given two; give "
+                             f"one, or tie_weights=False")
     return {name: chosen[id(value)][1] for name, value in own.items() if id(value) in chosen}
