@@ -74,7 +74,7 @@ def test_functional_call_leaves_the_module_as_it_was():
     untied = functional_call(net, {"a.weight": fa.tensor(w), "b.weight": fa.tensor(w)}, x, tie_weights=False)
     assert untied.shape == (2,)
     with pytest.raises(ZeroDivisionError):
-        functional_call(net, {"a.weight": fa.tensor(w)}, x, {"scale": 1 // 0} if False else {"scale": Fails()})
+        functional_call(net, {"a.weight": fa.tensor(w)}, x, {"scale": Fails()})
     assert net.a.weight is own
 
 
@@ -118,12 +118,10 @@ def pair(kind, norm, **options):
 
 
 @with_torch
-@pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("norm, options", [("weight_norm", {}), ("weight_norm", {"axis": 1}), ("weight_norm", {"axis": None}),
-                                           ("spectral_norm", {}), ("spectral_norm", {"n_power_iterations": 3, "axis": 1})])
+@pytest.mark.parametrize("kind, norm, options", [
+    *[(kind, "weight_norm", options) for kind in LAYERS for options in ({}, {"axis": 1}, {"axis": None})],
+    *[("linear", "spectral_norm", options) for options in ({}, {"n_power_iterations": 3, "axis": 1})]])
 def test_normalised_weights_are_pytorchs(kind, norm, options):
-    if norm == "weight_norm" and options.get("axis", 0) is None and torch is not None:
-        options = {"axis": None}
     ours, theirs, name, x = pair(kind, norm, **options)
     for training in (True, True, False):
         ours.train(training)

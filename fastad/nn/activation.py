@@ -194,9 +194,7 @@ class Tanh(Module):
 
 
 class Softplus(Module):
-    """log(1 + exp(beta x)) / beta.
-
-    It needs no threshold above which it turns linear, as PyTorch's has: it is accurate everywhere.
+    """log(1 + exp(beta x)) / beta: see `fastad.nn.functional.softplus`.
 
     Examples
     --------
@@ -206,12 +204,12 @@ class Softplus(Module):
     tensor([0.3133, 0.6931, 2.1269])
     """
 
-    def __init__(self, beta: float = 1.0) -> None:
+    def __init__(self, beta: float = 1.0, threshold: float | None = None) -> None:
         super().__init__()
-        self.beta = beta
+        self.beta, self.threshold = beta, threshold
 
     def forward(self, input: Tensor) -> Tensor:
-        return softplus(input) if self.beta == 1 else softplus(input * self.beta) / self.beta
+        return softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}"

@@ -79,7 +79,7 @@ class _List(_Members[Item]):
         return self._part(place) if isinstance(place, slice) else self._items[self._name(place)]
 
     def _part(self, place: slice) -> Any:
-        return type(self)(list(self)[place])  # type: ignore[call-arg]
+        return type(self)(list(self)[place])
 
     def __setitem__(self, place: SupportsIndex, item: Item) -> None:
         setattr(self, self._name(place), item)
@@ -125,7 +125,7 @@ class _List(_Members[Item]):
         return self.extend(items)
 
     def __add__(self, items: Iterable[Item]) -> Self:
-        return type(self)(list(self)).extend(items)  # type: ignore[call-arg]
+        return type(self)(list(self)).extend(items)
 
 
 class Sequential(_List[Module]):
@@ -203,7 +203,7 @@ class ModuleList(_List[Module]):
         self.extend(modules or ())
 
 
-def parameter(item: Any) -> Parameter | None:
+def parameter(item: Any) -> Any:
     """Anything but None as a Parameter."""
     return item if item is None or isinstance(item, Parameter) else Parameter(item)
 
@@ -243,7 +243,7 @@ class ParameterList(_List[Parameter], _Parameters[Parameter]):
         self.extend(values or ())  # type: ignore[arg-type]
 
     def __setitem__(self, place: SupportsIndex, item: Any) -> None:
-        super().__setitem__(place, parameter(item))  # type: ignore[arg-type]
+        super().__setitem__(place, parameter(item))
 
 
 class _Dict(_Members[Item]):
@@ -355,4 +355,4 @@ class ParameterDict(_Dict[Parameter], _Parameters[Parameter]):
         super().__init__(parameters)
 
     def __setitem__(self, key: str, item: Any) -> None:
-        super().__setitem__(key, parameter(item))  # type: ignore[arg-type]
+        super().__setitem__(key, parameter(item))

@@ -202,7 +202,7 @@ def eye_(tensor: SomeTensor) -> SomeTensor:
     """
     if tensor.ndim != 2:
         raise ValueError(f"eye_: expected a matrix, got shape {tensor.shape}")
-    return _fill(tensor, np.eye(*tensor.shape))
+    return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
 def orthogonal_(tensor: SomeTensor, gain: float = 1.0, generator: Generator = None) -> SomeTensor:

@@ -135,6 +135,8 @@ class RNNBase(Recurrent):
         finals: list[list[Tensor]] = []
         given, outputs = x, []
         members, window = self.__dict__, self.window
+        if "parametrizations" in members:             # some are computed
+            members = {name: getattr(self, name, None) for names in self._sets for name in names}
         for k, (w_ih, w_hh, b_ih, b_hh) in enumerate(self._sets):
             layer, back = (k // 2, k % 2 == 1) if self.bidirectional else (k, False)
             begin = None if state is None else [s[k] for s in state]
