@@ -171,7 +171,7 @@ class Sequential(_List[Module]):
     def _part(self, place: slice) -> Sequential:
         return Sequential(dict(list(self._modules.items())[place]))
 
-    def __add__(self, items: Iterable[Module]) -> Sequential:  # type: ignore[override]
+    def __add__(self, items: Iterable[Module]) -> Sequential:
         return Sequential(*self).extend(items)
 
     def __mul__(self, times: int) -> Sequential:

@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 
 class RNNBase(Recurrent):
-    """What RNN, LSTM and GRU share; `mode` is the name of a cell of `fastad.recurrent`."""
+    """What RNN, LSTM and GRU share; `mode` is the name of a cell of `fastad.recurrent`.
+
+    Examples
+    --------
+    >>> from fastad import nn
+    >>> isinstance(nn.GRU(3, 4), nn.RNNBase)
+    True
+    """
 
     def __init__(self, mode: Cell, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
