@@ -132,7 +132,8 @@ def smooth_l1_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = "
     if beta == 0:
         x, t = pair("smooth_l1_loss", input, target)
         return reduced("smooth_l1_loss", abs(x - t), reduction, sample_weight)
-    return reduced("smooth_l1_loss", _huber("smooth_l1_loss", input, target, beta) / beta, reduction, sample_weight)
+    losses = _huber("smooth_l1_loss", input, target, beta)
+    return reduced("smooth_l1_loss", losses if beta == 1 else losses / beta, reduction, sample_weight)
 
 
 class SmoothL1Loss(Loss):
