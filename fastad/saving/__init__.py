@@ -26,13 +26,13 @@ __all__ = ["CheckpointError", "load", "save"]
 
 
 def save(path: str | os.PathLike[str], value: Any) -> None:
-    """Write a value to a file: tensors, arrays, numbers, text, None, random generators, and lists, tuples and dicts of these.
+    """Write a value to a file: tensors, arrays, numbers, text, None, random generators, and lists, tuples, dicts of these.
 
     An object with a `state_dict` stands for that: ``save(path, {"model": model, "optimizer": optimizer})``.
 
-    The suffix says the format.  '.safetensors' needs the package of that name (``pip install fastad[safetensors]``); a model's
-    state_dict, or any dict from names to tensors, is then a file that other programs read as well.  '.npz' is NumPy's, without
-    compression, and needs nothing.  Neither holds pickles.
+    The suffix says the format.  '.safetensors' needs the package of that name (``pip install fastad[safetensors]``); a
+    model's state_dict, or any dict from names to tensors, is then a file that other programs read as well.  '.npz' is
+    NumPy's, without compression, and needs nothing.  Neither holds pickles.
 
     The file appears as a whole or not at all: it is written beside, flushed to the disk and renamed, so that a kill at any
     moment leaves the old or the new one.  A symbolic link stays, and its target is replaced; permissions stay too.

@@ -130,7 +130,7 @@ def refused(name: str) -> Any:
 
 def shape_of(given: Any, itemsize: int, nbytes: int, what: str) -> tuple[int, ...]:
     """A shape, checked: non-negative integers whose product has just the bytes that are there."""
-    if not isinstance(given, (list, tuple)) or len(given) > 64 or not all(type(n) is int and 0 <= n < 1 << 63 for n in given):
+    if not isinstance(given, list) or len(given) > 64 or not all(type(n) is int and 0 <= n < 1 << 63 for n in given):
         raise CheckpointError(f"{what} has no shape that an array can have")
     needed, span = itemsize, itemsize
     for n in given:

@@ -117,18 +117,18 @@ def read_array(member: Any, size: int, what: str) -> npt.NDArray[Any]:
     length = int.from_bytes(start[8:], "little")
     header = HEADER.fullmatch(member.read(length))
     if header is None or header[1].decode() not in KINDS:
-        raise CheckpointError(f"{what} has a header that NumPy does not write for numbers (objects, text and records are refused)")
+        raise CheckpointError(f"{what} has a header that NumPy does not write for numbers; objects, text and records are "
+                              f"refused")
     dtype, fortran = np.dtype(header[1].decode()), header[2] == b"True"
     given = [int(n) for n in header[3].split(b",") if n.strip()]
     shape = shape_of(given, dtype.itemsize, size - 10 - length, what)
     array = np.empty(shape, dtype, order="F" if fortran else "C")
-    flat = memoryview(array.reshape(-1, order="A").view(np.uint8)) if array.size else memoryview(b"")
-    at = 0
+    flat, at = array.reshape(-1, order="A").view(np.uint8) if array.size else np.empty(0, np.uint8), 0
     while at < len(flat):
         chunk = member.read(min(CHUNK, len(flat) - at))
         if not chunk:
             raise CheckpointError(f"{what} is truncated")
-        flat[at:at + len(chunk)] = chunk
+        flat[at:at + len(chunk)] = np.frombuffer(chunk, np.uint8)
         at += len(chunk)
     if member.read(1):                         # at its end the checksum is looked at
         raise CheckpointError(f"{what} is longer than its shape says")

@@ -1,4 +1,4 @@
-"""Checkpoint: the whole run in one file, from which it goes on as if it had never stopped.  Imports saving.  Next: loop.py."""
+"""Checkpoint: the whole run in a file, from which it goes on as if it had never stopped.  Imports saving.  Next: loop.py."""
 from __future__ import annotations
 
 import os
@@ -76,8 +76,9 @@ class Checkpoint(Callback):
 
 def state_of(run: Run) -> dict[str, Any]:
     """All that the next epoch depends on."""
-    return {"kind": KIND, "epoch": run.epoch, "step": run.step, "model": run.weights(), "optimizer": run.optimizer.state_dict(),
-            "callbacks": [[type(c).__name__, c.state_dict()] for c in run.callbacks], "history": run.history.state_dict(),
+    return {"kind": KIND, "epoch": run.epoch, "step": run.step, "model": run.weights(),
+            "optimizer": run.optimizer.state_dict(), "history": run.history.state_dict(),
+            "callbacks": [[type(c).__name__, c.state_dict()] for c in run.callbacks],
             "random": [dict(g.bit_generator.state) for g in generators(run)], "held_back": run.held_back}
 
 
@@ -87,7 +88,7 @@ def read(path: str) -> dict[str, Any] | None:
         return None
     state = load(path)
     if not isinstance(state, dict) or state.get("kind") != KIND:
-        raise CheckpointError(f"{path}: this is no checkpoint of fit, but something else that was saved; load it with fastad.load")
+        raise CheckpointError(f"{path}: this is something else than a checkpoint of fit; fastad.load reads it")
     return state
 
 
