@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._core.tensor import Tensor
-    from .._typing import Generator
+    from .._typing import Generator, Metrics
     from ..optim import Optimizer
     from .history import History
-    from .metrics import Metrics
 
 
 def fit(model: Any, loss: Callable[..., Tensor], optimizer: Optimizer, data: Any, epochs: int, *,

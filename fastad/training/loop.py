@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from .._typing import Metric
+
 KEPT = 50                                      # steps at least between two copies of the weights, to go back to
 
 
@@ -63,7 +65,7 @@ class Run:
         self.model, self.loss, self.optimizer, self.epochs = model, loss, optimizer, epochs
         self.history, self.epoch, self.step = History(), 0, 0
         self.logs: dict[str, float] = {}
-        self.measures: dict[str, Callable[[Any, Any], Any]] = {}
+        self.measures: dict[str, Metric] = {}
         self.callbacks: list[Callback] = []
         self.clip_norm: float | None = None
         self.clip_value: float | None = None
@@ -150,10 +152,12 @@ class Run:
                 module.training = mode
 
     def tell(self, event: str) -> None:
+        """Call a method of every callback."""
         for callback in self.callbacks:
             getattr(callback, event)(self)
 
     def run_epoch(self) -> None:
+        """Steps over all batches, validation, a row of the history, callbacks."""
         start, first = perf_counter(), self.step
         if self.kept is None or first - self.kept.step >= KEPT:
             self.kept = Kept(self)
@@ -186,17 +190,20 @@ class Run:
         self.tell("on_epoch_end")
 
     def mode(self, training: bool) -> None:
+        """Training or not, of the model and a loss that is a module."""
         for top in (self.model, self.loss):
             if isinstance(top, Module):
                 top.train(training)
 
     # -- a step
     def forward(self, inputs: Any, targets: Any, weights: Any) -> tuple[Any, Tensor]:
+        """(prediction, loss) of a batch."""
         prediction = self.model(*inputs) if type(inputs) is tuple else self.model(inputs)
         value = self.loss(prediction, targets) if weights is None else self.loss(prediction, targets, sample_weight=weights)
         return prediction, value
 
     def make_step(self, group: list[Any]) -> None:
+        """Gradients of a group of batches, a step of the optimizer, and who wants to know."""
         interrupts = self.interrupts
         if self.closure:
             self.step_by_closure(group)

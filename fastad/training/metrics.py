@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +12,7 @@ from .._core.tensor import Tensor
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import ArrayLike
-
-Metric: TypeAlias = "Callable[[Any, Any], Any]"
-Metrics: TypeAlias = "str | Metric | Iterable[str | Metric] | Mapping[str, str | Metric]"
-
+    from .._typing import ArrayLike, Metric, Metrics
 
 def accuracy(prediction: ArrayLike, target: ArrayLike) -> float:
     """The share of samples whose largest score is that of the target's class.
@@ -86,7 +82,7 @@ def by_name(metrics: Metrics | None) -> dict[str, Metric]:
 class Means:
     """Sums over batches of the loss and the metrics."""
 
-    def __init__(self, measures: dict[str, Callable[[Any, Any], Any]]) -> None:
+    def __init__(self, measures: dict[str, Metric]) -> None:
         self.measures = measures
         self.loss = self.weight = self.samples = 0.0
         self.sums = dict.fromkeys(measures, 0.0)
