@@ -69,7 +69,7 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     from .structure import pack
 
     path = os.fspath(path)
-    format = _by_suffix(path)
+    format = format_of(path)
     text, arrays = pack(value, pairs=path.endswith(".safetensors"))
     with replaced(path) as file:
         format.write(file, text, arrays)
@@ -110,7 +110,8 @@ def load(path: str | os.PathLike[str]) -> Any:
             raise CheckpointError(f"{os.fspath(path)}: {error}") from error.__cause__
 
 
-def _by_suffix(path: str) -> ModuleType:
+def format_of(path: str) -> ModuleType:
+    """The module that writes files of this suffix; an error if there is none, or not what it needs."""
     from . import npz, tensors
 
     if path.endswith(".safetensors"):

@@ -55,6 +55,8 @@ class Function(Callback):
     """A plain function, called at the end of each epoch."""
 
     def __init__(self, function: Callable[[Run], object]) -> None:
+        if not callable(function):
+            raise TypeError(f"fit: a callback is a Callback or a function of the run, got {type(function).__name__}")
         self.on_epoch_end = function  # type: ignore[assignment, method-assign]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..random import default_generator, set_state
-from ..saving import CheckpointError, load, save
+from ..saving import CheckpointError, format_of, load, save
 from .callbacks import Callback, better_than, monitored
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Checkpoint(Callback):
                  mode: Literal["min", "max"] = "min") -> None:
         if every < 1:
             raise ValueError(f"Checkpoint: every must be at least 1, got {every}")
+        format_of(os.fspath(path))             # an error now, and not after the first epoch
         self.path, self.every, self.monitor, self.better = os.fspath(path), every, monitor, better_than(mode)
         self.best: float | None = None
 
