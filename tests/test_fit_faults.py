@@ -109,7 +109,7 @@ def test_a_gradient_that_is_not_finite_shows_at_the_next_loss():
 def test_the_last_step_of_an_epoch_is_looked_at_too():
     model = network()
     before = numbers(model)
-    with pytest.raises(NonFiniteError, match="at the end of epoch 1, step 1: the parameters first.weight") as caught:
+    with pytest.raises(NonFiniteError, match=r"at the end of epoch 1, step 1: the parameters first.weight") as caught:
         fit(model, MSE, optim.SGD(model.parameters(), lr=1e308), (X, Y * 1e4), 3, batch_size=None, validation=(X, Y))
     assert (numbers(model) == before).all() and caught.value.layer == "last"
 
@@ -310,5 +310,5 @@ def test_callbacks_that_make_no_sense(make):
 
 def test_data_that_runs_once_is_noticed():
     model = network()
-    with pytest.raises(ValueError, match="no batches in epoch 2.* which a generator does not"):
+    with pytest.raises(ValueError, match=r"no batches in epoch 2.* which a generator does not"):
         fit(model, MSE, optim.SGD(model.parameters(), lr=0.1), ((X[i:i + 5], Y[i:i + 5]) for i in range(0, 20, 5)), 2)
