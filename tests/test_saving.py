@@ -222,7 +222,11 @@ import os, random, signal, sys, time
 import numpy as np
 import fastad as fa
 fa.save(sys.argv[1], {"n": 0, "a": np.zeros(20_000)})
-fa.load(sys.argv[1])
+start = time.perf_counter()
+for _ in range(4):
+    fa.save(sys.argv[1], {"n": 0, "a": np.zeros(20_000)})
+    fa.load(sys.argv[1])
+takes = (time.perf_counter() - start) / 4
 random.seed(0)
 n, places = 0, set()
 for _ in range(int(sys.argv[2])):
@@ -231,14 +235,14 @@ for _ in range(int(sys.argv[2])):
         while True:
             n += 1
             fa.save(sys.argv[1], {"n": n, "a": np.full(20_000, float(n))})
-    time.sleep(random.uniform(0.0, 0.012))
+    time.sleep(random.uniform(0.0, 3 * takes))
     places.add(len(os.listdir(os.path.dirname(sys.argv[1]))))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     found = fa.load(sys.argv[1])
     assert n <= found["n"] and (found["a"] == found["n"]).all()
     n = found["n"]
-assert n > int(sys.argv[2]) / 10 and 2 in places, (n, places)
+assert n > 5 and 2 in places, (n, places)
 fa.save(sys.argv[1], 0)
 print(os.listdir(os.path.dirname(sys.argv[1])))
 """
