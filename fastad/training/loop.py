@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from .._typing import Metric
 
-KEPT = 50                                      # steps at least between two copies of the weights, to go back to
+KEPT = 200                                     # steps at least between two copies of the weights, to go back to
 
 
 class Run:
