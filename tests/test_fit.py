@@ -3,7 +3,9 @@ What it does when something goes wrong is in test_fit_faults.py, and resuming in
 import io
 import json
 import math
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -435,3 +437,17 @@ def test_progress_without_tqdm(monkeypatch, capsys):
         fit(model, MSE, frozen(model), (X, Y), 2, progress="bar")
     with pytest.raises(ValueError, match="progress must be"):
         fit(model, MSE, frozen(model), (X, Y), 2, progress="loud")
+
+
+# ---- the page ----------------------------------------------------------------------------------------
+PAGE = Path(__file__).parents[1] / "docs" / "training.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the documentation is not beside these tests")
+def test_the_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    programs = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
+    assert len(programs) == 4
+    exec("\n".join(programs), {})
+    assert {p.name for p in tmp_path.iterdir()} == {"run.npz", "model.npz"}
+    assert float(capsys.readouterr().out.splitlines()[2].split()[4]) > 0.8     # validation accuracy of the first epoch

@@ -115,6 +115,18 @@ def test_a_plain_function_is_resumed_by_the_optimizers_parameters(tmp_path):
     assert results[0] == results[1]
 
 
+def test_parameters_of_the_loss_are_kept_too(tmp_path):
+    results = []
+    for epochs in ((6,), (2, 6)):
+        for e in epochs:
+            model, scale = network(), fa.tensor([1.0], dtype="float32", requires_grad=True)
+            optimizer = optim.Adam([*model.parameters(), scale], lr=0.1)
+            fit(model, lambda p, y: (((p - y) * scale) ** 2).mean(), optimizer, (X.astype("float32"), Y.astype("float32")), e,  # noqa: B023
+                checkpoint=tmp_path / f"{len(epochs)}.npz", resume=True, batch_size=None)
+        results.append((scale.item(), numbers(model).tobytes()))
+    assert results[0] == results[1] and results[0][0] < 0.7
+
+
 class Odd(Callback):
     pass
 

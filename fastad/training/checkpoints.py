@@ -114,7 +114,7 @@ def restore(run: Run, state: dict[str, Any], path: str) -> None:
         for generator, own in zip(found, state["random"], strict=True):
             set_state(generator, own)
         run.epoch, run.step = int(state["epoch"]), int(state["step"])
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         run.set_weights(before[0])
         run.optimizer.load_state_dict(before[1])
         message = f"no entry {error}" if isinstance(error, KeyError) else str(error)

@@ -8,6 +8,8 @@ import warnings
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .. import random
 from .._core.tensor import Tensor
 from ..nn import Module
@@ -24,8 +26,6 @@ from .progress import Silent, progress_for
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    import numpy as np
 
     from .._typing import Metric
 
@@ -98,28 +98,29 @@ class Run:
         """The model and all below it, and the loss; none of what is a plain function."""
         return [m for top in (self.model, self.loss) if isinstance(top, Module) for m in top.modules()]
 
+    def others(self) -> dict[str, Tensor]:
+        """The optimizer's parameters that are none of the model's: those of a plain function, or of a loss."""
+        own = {id(p) for p in self.model.parameters()} if isinstance(self.model, Module) else set()
+        return {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters()) if id(p) not in own}
+
     def tensors(self) -> dict[str, Tensor]:
-        """Parameters and buffers of the model by name; of a plain function the optimizer's parameters by number."""
-        if isinstance(self.model, Module):
-            return self.model.state_dict()
-        return {str(i): p.detach() for i, p in enumerate(self.parameters())}
+        """All that training changes, by name: parameters and buffers of the model, and other parameters of the optimizer."""
+        return {**(self.model.state_dict() if isinstance(self.model, Module) else {}), **self.others()}
 
     def weights(self) -> dict[str, Any]:
         """A copy of their numbers."""
         return {name: t.numpy().copy() for name, t in self.tensors().items()}
 
     def set_weights(self, weights: dict[str, Any]) -> None:
-        """Put such a copy back; RuntimeError if names or shapes differ."""
-        if isinstance(self.model, Module):
-            with self.interrupts.hold():
-                self.model.load_state_dict(weights)
-            return
-        own = self.tensors()
-        if {n: t.shape for n, t in own.items()} != {n: w.shape for n, w in weights.items()}:
-            raise RuntimeError(f"the weights have shapes {[w.shape for w in weights.values()]}, the optimizer's parameters "
-                               f"{[t.shape for t in own.values()]}")
+        """Put such a copy back; RuntimeError, and no change, if names or shapes differ."""
+        others = self.others()
+        wrong = [name for name, t in others.items() if name not in weights or np.shape(weights[name]) != t.shape]
+        if wrong:
+            raise RuntimeError(f"the weights have no {listed(wrong)} of the shape that the optimizer's parameter has")
         with self.interrupts.hold():
-            for name, tensor in own.items():
+            if isinstance(self.model, Module):
+                self.model.load_state_dict({name: w for name, w in weights.items() if name not in others})
+            for name, tensor in others.items():
                 tensor.copy_(weights[name])
 
     # -- the whole
