@@ -28,15 +28,11 @@ x, y = np.random.default_rng(0).normal(size=(2, 40, 3)).astype("float32")
 model = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Dropout(0.4), nn.Linear(16, 3))
 optimizer = optim.Adam(model.parameters(), lr=0.05, amsgrad=True)
 
-class Decay:
-    factor = 1.0
-    def step(self):
-        self.factor *= 0.9
-        optimizer.param_groups[0]["lr"] = 0.05 * self.factor
-    def state_dict(self):
-        return {"factor": self.factor}
-    def load_state_dict(self, state):
-        self.factor = state["factor"]
+schedules = optim.lr_scheduler
+if kind == "arrays":
+    scheduler = [schedules.CosineAnnealingLR(optimizer, 9), schedules.ReduceLROnPlateau(optimizer, factor=0.9, patience=0)]
+else:
+    scheduler = Schedule(schedules.OneCycleLR(optimizer, 0.1, total_steps=54), every="step")
 
 class Die(Callback):
     def on_step_end(self, run):
@@ -50,7 +46,7 @@ else:
     options = {"validation": (x[:9], y[:9]), "clip_norm": 0.5}
 stop = EarlyStopping(patience=3)
 history = fit(model, nn.MSELoss(), optimizer, data, epochs, callbacks=[stop, Die()], metrics={"mean": lambda p, t: p.numpy().mean()},
-              scheduler=Schedule(Decay(), every="step" if kind == "loader" else "epoch"), checkpoint=path, resume=True, **options)
+              scheduler=scheduler, checkpoint=path, resume=True, **options)
 fa.save(out, {"model": model, "optimizer": optimizer, "history": history.columns, "stopped": history.stopped, "best": stop.state_dict(),
               "next": [fa.default_generator().random(), 0.0 if kind == "arrays" else data.generator.random()]})
 """
@@ -85,7 +81,7 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path, kind, suffix):
     assert bits(whole) == bits(again)
     if kind == "arrays":
         assert bits(run("killed", 9)) == bits(again)                   # a run that has ended changes nothing more
-    assert len(whole["history"]["loss"]) >= 6 and (tmp_path / f"killed.{suffix}").exists()
+    assert len(whole["history"]["loss"]) >= 6 and len(set(whole["history"]["lr"])) >= 6 and (tmp_path / f"killed.{suffix}").exists()
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
 
 

@@ -14,6 +14,7 @@ from .. import random
 from .._core.tensor import Tensor
 from ..nn import Module
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
+from ..optim import LBFGS
 from ..recording import no_grad
 from .batches import grouped
 from .callbacks import Callback, needs_argument
@@ -78,7 +79,7 @@ class Run:
         function = loss.forward if isinstance(loss, Module) else loss
         self.weighted = takes(function, "sample_weight")
         self.summed = "sum" in (getattr(loss, "reduction", None), getattr(loss, "keywords", {}).get("reduction"))
-        self.closure = needs_argument(optimizer.step)
+        self.closure = isinstance(optimizer, LBFGS) or needs_argument(optimizer.step)
 
     # -- for callbacks
     def stop(self, reason: str) -> None:
