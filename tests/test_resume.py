@@ -44,7 +44,7 @@ if kind == "arrays":
 else:
     data = DataLoader((x, y), batch_size=7, shuffle=True, generator=np.random.Generator(np.random.MT19937(3)))
     options = {"validation": (x[:9], y[:9]), "clip_norm": 0.5}
-stop = EarlyStopping(patience=3)
+stop = EarlyStopping(patience=6)
 history = fit(model, nn.MSELoss(), optimizer, data, epochs, callbacks=[stop, Die()], metrics={"mean": lambda p, t: p.numpy().mean()},
               scheduler=scheduler, checkpoint=path, resume=True, **options)
 fa.save(out, {"model": model, "optimizer": optimizer, "history": history.columns, "stopped": history.stopped, "best": stop.state_dict(),
