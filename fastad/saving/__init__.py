@@ -9,20 +9,22 @@
        +-- npz.py        NumPy's .npz, uncompressed
 
 A program that loads a damaged or hostile file gets a `CheckpointError`, or what the file says: nothing is executed, and no
-more memory is taken than twice the file's size and 16 MB.  Imports the core and fastad.random.
+more memory is taken than twice the file's size and 32 MB.  Imports the core and fastad.random.
 """
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from .files import CheckpointError, opened, replaced
+from .files import BESIDE, CheckpointError, needed, opened, replaced
 
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
 __all__ = ["CheckpointError", "load", "save"]
+
+PER_ARRAY = 3000                               # bytes that the description of an array takes when it is loaded, at most
 
 
 def save(path: str | os.PathLike[str], value: Any) -> None:
@@ -48,7 +50,8 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     Raises
     ------
     ValueError
-        If the suffix is another one, or containers are nested deeper than 64 (or hold themselves).
+        If the suffix is another one, containers are nested deeper than 64 (or hold themselves), or lists are so long (a
+        million numbers) that `load` would take the file for a hostile one: make arrays of them.
     TypeError
         For what cannot be saved, with its place in the value.
     ImportError
@@ -71,6 +74,10 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     path = os.fspath(path)
     format = format_of(path)
     text, arrays = pack(value, pairs=path.endswith(".safetensors"))
+    size = len(text) + sum(a.nbytes for a in arrays.values())
+    if needed(text.encode()) + len(arrays) * PER_ARRAY > 2 * size + BESIDE:
+        raise ValueError(f"save: {len(text)} characters of structure, and {len(arrays)} arrays, are more than load accepts; "
+                         f"make arrays of long lists, and of many small arrays larger ones")
     with replaced(path) as file:
         format.write(file, text, arrays)
 

@@ -25,7 +25,7 @@ HEADER = re.compile(rb"\{'descr': '([<|][biufc?][0-9]{1,2})', 'fortran_order': (
                     rb"'shape': \(((?:[0-9]{1,19}, ?)*(?:[0-9]{1,19})?)\), \} *\n")
 KINDS = {"|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"}
 END = struct.Struct("<4s4H2LH")                # the end of the directory, as every archive without a comment has it
-PER_MEMBER = 1500                              # bytes that zipfile takes for a member, at most, and its smallest entry
+PER_MEMBER = 700                               # bytes that zipfile takes for a member, at most, and its smallest entry
 ENTRY = 46
 CHUNK = 1 << 20
 
