@@ -24,7 +24,9 @@ _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 _LAZY = ("autograd", "data", "datasets", "diagnostics", "extend", "linalg", "nn", "numpy", "optim", "optimize", "reference",
          "testing")
 _LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "observers.anomaly", "trace": "observers.trace",
-              "recurrent": "_core.primitives.recurrent", **dict.fromkeys(transforms.NAMES, "transforms")}
+              "recurrent": "_core.primitives.recurrent",
+              **dict.fromkeys(("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"), "_core.primitives.convolution"),
+              **dict.fromkeys(transforms.NAMES, "transforms")}
 
 
 def __getattr__(name):
