@@ -99,6 +99,7 @@ const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .lstm = BOTH(lstm), .lstm_back = BOTH(lstm_back), .gru = BOTH(gru), .gru_back = BOTH(gru_back),
     .convolve = BOTH(convolve), .correlate = BOTH(correlate),
     .max_windows = BOTH(max_windows), .max_windows_back = BOTH(max_windows_back),
+    .sum_windows = BOTH(sum_windows),
     .gemm = BOTH(gemm), .sgd = BOTH(sgd), .adam = BOTH(adam), .where = BOTH(where_),
     .map = CAT(fad_map_, FAD_ISA), .copy = CAT(fad_copy_, FAD_ISA), .cast = CAT(fad_cast_, FAD_ISA),
 };

@@ -64,6 +64,8 @@ typedef struct { ptrdiff_t height, width, rows, cols, kernel[2], stride[2], pad[
 typedef void (*fad_max_windows_fn)(const fad_windows *q, ptrdiff_t planes, const void *x, void *y, void *where);
 typedef void (*fad_max_windows_back_fn)(ptrdiff_t planes, ptrdiff_t n, ptrdiff_t size, const void *g, const void *where,
                                         void *dx);
+/* sums += those of images' windows; back: images += the sums, each to all of its window.  Without dilation. */
+typedef void (*fad_sum_windows_fn)(const fad_windows *q, ptrdiff_t planes, void *images, void *sums, int back);
 
 /* One step of a recurrent layer for `rows` sequences of `h` features: see recurrent.inc. */
 typedef void (*fad_lstm_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void *before, void *c, void *y);
@@ -111,6 +113,7 @@ typedef struct {
     fad_correlate_fn correlate[FAD_COMPILED];
     fad_max_windows_fn max_windows[FAD_COMPILED];
     fad_max_windows_back_fn max_windows_back[FAD_COMPILED];
+    fad_sum_windows_fn sum_windows[FAD_COMPILED];
     fad_lstm_fn lstm[FAD_COMPILED];
     fad_lstm_back_fn lstm_back[FAD_COMPILED];
     fad_gru_fn gru[FAD_COMPILED];

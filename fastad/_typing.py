@@ -43,6 +43,8 @@ Padded: TypeAlias = Tensor | npt.NDArray[Any]     # an input of a recurrent laye
 State: TypeAlias = tuple[Tensor, Tensor]
 Pair: TypeAlias = tuple[ArrayLike, ArrayLike]     # what is taken for a State
 Window: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
+Size: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 P = ParamSpec("P")

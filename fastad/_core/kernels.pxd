@@ -45,6 +45,8 @@ cdef extern from "kernels.h" nogil:
                                         void* where) noexcept nogil
     ctypedef void (*fad_max_windows_back_fn)(Py_ssize_t planes, Py_ssize_t n, Py_ssize_t size, const void* g,
                                              const void* where, void* dx) noexcept nogil
+    ctypedef void (*fad_sum_windows_fn)(const fad_windows* q, Py_ssize_t planes, void* images, void* sums,
+                                        int back) noexcept nogil
     ctypedef void (*fad_lstm_fn)(Py_ssize_t rows, Py_ssize_t h, void* gates, const void* before, void* c,
                                  void* y) noexcept nogil
     ctypedef void (*fad_lstm_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* before, const void* c,
@@ -91,6 +93,7 @@ cdef extern from "kernels.h" nogil:
         fad_correlate_fn correlate[2]
         fad_max_windows_fn max_windows[2]
         fad_max_windows_back_fn max_windows_back[2]
+        fad_sum_windows_fn sum_windows[2]
         fad_lstm_fn lstm[2]
         fad_lstm_back_fn lstm_back[2]
         fad_gru_fn gru[2]

@@ -7,6 +7,10 @@
        +-- container.py    Sequential
        +-- linear.py       Linear, Identity
        +-- activation.py   ReLU, Tanh, Softmax, ...
+       +-- conv.py         Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+       +-- pooling.py      MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, ...
+       +-- padding.py      ZeroPad2d, ReflectionPad2d, ...
+       +-- upsampling.py   Upsample
        +-- loss.py         CrossEntropyLoss, MSELoss, ...
        +-- dropout.py      Dropout
        +-- sparse.py       Embedding
@@ -37,13 +41,26 @@ from .activation import (
 )
 from .cells import GRUCell, LSTMCell, RNNCell
 from .container import Sequential
+from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .dropout import Dropout
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
 from .module import Module, Parameter
+from .padding import (
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ZeroPad1d,
+    ZeroPad2d,
+)
+from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from .rnn import GRU, LSTM, RNN
 from .scanning import scan
 from .sparse import Embedding
+from .upsampling import Upsample
 
 __all__ = [
     "ELU",
@@ -51,8 +68,19 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
@@ -65,6 +93,8 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Mish",
     "Module",
     "NLLLoss",
@@ -72,12 +102,19 @@ __all__ = [
     "RNNCell",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
+    "ZeroPad1d",
+    "ZeroPad2d",
     "functional",
     "init",
     "scan",

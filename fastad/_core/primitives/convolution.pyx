@@ -16,7 +16,7 @@ Next: windows.py, sizes and their checks; pooling.pyx.
 cimport cython
 from libc.string cimport memcpy, memset
 
-from ..arrays cimport contiguous, reduce_axes
+from ..arrays cimport contiguous
 from ..blas cimport begin, finish, gemm
 from ..kernels cimport K, fad_operand, fad_reduce_fn
 from ..storage cimport Array, Layout, dense, empty, give_back, shape_of, zeros
