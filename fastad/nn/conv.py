@@ -31,11 +31,13 @@ class _Conv(Module):
     bias: Parameter | None
 
     def _settings(self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size, padding: Size | str,
-                  dilation: Size, groups: int, bias: bool, padding_mode: str, dtype: DType | None, generator: Generator) -> None:
+                  dilation: Size, groups: int, bias: bool, padding_mode: str, dtype: DType | None,
+                  generator: Generator) -> None:
         name, axes = type(self).__name__, self._axes
         positive(name, in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
-            raise ValueError(f"{name}: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}")
+            raise ValueError(f"{name}: groups={groups} must divide in_channels={in_channels} and "
+                             f"out_channels={out_channels}")
         modes = BORDERS[:1] if self._transposed else BORDERS
         if padding_mode not in modes:
             raise ValueError(f"{name}: padding_mode must be {', '.join(map(repr, modes))}, got {padding_mode!r}")
@@ -73,8 +75,8 @@ class _Straight(_Conv):
     """Conv1d and Conv2d."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1, padding: Size | str = 0,
-                 dilation: Size = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", dtype: DType | None = None,
-                 generator: Generator = None) -> None:
+                 dilation: Size = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros",
+                 dtype: DType | None = None, generator: Generator = None) -> None:
         super().__init__()
         self._settings(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, dtype,
                        generator)
@@ -166,8 +168,8 @@ class _Transposed(_Conv):
     _transposed = True
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1, padding: Size = 0,
-                 output_padding: Size = 0, groups: int = 1, bias: bool = True, dilation: Size = 1, padding_mode: str = "zeros",
-                 dtype: DType | None = None, generator: Generator = None) -> None:
+                 output_padding: Size = 0, groups: int = 1, bias: bool = True, dilation: Size = 1,
+                 padding_mode: str = "zeros", dtype: DType | None = None, generator: Generator = None) -> None:
         super().__init__()
         name = type(self).__name__
         if isinstance(padding, str):
@@ -185,7 +187,8 @@ class _Transposed(_Conv):
             x.shape[-self._axes:], self.stride, self._borders[0], self.kernel_size, self.dilation, strict=True))
         most = tuple(n + s - 1 for n, s in zip(least, self.stride, strict=True))
         if any(not low <= n <= high for low, n, high in zip(least, wanted, most, strict=True)):
-            raise ValueError(f"{name}: output_size={output_size} is not between {least} and {most}, for an input of shape {x.shape}")
+            raise ValueError(f"{name}: output_size={output_size} is not between {least} and {most}, for an input of shape "
+                             f"{x.shape}")
         return tuple(n - low for n, low in zip(wanted, least, strict=True))
 
     def forward(self, input: ArrayLike, output_size: Size | None = None) -> Tensor:

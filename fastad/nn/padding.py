@@ -62,8 +62,8 @@ def pad(input: ArrayLike, pad: Size, mode: str = "constant", value: float | None
     if given.ndim != 1 or (given.dtype.kind not in "iu" and given.size):
         raise TypeError(f"pad: the widths must be a sequence of integers, got {pad!r}")
     if given.size % 2 or given.size > 2 * x.ndim:
-        raise ValueError(f"pad: pad={pad} must have two numbers for each of up to {x.ndim} axes of an input of shape {x.shape}, the "
-                         f"last axis first")
+        raise ValueError(f"pad: pad={pad} must have two numbers for each of up to {x.ndim} axes of an input of shape "
+                         f"{x.shape}, the last axis first")
     widths = [(int(before), int(after)) for before, after in given.reshape(-1, 2)]
     axes = [x.ndim - 1 - i for i in range(len(widths))]
     for axis, (before, after) in zip(axes, widths, strict=True):
@@ -75,13 +75,13 @@ def pad(input: ArrayLike, pad: Size, mode: str = "constant", value: float | None
     if value is not None and value != 0:
         raise ValueError(f"pad: mode={mode!r} takes no value, got {value}")
     if len(widths) not in (1, 2) or x.ndim not in (len(widths) + 1, len(widths) + 2):
-        raise ValueError(f"pad: mode={mode!r} pads one axis of 2-D or 3-D inputs, or two of 3-D or 4-D ones; got pad={pad} for shape "
-                         f"{x.shape}")
+        raise ValueError(f"pad: mode={mode!r} pads one axis of 2-D or 3-D inputs, or two of 3-D or 4-D ones; got pad={pad} for "
+                         f"shape {x.shape}")
     for axis, (before, after) in zip(axes, widths, strict=True):
         n = x.shape[axis]
         if n < 1 or max(before, after) >= {"reflect": n, "circular": n + 1}.get(mode, before + after + n + 1):
-            raise ValueError(f"pad: pad={pad} with mode={mode!r} must be {'less than' if mode == 'reflect' else 'at most'} the length "
-                             f"of axis {axis} of an input of shape {x.shape}")
+            raise ValueError(f"pad: pad={pad} with mode={mode!r} must be {'less than' if mode == 'reflect' else 'at most'} the "
+                             f"length of axis {axis} of an input of shape {x.shape}")
         if before or after:
             x = x[(slice(None),) * axis + (_places(mode, n, before, after),)]
     return x
@@ -218,7 +218,7 @@ class ZeroPad2d(_Pad):
 
 
 class ReflectionPad1d(_Pad):
-    """A border that mirrors sequences (batch, channels, length) at their first and last elements; see `fastad.nn.functional.pad`.
+    """A border that mirrors sequences (batch, channels, length) at their ends; see `fastad.nn.functional.pad`.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ class ReflectionPad1d(_Pad):
 
 
 class ReflectionPad2d(_Pad):
-    """A border that mirrors images (batch, channels, height, width) at their first and last elements; see `fastad.nn.functional.pad`.
+    """A border that mirrors images (batch, channels, height, width) at their edges; see `fastad.nn.functional.pad`.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ class ReflectionPad2d(_Pad):
 
 
 class ReplicationPad1d(_Pad):
-    """A border that repeats the first and last elements of sequences (batch, channels, length); see `fastad.nn.functional.pad`.
+    """A border that repeats the ends of sequences (batch, channels, length); see `fastad.nn.functional.pad`.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ class ReplicationPad1d(_Pad):
 
 
 class ReplicationPad2d(_Pad):
-    """A border that repeats the first and last elements of images (batch, channels, height, width); see `fastad.nn.functional.pad`.
+    """A border that repeats the edges of images (batch, channels, height, width); see `fastad.nn.functional.pad`.
 
     Parameters
     ----------

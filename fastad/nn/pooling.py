@@ -1,7 +1,7 @@
 """Pooling: one number for each window of an image or a sequence.  Functions, then layers.
 
-Windows that all have one size are primitives of `_core/primitives/pooling.pyx`; those of adaptive pooling, whose sizes differ,
-are products with a matrix, or picked.
+Windows that all have one size are primitives of `_core/primitives/pooling.pyx`; those of adaptive pooling, whose sizes
+differ, are products with a matrix, or picked.
 
 Imports the primitives and windows.py.  Next: padding.py.
 """
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 # ---- sizes -------------------------------------------------------------------------------------------
 @lru_cache(512)
-def _sizes(name: str, images: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> _Sizes:
+def _sizes(name: str, images: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any,
+           ceil_mode: bool) -> _Sizes:
     """Sizes of the outputs; kernel, stride, padding and dilation, for each axis; checked."""
     axes = len(images)
     kernels = integers(name, "kernel_size", kernel, axes, 1)
@@ -45,12 +46,12 @@ def _sizes(name: str, images: tuple[int, ...], kernel: Any, stride: Any, padding
         if ceil_mode and (count - 1) * s >= n + p:
             count -= 1                        # the last window would begin behind the input
         if room < 0 or count < 1 or n < 1:
-            raise ValueError(f"{name}: windows of size {kernels} (dilation {dilations}) are larger than images of size {images} with "
-                             f"padding={padding}")
+            raise ValueError(f"{name}: windows of size {kernels} (dilation {dilations}) are larger than images of size {images} "
+                             f"with padding={padding}")
         first = np.arange(count) * s - p
         if d > 1 and (np.where(first < 0, first % d, first) >= n).any():
-            raise ValueError(f"{name}: a window of size {kernels} with dilation {dilations} sees nothing of images of size {images} "
-                             f"with padding={padding}; use less padding")
+            raise ValueError(f"{name}: a window of size {kernels} with dilation {dilations} sees nothing of images of size "
+                             f"{images} with padding={padding}; use less padding")
         outputs.append(count)
     return tuple(outputs), kernels, strides, paddings, dilations
 
@@ -64,7 +65,8 @@ def _images(name: str, input: ArrayLike, axes: int) -> Tensor:
     x = input if isinstance(input, Tensor) else as_tensors(input)[0]
     spatial = "(length,)" if axes == 1 else "(height, width)"
     if x.ndim not in (axes + 1, axes + 2):
-        raise ValueError(f"{name}: the input must be (batch, channels) + {spatial}, or without the batch, got shape {x.shape}")
+        raise ValueError(f"{name}: the input must be (batch, channels) + {spatial}, or without the batch, got shape "
+                         f"{x.shape}")
     if x.dtype.kind == "c":
         raise TypeError(f"{name}: the input must be real, got {x.dtype}")
     return x.reshape((*x.shape[:-1], 1, x.shape[-1])) if axes == 1 else x
@@ -184,8 +186,8 @@ def max_pool2d(input: ArrayLike, kernel_size: Size, stride: Size | None = None, 
     >>> fastad.nn.functional.max_pool2d(fastad.tensor([[[1.0, 2.0], [4.0, 3.0]]]), 2)
     tensor([[[4.]]])
     """
-    found: Tensor | tuple[Tensor, Tensor] = _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode,
-                                                      return_indices)
+    found: Tensor | tuple[Tensor, Tensor] = _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation,
+                                                      ceil_mode, return_indices)
     return found
 
 
@@ -216,8 +218,8 @@ def max_pool1d(input: ArrayLike, kernel_size: Size, stride: Size | None = None, 
     >>> y, places
     (tensor([[3., 2.]]), tensor([[1, 2]]))
     """
-    found: Tensor | tuple[Tensor, Tensor] = _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode,
-                                                      return_indices)
+    found: Tensor | tuple[Tensor, Tensor] = _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation,
+                                                      ceil_mode, return_indices)
     return found
 
 
@@ -273,10 +275,8 @@ def _avg_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: 
     else:
         counts = _counts(images, sizes, count_include_pad)
         whole = counts[0] if axes == 1 else counts[0][:, None] * counts[1]
-        if (whole == whole.flat[0]).all():
-            y = sums * (1 / int(whole.flat[0]))
-        else:
-            y = sums * (1 / whole).astype(x.dtype)
+        equal = (whole == whole.flat[0]).all()
+        y = sums * (1 / int(whole.flat[0]) if equal else (1 / whole).astype(x.dtype))
     return _shaped(y, axes)
 
 
@@ -417,7 +417,8 @@ def adaptive_avg_pool1d(input: ArrayLike, output_size: OutputSize) -> Tensor:
 @overload
 def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize, return_indices: Literal[False] = False) -> Tensor: ...
 @overload
-def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize, return_indices: Literal[True]) -> tuple[Tensor, Tensor]: ...
+def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize,
+                        return_indices: Literal[True]) -> tuple[Tensor, Tensor]: ...
 @overload
 def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize,
                         return_indices: bool = False) -> Tensor | tuple[Tensor, Tensor]: ...

@@ -48,10 +48,7 @@ def _weights(n: int, o: int, factor: float | None, align_corners: bool, cubic: b
     whole = np.floor(at).astype(np.intp)
     t = at - whole
     rows = np.zeros((o, n))
-    if cubic:
-        parts = [(i, _kernel(abs(t - i))) for i in range(-1, 3)]
-    else:
-        parts = [(0, 1 - t), (1, t)]
+    parts = [(i, _kernel(abs(t - i))) for i in range(-1, 3)] if cubic else [(0, 1 - t), (1, t)]
     for i, weight in parts:
         np.add.at(rows, (np.arange(o), np.clip(whole + i, 0, n - 1)), weight)
     return rows
@@ -130,7 +127,7 @@ def interpolate(input: ArrayLike, size: Size | None = None, scale_factor: float 
         raise ValueError(f"interpolate: mode must be one of {', '.join(map(repr, AXES))}, got {mode!r}")
     axes = x.ndim - 2
     if axes not in AXES[mode]:
-        expected = " or ".join({1: "(batch, channels, length)", 2: "(batch, channels, height, width)"}[k] for k in AXES[mode])
+        expected = " or ".join("(batch, channels, length)" if k == 1 else "(batch, channels, height, width)" for k in AXES[mode])
         raise ValueError(f"interpolate: mode={mode!r} is for inputs {expected}, got shape {x.shape}")
     if antialias:
         raise NotImplementedError("interpolate: antialias is not there; smooth the input first, or use mode='area'")
@@ -150,7 +147,8 @@ def interpolate(input: ArrayLike, size: Size | None = None, scale_factor: float 
         return x[..., places[0]] if axes == 1 else x[..., places[0][:, None], places[1]]
     if x.dtype.kind not in "fc":
         x = x.astype(np.float64)
-    rows = [_weights(n, o, f, bool(align_corners), mode == "bicubic") for n, o, f in zip(images, outputs, steps, strict=True)]
+    rows = [_weights(n, o, f, bool(align_corners), mode == "bicubic")
+            for n, o, f in zip(images, outputs, steps, strict=True)]
     if axes == 2:
         return between(x, *rows)
     return between(x.reshape((*x.shape[:2], 1, x.shape[2])), np.ones((1, 1)), rows[0]).reshape((*x.shape[:2], outputs[0]))

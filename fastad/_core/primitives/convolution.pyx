@@ -624,6 +624,11 @@ cdef Tensor as_images(Tensor x, bint batched):
     return FUNCTIONS["reshape"](x, (shape[0] if batched else 1, shape[batched], 1, shape[batched + 1]))
 
 
+def conv_weight(Tensor x not None, Tensor y not None, groups, sizes):
+    """The adjoint of a convolution in its weight, for images x and outputs y; sizes as in `Geometry`."""
+    return CONV_WEIGHTS.apply(x, y, None, Geometry(groups, sizes, x.shape[1] // groups, y.shape[1] // groups))
+
+
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """The convolution of images, as networks use the word: y[n, o, r, s] = b[o] + sum over c, i, j of
     w[o, c, i, j] x[n, c, stride r + dilation i - padding, stride s + dilation j - padding], zero outside.

@@ -179,6 +179,11 @@ def sum_windows(Tensor x not None, Windows w not None):
     return SUMS.apply(x, w)
 
 
+def spread_windows(Tensor y not None, Windows w not None):
+    """Its adjoint: each of (..., rows, columns) added to all of its window."""
+    return SPREAD.apply(y, w)
+
+
 cdef int check(Tensor x, Windows w) except -1:
     cdef Layout layout = x.arr.layout
     if not compiled(layout.code) or layout.ndim < 2 or layout.shape[layout.ndim - 2] != w.sizes.height or \

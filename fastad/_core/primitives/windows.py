@@ -26,7 +26,7 @@ def integers(name: str, what: str, value: Any, axes: int, least: int = 0) -> tup
         expected = "an integer" + f" or a tuple of {axes}" * (axes > 1)
         raise TypeError(f"{name}: {what} must be {expected}, got {value!r}") from None
     if len(given) not in (1, axes):
-        raise ValueError(f"{name}: {what}={value} has {len(given)} numbers for {axes} spatial {'axis' if axes == 1 else 'axes'}")
+        raise ValueError(f"{name}: {what}={value} has {len(given)} numbers for {axes} of the last axes")
     if min(given) < least:
         raise ValueError(f"{name}: {what} must not be {'negative' if least == 0 else f'below {least}'}, got {value}")
     return given * axes if len(given) == 1 else given
@@ -94,8 +94,8 @@ def convolution(name: str, axes: int, x: tuple[int, ...], w: tuple[int, ...], b:
     if min(room) < 0:
         padded = tuple(n + p + q for n, p, q in zip(images, before, after, strict=True))
         covers = tuple(reach(k, d) for k, d in zip(kernel, apart, strict=True))
-        raise ValueError(f"{name}: the kernel covers {covers}, which is more than the input of shape {x}, padded {padded}; use a "
-                         f"smaller kernel or dilation, or more padding")
+        raise ValueError(f"{name}: the kernel covers {covers}, which is more than the input of shape {x}, padded {padded}; "
+                         f"use a smaller kernel or dilation, or more padding")
     outputs = tuple(r // s + 1 for r, s in zip(room, steps, strict=True))
     return groups, (two(images, 1), two(outputs, 1), two(kernel, 1), two(steps, 1), two(apart, 1), two(before, 0))
 
@@ -108,11 +108,13 @@ def transposed(name: str, axes: int, x: tuple[int, ...], w: tuple[int, ...], b: 
     before, more = integers(name, "padding", padding, axes), integers(name, "output_padding", output_padding, axes)
     kernel, inputs = w[2:], x[-axes:]
     if any(m >= max(s, d) for m, s, d in zip(more, steps, apart, strict=True)):
-        raise ValueError(f"{name}: output_padding={output_padding} must be smaller than stride={stride} or dilation={dilation}")
+        raise ValueError(f"{name}: output_padding={output_padding} must be smaller than the stride {stride} or the dilation "
+                         f"{dilation}")
     images = tuple((n - 1) * s - 2 * p + reach(k, d) + m
                    for n, s, p, k, d, m in zip(inputs, steps, before, kernel, apart, more, strict=True))
     if min(images) < 1 or min(inputs) < 1:
-        raise ValueError(f"{name}: an input of shape {x} gives outputs of size {images}; use less padding or a larger kernel")
+        raise ValueError(f"{name}: an input of shape {x} gives outputs of size {images}; use less padding or a larger "
+                         f"kernel")
     return groups, (two(images, 1), two(inputs, 1), two(kernel, 1), two(steps, 1), two(apart, 1), two(before, 0))
 
 
