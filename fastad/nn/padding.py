@@ -75,13 +75,13 @@ def pad(input: ArrayLike, pad: Size, mode: str = "constant", value: float | None
     if value is not None and value != 0:
         raise ValueError(f"pad: mode={mode!r} takes no value, got {value}")
     if len(widths) not in (1, 2) or x.ndim not in (len(widths) + 1, len(widths) + 2):
-        raise ValueError(f"pad: mode={mode!r} pads one axis of 2-D or 3-D inputs, or two of 3-D or 4-D ones; got pad={pad} for "
-                         f"shape {x.shape}")
+        raise ValueError(f"pad: mode={mode!r} pads one axis of 2-D or 3-D inputs, or two of 3-D or 4-D ones; got pad={pad} "
+                         f"for shape {x.shape}")
     for axis, (before, after) in zip(axes, widths, strict=True):
         n = x.shape[axis]
         if n < 1 or max(before, after) >= {"reflect": n, "circular": n + 1}.get(mode, before + after + n + 1):
-            raise ValueError(f"pad: pad={pad} with mode={mode!r} must be {'less than' if mode == 'reflect' else 'at most'} the "
-                             f"length of axis {axis} of an input of shape {x.shape}")
+            raise ValueError(f"pad: pad={pad} with mode={mode!r} must be {'less than' if mode == 'reflect' else 'at most'} "
+                             f"the length of axis {axis} of an input of shape {x.shape}")
         if before or after:
             x = x[(slice(None),) * axis + (_places(mode, n, before, after),)]
     return x

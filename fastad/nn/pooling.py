@@ -46,8 +46,8 @@ def _sizes(name: str, images: tuple[int, ...], kernel: Any, stride: Any, padding
         if ceil_mode and (count - 1) * s >= n + p:
             count -= 1                        # the last window would begin behind the input
         if room < 0 or count < 1 or n < 1:
-            raise ValueError(f"{name}: windows of size {kernels} (dilation {dilations}) are larger than images of size {images} "
-                             f"with padding={padding}")
+            raise ValueError(f"{name}: windows of size {kernels} (dilation {dilations}) are larger than images of size "
+                             f"{images} with padding={padding}")
         first = np.arange(count) * s - p
         if d > 1 and (np.where(first < 0, first % d, first) >= n).any():
             raise ValueError(f"{name}: a window of size {kernels} with dilation {dilations} sees nothing of images of size "
@@ -240,26 +240,17 @@ def _counts(images: tuple[int, ...], sizes: _Sizes, with_padding: bool) -> list[
     return found
 
 
-def _matrix(weights: list[tuple[int, int]], n: int, value: str = "sum") -> npt.NDArray[np.float64]:
-    """A row for each window (from, to): ones, or with `value` "mean" as much less that they sum to 1."""
-    rows = np.zeros((len(weights), n))
-    for row, (start, end) in zip(rows, weights, strict=True):
-        row[max(start, 0):end] = 1 if value == "sum" else 1 / (end - start)
-    return rows
+def _means(n: int, o: int) -> npt.NDArray[np.float64]:
+    """A row for each window over n elements, which gives their mean."""
+    starts, ends = _parts(n, o)
+    at = np.arange(n)
+    inside: npt.NDArray[np.float64] = ((at >= starts[:, None]) & (at < ends[:, None])) / (ends - starts)[:, None]
+    return inside
 
 
 def between(x: Tensor, left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Tensor:
     """left x right^T, for images x."""
     return matmul(matmul(left.astype(x.dtype), x), np.ascontiguousarray(right.astype(x.dtype).T))
-
-
-def _sums(x: Tensor, windows: Windows) -> Tensor:
-    if _compiled(x):
-        return sum_windows(x, windows)
-    images, outputs, kernel, stride, padding, _ = windows.given
-    left, right = [_matrix([(i * s - p, i * s - p + k) for i in range(o)], n)
-                   for n, o, k, s, p in zip(images, outputs, kernel, stride, padding, strict=True)]
-    return between(x, left, right)
 
 
 def _avg_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
@@ -269,7 +260,7 @@ def _avg_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: 
     sizes = _sizes(name, images, _key(kernel_size), _key(stride), _key(padding), 1, bool(ceil_mode))
     if divisor_override is not None and divisor_override == 0:
         raise ValueError(f"{name}: divisor_override must not be 0")
-    sums = _sums(x, _windows(images, sizes))
+    sums = sum_windows(x, _windows(images, sizes))
     if divisor_override is not None:
         y = sums * (1 / divisor_override)
     else:
@@ -344,9 +335,10 @@ def _outputs(name: str, size: Any, images: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n if o is None else integers(name, "output_size", o, 1, 1)[0] for o, n in zip(given, images, strict=True))
 
 
-def _parts(n: int, o: int) -> list[tuple[int, int]]:
+def _parts(n: int, o: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Where the windows begin and end: so many that cover n elements, of nearly one size."""
-    return [(i * n // o, -((i + 1) * n // -o)) for i in range(o)]
+    i = np.arange(o)
+    return i * n // o, -((i + 1) * n // -o)
 
 
 def _equal(x: Tensor, outputs: tuple[int, ...]) -> Windows | None:
@@ -361,11 +353,13 @@ def _equal(x: Tensor, outputs: tuple[int, ...]) -> Windows | None:
 def _adaptive_avg(name: str, axes: int, input: ArrayLike, output_size: Any) -> Tensor:
     x = _floating(_images(name, input, axes))
     outputs = (1,) * (2 - axes) + _outputs(name, output_size, x.shape[-axes:])
+    if outputs == (1, 1):
+        return _shaped(x.mean((-2, -1), keepdims=True), axes)
     windows = _equal(x, outputs)
     if windows is not None:
         kernel = windows.given[2]
-        return _shaped(_sums(x, windows) * (1 / (kernel[0] * kernel[1])), axes)
-    left, right = (_matrix(_parts(n, o), n, "mean") for n, o in zip(x.shape[-2:], outputs, strict=True))
+        return _shaped(sum_windows(x, windows) * (1 / (kernel[0] * kernel[1])), axes)
+    left, right = (_means(n, o) for n, o in zip(x.shape[-2:], outputs, strict=True))
     return _shaped(between(x, left, right), axes)
 
 
@@ -454,8 +448,8 @@ def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize,
         return (y, from_numpy(windows.places().reshape(y.shape))) if return_indices else y
     (height, width), numbers = x.shape[-2:], x.detach().numpy()
     places = np.empty((*x.shape[:-2], *outputs), np.int64)
-    for r, (top, bottom) in enumerate(_parts(height, outputs[0])):
-        for c, (left, right) in enumerate(_parts(width, outputs[1])):
+    for r, (top, bottom) in enumerate(zip(*_parts(height, outputs[0]), strict=True)):
+        for c, (left, right) in enumerate(zip(*_parts(width, outputs[1]), strict=True)):
             window = numbers[..., top:bottom, left:right].reshape(*x.shape[:-2], (bottom - top) * (right - left))
             row, col = np.divmod(window.argmax(-1), right - left)
             places[..., r, c] = (top + row) * width + left + col

@@ -127,7 +127,7 @@ def interpolate(input: ArrayLike, size: Size | None = None, scale_factor: float 
         raise ValueError(f"interpolate: mode must be one of {', '.join(map(repr, AXES))}, got {mode!r}")
     axes = x.ndim - 2
     if axes not in AXES[mode]:
-        expected = " or ".join("(batch, channels, length)" if k == 1 else "(batch, channels, height, width)" for k in AXES[mode])
+        expected = " or ".join("(batch, channels, " + ("length)" if k == 1 else "height, width)") for k in AXES[mode])
         raise ValueError(f"interpolate: mode={mode!r} is for inputs {expected}, got shape {x.shape}")
     if antialias:
         raise NotImplementedError("interpolate: antialias is not there; smooth the input first, or use mode='area'")

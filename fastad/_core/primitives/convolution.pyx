@@ -463,6 +463,8 @@ cdef class Convolution(Primitive):
     cdef Tensor apply(self, Tensor a, Tensor b, Tensor bias, Geometry q):
         cdef Array xa = a.arr, xb = b.arr, third = None if bias is None else bias.arr, out
         cdef Node node
+        if xa.layout.dtype != xb.layout.dtype or (third is not None and third.layout.dtype != xa.layout.dtype):
+            raise TypeError(f"{self.name}: operands of {a.dtype} and {b.dtype}; use astype")
         if compiled(xa.layout.code):
             out = product(self.kind, q, xa, xb, third)
         else:

@@ -10,11 +10,12 @@ import numpy as np
 
 from ..arrays cimport contiguous
 from ..kernels cimport K, fad_windows
-from ..storage cimport Array, Layout, dense, empty, shape_of, to_ndarray
+from ..storage cimport Array, Layout, dense, empty, from_ndarray, shape_of, to_ndarray
 from ..tape cimport Node, Primitive, Walk, deliver, grad_enabled
 from ..tensor cimport Tensor, produced, record1, unchanged, wrap
 from ..tensor import FUNCTIONS
 from ..types cimport F32, MAX_NDIM, compiled
+from . import windows
 from .shape cimport in_layout, lead_of
 
 
@@ -130,10 +131,13 @@ cdef class SumWindows(Primitive):
         self.raw = True
 
     cdef Array value(self, Array x, Windows w, bint back):
-        cdef Array out = empty(sized(x.layout, w.sizes.height, w.sizes.width) if back else
-                               sized(x.layout, w.sizes.rows, w.sizes.cols))
-        cdef Array source = contiguous(x)
-        cdef Py_ssize_t images = images_of(x.layout)
+        cdef Array out, source
+        cdef Py_ssize_t images
+        if not compiled(x.layout.code):
+            return from_ndarray((windows.spread if back else windows.sums)(w.given, to_ndarray(x)))
+        out = empty(sized(x.layout, w.sizes.height, w.sizes.width) if back else
+                    sized(x.layout, w.sizes.rows, w.sizes.cols))
+        source, images = contiguous(x), images_of(x.layout)
         with nogil:
             memset(out.data, 0, out.layout.size * out.layout.itemsize)
             if back:
@@ -169,24 +173,25 @@ PRIMITIVES = {"max_pool": MAXIMA, "sum_pool": SUMS, "sum_pool_adjoint": SPREAD}
 
 def max_windows(Tensor x not None, Windows w not None):
     """The maxima of windows of (..., height, width), float32 or float64; `w` learns where they stood."""
-    check(x, w)
+    if not compiled(x.arr.layout.code):
+        raise TypeError(f"max_pool: the input must be float32 or float64, got {x.dtype}")
+    check("max_pool", x.arr.layout, w.sizes.height, w.sizes.width)
     return MAXIMA.apply(x, w)
 
 
 def sum_windows(Tensor x not None, Windows w not None):
-    """The sums of windows of (..., height, width), float32 or float64."""
-    check(x, w)
+    """The sums of windows of (..., height, width)."""
+    check("sum_pool", x.arr.layout, w.sizes.height, w.sizes.width)
     return SUMS.apply(x, w)
 
 
 def spread_windows(Tensor y not None, Windows w not None):
     """Its adjoint: each of (..., rows, columns) added to all of its window."""
+    check("sum_pool_adjoint", y.arr.layout, w.sizes.rows, w.sizes.cols)
     return SPREAD.apply(y, w)
 
 
-cdef int check(Tensor x, Windows w) except -1:
-    cdef Layout layout = x.arr.layout
-    if not compiled(layout.code) or layout.ndim < 2 or layout.shape[layout.ndim - 2] != w.sizes.height or \
-            layout.shape[layout.ndim - 1] != w.sizes.width:
-        raise ValueError(f"pooling: windows over images of size {w.given[0]} do not fit {x.dtype} of shape {shape_of(layout)}")
+cdef int check(str name, Layout x, Py_ssize_t height, Py_ssize_t width) except -1:
+    if x.ndim < 2 or x.shape[x.ndim - 2] != height or x.shape[x.ndim - 1] != width:
+        raise ValueError(f"{name}: expected images of size {(height, width)}, got shape {shape_of(x)}")
     return 0

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     _Pair = tuple[int, int]
     _Pairs = tuple[_Pair, ...]
 
+LARGEST = 1 << 40                             # of a size: what is computed from several does not overflow
+
 
 def integers(name: str, what: str, value: Any, axes: int, least: int = 0) -> tuple[int, ...]:
     """An integer, or one for each of so many axes, none below `least`."""
@@ -29,6 +31,8 @@ def integers(name: str, what: str, value: Any, axes: int, least: int = 0) -> tup
         raise ValueError(f"{name}: {what}={value} has {len(given)} numbers for {axes} of the last axes")
     if min(given) < least:
         raise ValueError(f"{name}: {what} must not be {'negative' if least == 0 else f'below {least}'}, got {value}")
+    if max(given) > LARGEST:
+        raise ValueError(f"{name}: {what}={value} is too large")
     return given * axes if len(given) == 1 else given
 
 
@@ -112,9 +116,9 @@ def transposed(name: str, axes: int, x: tuple[int, ...], w: tuple[int, ...], b: 
                          f"{dilation}")
     images = tuple((n - 1) * s - 2 * p + reach(k, d) + m
                    for n, s, p, k, d, m in zip(inputs, steps, before, kernel, apart, more, strict=True))
-    if min(images) < 1 or min(inputs) < 1:
-        raise ValueError(f"{name}: an input of shape {x} gives outputs of size {images}; use less padding or a larger "
-                         f"kernel")
+    if min(images) < 1 or min(inputs) < 1 or max(images) > LARGEST:
+        raise ValueError(f"{name}: an input of shape {x} gives outputs of size {images}; use other strides or "
+                         f"padding, or a larger kernel")
     return groups, (two(images, 1), two(inputs, 1), two(kernel, 1), two(steps, 1), two(apart, 1), two(before, 0))
 
 
@@ -134,37 +138,69 @@ def _room(q: Geometry, lead: tuple[int, ...], dtype: Any) -> tuple[Any, Any]:
     return padded, padded[..., top:top + height, left:left + width]
 
 
+def _grouped(q: Geometry, a: Any) -> Any:
+    """(N, channels, ...) or a weight's (outputs, ...) with the groups as an axis of their own."""
+    return a.reshape(len(a), q.groups, a.shape[1] // q.groups, *a.shape[2:])
+
+
 def forward(q: Geometry, x: Any, w: Any) -> Any:
     """The convolution of images x (N, C, H, W) with w (O, C / groups, kh, kw)."""
     g, (kh, kw) = q.groups, q.sizes[2]
     padded, place = _room(q, (len(x), g, x.shape[1] // g), x.dtype)
-    place[...] = x.reshape(place.shape)
+    place[...] = _grouped(q, x)
+    y = np.zeros((len(x), g, len(w) // g, *q.sizes[1]), x.dtype)
     w = w.reshape(g, len(w) // g, *w.shape[1:])
-    y = sum(np.einsum("ngchw,goc->ngohw", _seen(q, padded, i, j), w[..., i, j]) for i in range(kh) for j in range(kw))
-    return y.reshape(len(x), -1, *q.sizes[1]).astype(x.dtype, copy=False)
+    for i, j in np.ndindex(kh, kw):
+        y += np.einsum("ngchw,goc->ngohw", _seen(q, padded, i, j), w[..., i, j])
+    return y.reshape(len(x), y.shape[1] * y.shape[2], *q.sizes[1])
 
 
 def adjoint(q: Geometry, y: Any, w: Any) -> Any:
     """Its adjoint in the images."""
     g, (kh, kw) = q.groups, q.sizes[2]
     padded, place = _room(q, (len(y), g, w.shape[1]), y.dtype)
-    y = y.reshape(len(y), g, -1, *q.sizes[1])
+    y = _grouped(q, y)
     w = w.reshape(g, len(w) // g, *w.shape[1:])
-    for i in range(kh):
-        for j in range(kw):
-            _seen(q, padded, i, j)[...] += np.einsum("ngohw,goc->ngchw", y, w[..., i, j])
-    return place.reshape(len(y), -1, *q.sizes[0])
+    for i, j in np.ndindex(kh, kw):
+        _seen(q, padded, i, j)[...] += np.einsum("ngohw,goc->ngchw", y, w[..., i, j])
+    return place.reshape(len(y), g * w.shape[2], *q.sizes[0])
 
 
 def weights(q: Geometry, x: Any, y: Any) -> Any:
     """Its adjoint in the weight."""
     g, (kh, kw) = q.groups, q.sizes[2]
     padded, place = _room(q, (len(x), g, x.shape[1] // g), x.dtype)
-    place[...] = x.reshape(place.shape)
-    y = y.reshape(len(y), g, -1, *q.sizes[1])
-    taps = [[np.einsum("ngchw,ngohw->goc", _seen(q, padded, i, j), y) for j in range(kw)] for i in range(kh)]
-    w = np.stack([np.stack(row, -1) for row in taps], -2)
-    return w.reshape(y.shape[1] * y.shape[2], -1, kh, kw).astype(x.dtype, copy=False)
+    place[...] = _grouped(q, x)
+    w = np.zeros((g, y.shape[1] // g, x.shape[1] // g, kh, kw), x.dtype)
+    y = _grouped(q, y)
+    for i, j in np.ndindex(kh, kw):
+        w[..., i, j] = np.einsum("ngchw,ngohw->goc", _seen(q, padded, i, j), y)
+    return w.reshape(g * w.shape[1], *w.shape[2:])
 
 
 PRODUCTS = (forward, adjoint, weights)
+
+
+# ---- sums of windows, place by place ------------------------------------------------------------------
+def _places(given: tuple[Any, ...]) -> Any:
+    """Each window's place among the outputs, and what it sees of the images."""
+    images, outputs, kernel, stride, padding, _ = given
+    for place in np.ndindex(*outputs):
+        first = [i * s - p for i, s, p in zip(place, stride, padding, strict=True)]
+        yield (..., *place), (..., *[slice(max(f, 0), min(f + k, n)) for f, k, n in zip(first, kernel, images, strict=True)])
+
+
+def sums(given: tuple[Any, ...], x: Any) -> Any:
+    """The sums of windows of images x (..., H, W)."""
+    y = np.zeros((*x.shape[:-2], *given[1]), x.dtype)
+    for place, window in _places(given):
+        y[place] = x[window].sum((-2, -1))
+    return y
+
+
+def spread(given: tuple[Any, ...], y: Any) -> Any:
+    """Its adjoint."""
+    x = np.zeros((*y.shape[:-2], *given[0]), y.dtype)
+    for place, window in _places(given):
+        x[window] += y[place][..., None, None]
+    return x
