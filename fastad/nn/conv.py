@@ -67,7 +67,7 @@ class _Conv(Module):
         for name, default in shown.items():
             value = getattr(self, name, default)
             if value != default:
-                parts.append(f"{name}={value!r}")
+                parts.append(f"{name}={value}")
         return ", ".join(parts + ["bias=False"] * (self.bias is None))
 
 

@@ -528,7 +528,7 @@ cdef class Convolution(Primitive):
         if tangents[1] is not None:
             parts.append(self.apply(saved[0], tangents[1], None, q))
         if len(tangents) == 3 and tangents[2] is not None:
-            parts.append(FUNCTIONS["reshape"](tangents[2], (-1, 1, 1)))
+            parts.append(FUNCTIONS["broadcast_to"](FUNCTIONS["reshape"](tangents[2], (-1, 1, 1)), node.out_shape))
         y = parts[0]
         for part in parts[1:]:
             y = y + part
@@ -626,9 +626,10 @@ cdef Tensor as_images(Tensor x, bint batched):
     return FUNCTIONS["reshape"](x, (shape[0] if batched else 1, shape[batched], 1, shape[batched + 1]))
 
 
-def conv_weight(Tensor x not None, Tensor y not None, groups, sizes):
+def conv_weight(x, y, groups, sizes):
     """The adjoint of a convolution in its weight, for images x and outputs y; sizes as in `Geometry`."""
-    return CONV_WEIGHTS.apply(x, y, None, Geometry(groups, sizes, x.shape[1] // groups, y.shape[1] // groups))
+    cdef Tensor a = as_tensor(x), b = as_tensor(y)
+    return CONV_WEIGHTS.apply(a, b, None, Geometry(groups, sizes, a.shape[1] // groups, b.shape[1] // groups))
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):

@@ -12,7 +12,7 @@ from ..arrays cimport contiguous
 from ..kernels cimport K, fad_windows
 from ..storage cimport Array, Layout, dense, empty, from_ndarray, shape_of, to_ndarray
 from ..tape cimport Node, Primitive, Walk, deliver, grad_enabled
-from ..tensor cimport Tensor, produced, record1, unchanged, wrap
+from ..tensor cimport Tensor, as_tensor, produced, record1, unchanged, wrap
 from ..tensor import FUNCTIONS
 from ..types cimport F32, MAX_NDIM, compiled
 from . import windows
@@ -171,24 +171,27 @@ cdef SumWindows SUMS = SumWindows("sum_pool", False), SPREAD = SumWindows("sum_p
 PRIMITIVES = {"max_pool": MAXIMA, "sum_pool": SUMS, "sum_pool_adjoint": SPREAD}
 
 
-def max_windows(Tensor x not None, Windows w not None):
+def max_windows(x, Windows w not None):
     """The maxima of windows of (..., height, width), float32 or float64; `w` learns where they stood."""
-    if not compiled(x.arr.layout.code):
-        raise TypeError(f"max_pool: the input must be float32 or float64, got {x.dtype}")
-    check("max_pool", x.arr.layout, w.sizes.height, w.sizes.width)
-    return MAXIMA.apply(x, w)
+    cdef Tensor t = as_tensor(x)
+    if not compiled(t.arr.layout.code):
+        raise TypeError(f"max_pool: the input must be float32 or float64, got {t.dtype}")
+    check("max_pool", t.arr.layout, w.sizes.height, w.sizes.width)
+    return MAXIMA.apply(t, w)
 
 
-def sum_windows(Tensor x not None, Windows w not None):
+def sum_windows(x, Windows w not None):
     """The sums of windows of (..., height, width)."""
-    check("sum_pool", x.arr.layout, w.sizes.height, w.sizes.width)
-    return SUMS.apply(x, w)
+    cdef Tensor t = as_tensor(x)
+    check("sum_pool", t.arr.layout, w.sizes.height, w.sizes.width)
+    return SUMS.apply(t, w)
 
 
-def spread_windows(Tensor y not None, Windows w not None):
+def spread_windows(y, Windows w not None):
     """Its adjoint: each of (..., rows, columns) added to all of its window."""
-    check("sum_pool_adjoint", y.arr.layout, w.sizes.rows, w.sizes.cols)
-    return SPREAD.apply(y, w)
+    cdef Tensor t = as_tensor(y)
+    check("sum_pool_adjoint", t.arr.layout, w.sizes.rows, w.sizes.cols)
+    return SPREAD.apply(t, w)
 
 
 cdef int check(str name, Layout x, Py_ssize_t height, Py_ssize_t width) except -1:
