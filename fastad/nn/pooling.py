@@ -39,8 +39,8 @@ def _sizes(name: str, images: tuple[int, ...], kernel: Any, stride: Any, padding
     outputs = []
     for n, k, s, p, d in zip(images, kernels, strides, paddings, dilations, strict=True):
         cover = reach(k, d)
-        if 2 * p > cover:
-            raise ValueError(f"{name}: padding={padding} must be at most half of what the window covers, {cover}")
+        if 2 * p > k:
+            raise ValueError(f"{name}: padding={padding} must be at most half of the window's size {kernels}")
         room = n + 2 * p - cover + (s - 1 if ceil_mode else 0)
         count = room // s + 1
         if ceil_mode and (count - 1) * s >= n + p:
@@ -114,7 +114,8 @@ def _places(x: npt.NDArray[Any], sizes: _Sizes) -> npt.NDArray[np.int64]:
     numbers = seen(numbers)
     best = seen(padded).argmax(-1)
     at = np.take_along_axis(np.broadcast_to(numbers, (*best.shape, numbers.shape[-1])), best[..., None], -1)[..., 0]
-    return np.where(at < 0, numbers.max(-1), at).astype(np.int64)     # nothing larger than the border: some place inside
+    inside = np.take_along_axis(numbers, (numbers >= 0).argmax(-1)[..., None], -1)[..., 0]
+    return np.where(at < 0, inside, at).astype(np.int64)           # nothing is larger than the border: the first place inside
 
 
 def _picked(x: Tensor, places: npt.NDArray[np.int64]) -> Tensor:
@@ -162,7 +163,7 @@ def max_pool2d(input: ArrayLike, kernel_size: Size, stride: Size | None = None, 
     ----------
     input : (batch, channels, height, width), or without the batch
     kernel_size, stride, padding, dilation : int, or a tuple of two
-        The stride is the kernel's size if it is None; the padding at most half of what the window covers.
+        The stride is the kernel's size if it is None; the padding at most half of it.
     ceil_mode : bool
         A last window that is not whole counts too, if it begins inside.
     return_indices : bool

@@ -176,7 +176,9 @@ class Upsample(Module):
     def __init__(self, size: Size | None = None, scale_factor: float | Sequence[float] | None = None, mode: str = "nearest",
                  align_corners: bool | None = None, recompute_scale_factor: bool | None = None) -> None:
         super().__init__()
-        self.size, self.scale_factor, self.mode = size, scale_factor, mode
+        self.size, self.mode = size, mode
+        self.scale_factor = (tuple(map(float, scale_factor)) if isinstance(scale_factor, (tuple, list)) else
+                             None if scale_factor is None else float(scale_factor))      # type: ignore[arg-type]
         self.align_corners, self.recompute_scale_factor = align_corners, recompute_scale_factor
 
     def forward(self, input: ArrayLike) -> Tensor:
