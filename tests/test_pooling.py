@@ -177,11 +177,13 @@ def test_interpolate_against_torch(shape, how, mode):
 
 @pytest.mark.parametrize("n", [3, 7, 10, 29])
 def test_nearest_at_every_factor(n):
-    for size in range(1, 60):
-        compared("interpolate", np.arange(n, dtype=float)[None, None], size=size)
-    for factor in np.linspace(0.4, 4, 37):
-        compared("interpolate", np.arange(n, dtype=float)[None, None], scale_factor=float(factor))
-        compared("interpolate", np.arange(n, dtype=float)[None, None], scale_factor=float(factor), mode="nearest-exact")
+    """Values only: PyTorch's backward does not always follow the choice that its forward made, where rounding decides."""
+    torch = pytest.importorskip("torch")
+    x = np.arange(n, dtype=float)[None, None]
+    for how in [{"size": size} for size in range(1, 60)] + [{"scale_factor": float(f)} for f in np.linspace(0.4, 4, 37)]:
+        for mode in ("nearest", "nearest-exact"):
+            expected = torch.nn.functional.interpolate(torch.tensor(x), mode=mode, **how)
+            assert F.interpolate(x, mode=mode, **how).tolist() == expected.tolist()
 
 
 # ---- errors -------------------------------------------------------------------------------------------

@@ -551,7 +551,9 @@ class AvgPool1d(_Pool):
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
                  count_include_pad: bool = True) -> None:
         super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+        self.kernel_size = integers("AvgPool1d", "kernel_size", kernel_size, 1, 1)
+        self.stride = self.kernel_size if stride is None else integers("AvgPool1d", "stride", stride, 1, 1)
+        self.padding = integers("AvgPool1d", "padding", padding, 1)
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input: ArrayLike) -> Tensor:
