@@ -26,10 +26,10 @@ CUBIC = -0.75                                 # the slope that PyTorch and OpenC
 
 
 def _nearest(n: int, o: int, factor: float | None, exact: bool) -> npt.NDArray[np.intp]:
-    """Which element each output takes.  In float32, as PyTorch: where a position is a whole number, rounding decides."""
+    """Which element each output takes.  Rounded as by PyTorch: it decides where a position is a whole number."""
     scale = np.float32(1 / factor if factor else np.float32(n) / np.float32(o))
-    at = np.arange(o, dtype=np.float32)
-    return np.minimum(np.floor((at + np.float32(0.5)) * scale if exact else at * scale).astype(np.intp), n - 1)
+    at = (np.arange(o) + 0.5) * np.float64(scale) if exact else np.arange(o, dtype=np.float32) * scale
+    return np.minimum(np.floor(at).astype(np.intp), n - 1)
 
 
 def _positions(n: int, o: int, factor: float | None, align_corners: bool) -> npt.NDArray[np.float64]:
