@@ -2,16 +2,22 @@
 
 ::
 
+    hooks.py         functions that see a module's inputs, outputs and gradients
+       |
     module.py        Parameter, Module: registration, state_dict, train and eval
        |
-       +-- container.py    Sequential
+       +-- container.py    Sequential, ModuleList, ParameterDict, ...
        +-- linear.py       Linear, Identity
-       +-- activation.py   ReLU, Tanh, Softmax, ...
+       +-- activation.py   ReLU, Tanh, Softmax, ...;  piecewise.py   Hardtanh, Threshold, ...
+       |                   units.py        SELU, GLU, PReLU, ...
+       +-- branches.py     the texts' Maxout, Duplicate, MaxOf, LinearActivation
+       +-- flatten.py      Flatten, Unflatten
        +-- conv.py         Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
        +-- pooling.py      MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, ...
-       +-- padding.py      ZeroPad2d, ReflectionPad2d, ...
-       +-- upsampling.py   Upsample
-       +-- loss.py         CrossEntropyLoss, MSELoss, ...
+       +-- padding.py      ZeroPad2d, ReflectionPad2d, ...;  upsampling.py   Upsample
+       +-- loss.py         CrossEntropyLoss, MSELoss, ...;  regression.py   HuberLoss, KLDivLoss, ...
+       |                   margin.py   MultiMarginLoss, TripletMarginLoss, ...;  penalty.py   L1, L2, elastic net
+       +-- distance.py     CosineSimilarity, PairwiseDistance
        +-- dropout.py      Dropout
        +-- sparse.py       Embedding
        +-- cells.py        RNNCell, LSTMCell, GRUCell
@@ -39,12 +45,24 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .branches import Duplicate, LinearActivation, MaxOf, Maxout
 from .cells import GRUCell, LSTMCell, RNNCell
-from .container import Sequential
+from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import Dropout
+from .flatten import Flatten, Unflatten
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
+from .margin import (
+    CosineEmbeddingLoss,
+    HingeEmbeddingLoss,
+    MarginRankingLoss,
+    MulticlassHingeLoss,
+    MultiMarginLoss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+)
 from .module import Module, Parameter
 from .padding import (
     ConstantPad1d,
@@ -56,18 +74,32 @@ from .padding import (
     ZeroPad1d,
     ZeroPad2d,
 )
+from .piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink, Threshold
 from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
-from .rnn import GRU, LSTM, RNN
+from .regression import (
+    GaussianNLLLoss,
+    HalfSquaredErrorLoss,
+    HuberLoss,
+    KLDivLoss,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+    TukeyLoss,
+)
+from .rnn import GRU, LSTM, RNN, RNNBase
 from .scanning import scan
 from .sparse import Embedding
+from .units import CELU, GLU, SELU, PReLU, Softmin, Softsign
 from .upsampling import Upsample
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "GRU",
     "LSTM",
     "RNN",
+    "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
@@ -81,24 +113,51 @@ __all__ = [
     "Conv2d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
+    "Duplicate",
     "Embedding",
+    "Flatten",
     "GRUCell",
+    "GaussianNLLLoss",
+    "HalfSquaredErrorLoss",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
     "Identity",
+    "KLDivLoss",
     "L1Loss",
     "LSTMCell",
     "LeakyReLU",
     "Linear",
+    "LinearActivation",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MarginRankingLoss",
+    "MaxOf",
     "MaxPool1d",
     "MaxPool2d",
+    "Maxout",
     "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiMarginLoss",
+    "MulticlassHingeLoss",
     "NLLLoss",
+    "PReLU",
+    "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    "PoissonNLLLoss",
+    "RNNBase",
     "RNNCell",
     "ReLU",
     "ReLU6",
@@ -109,9 +168,19 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
+    "TripletMarginLoss",
+    "TukeyLoss",
+    "Unflatten",
     "Upsample",
     "ZeroPad1d",
     "ZeroPad2d",

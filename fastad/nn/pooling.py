@@ -115,7 +115,7 @@ def _places(x: npt.NDArray[Any], sizes: _Sizes) -> npt.NDArray[np.int64]:
     best = seen(padded).argmax(-1)
     at = np.take_along_axis(np.broadcast_to(numbers, (*best.shape, numbers.shape[-1])), best[..., None], -1)[..., 0]
     inside = np.take_along_axis(numbers, (numbers >= 0).argmax(-1)[..., None], -1)[..., 0]
-    return np.where(at < 0, inside, at).astype(np.int64)           # nothing is larger than the border: the first place inside
+    return np.where(at < 0, inside, at).astype(np.int64)           # nothing exceeds the border: the first place inside
 
 
 def _picked(x: Tensor, places: npt.NDArray[np.int64]) -> Tensor:
