@@ -182,8 +182,9 @@ def test_nearest_at_every_factor(n):
     x = np.arange(n, dtype=float)[None, None]
     for how in [{"size": size} for size in range(1, 60)] + [{"scale_factor": float(f)} for f in np.linspace(0.4, 4, 37)]:
         for mode in ("nearest", "nearest-exact"):
-            expected = torch.nn.functional.interpolate(torch.tensor(x), mode=mode, **how)
-            assert F.interpolate(x, mode=mode, **how).tolist() == expected.tolist()
+            for a in (x, x.astype(np.float32)):
+                expected = torch.nn.functional.interpolate(torch.tensor(a), mode=mode, **how)
+                assert F.interpolate(a, mode=mode, **how).tolist() == expected.tolist()
 
 
 # ---- errors -------------------------------------------------------------------------------------------

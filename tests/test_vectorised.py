@@ -106,7 +106,9 @@ def expected_loops(level):
         for kind in ("bwd", "acc"):
             expected |= {f"{kind}_{row['name']}{i}": 1 for i in ([""] if row["arity"] == 1 else ["_a", "_b"])}
     expected = {f"near_{name}" if name in TURNING else name: least for name, least in expected.items()}
-    return expected | LOOPS | {f"{rows}_{tile}": 1 for rows in ("row", "rows") for tile in TILES[level]}
+    if level == "baseline":            # SSE2 does not select among 64-bit integers, the places of maxima in float64
+        expected |= dict.fromkeys(("better_one", "better_two"), 0)
+    return LOOPS | expected | {f"{rows}_{tile}": 1 for rows in ("row", "rows") for tile in TILES[level]}
 
 
 @pytest.mark.parametrize("level", REGISTER)

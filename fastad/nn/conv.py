@@ -46,7 +46,7 @@ class _Conv(Module):
         self.stride = integers(name, "stride", stride, axes, 1)
         self.dilation = integers(name, "dilation", dilation, axes, 1)
         self._borders = padding_of(name, padding, self.kernel_size, self.stride, self.dilation)
-        self.padding: tuple[int, ...] | str = padding if isinstance(padding, str) else self._borders[0]
+        self.padding: Any = padding if isinstance(padding, str) else self._borders[0]
         self.padding_mode = padding_mode
         first, second = (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
         self.weight = uninitialised((first, second // groups, *self.kernel_size), dtype)
@@ -181,7 +181,7 @@ class _Transposed(_Conv):
     def _more(self, x: Tensor, output_size: Size) -> tuple[int, ...]:
         """The output_padding that gives this size."""
         name = type(self).__name__
-        wanted = tuple(integers(name, "output_size", tuple(output_size)[-self._axes:]       # type: ignore[arg-type]
+        wanted = tuple(integers(name, "output_size", tuple(output_size)[-self._axes:]
                                 if isinstance(output_size, (tuple, list)) else output_size, self._axes, 1))
         least = tuple((n - 1) * s - 2 * p + reach(k, d) for n, s, p, k, d in zip(
             x.shape[-self._axes:], self.stride, self._borders[0], self.kernel_size, self.dilation, strict=True))

@@ -106,7 +106,7 @@ def _places(x: npt.NDArray[Any], sizes: _Sizes) -> npt.NDArray[np.int64]:
 
     def seen(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
         covers = tuple(reach(k, d) for k, d in zip(kernel, dilation, strict=True))
-        view = np.lib.stride_tricks.sliding_window_view(a, covers, axis=(-2, -1))       # type: ignore[call-overload]
+        view = np.lib.stride_tricks.sliding_window_view(a, covers, axis=(-2, -1))
         view = view[..., ::stride[0], ::stride[1], ::dilation[0], ::dilation[1]][..., :outputs[0], :outputs[1], :, :]
         found: npt.NDArray[Any] = view.reshape(*view.shape[:-2], kernel[0] * kernel[1])
         return found

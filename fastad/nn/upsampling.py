@@ -25,19 +25,22 @@ AXES = {"nearest": (1, 2), "nearest-exact": (1, 2), "area": (1, 2), "linear": (1
 CUBIC = -0.75                                 # the slope that PyTorch and OpenCV take
 
 
-def _nearest(n: int, o: int, factor: float | None, exact: bool) -> npt.NDArray[np.intp]:
-    """Which element each output takes.  Rounded as by PyTorch: it decides where a position is a whole number."""
-    scale = np.float32(1 / factor if factor else np.float32(n) / np.float32(o))
-    at = (np.arange(o) + 0.5) * np.float64(scale) if exact else np.arange(o, dtype=np.float32) * scale
-    return np.minimum(np.floor(at).astype(np.intp), n - 1)
+def _nearest(n: int, o: int, factor: float | None, exact: bool, dtype: np.dtype[Any]) -> npt.NDArray[np.intp]:
+    """Which element each output takes.  Rounded as by PyTorch: that decides where a position is a whole number."""
+    kind = np.float64 if exact and dtype == np.float64 else np.float32
+    scale = kind(1 / factor if factor else kind(n) / kind(o))
+    at = (np.arange(o, dtype=kind) + kind(0.5 if exact else 0)) * scale
+    return np.minimum(np.floor(at.astype(np.float32)).astype(np.intp), n - 1)
 
 
 def _positions(n: int, o: int, factor: float | None, align_corners: bool) -> npt.NDArray[np.float64]:
     """Where the outputs stand among n elements."""
-    at = np.arange(o)
+    at = np.arange(o, dtype=np.float64)
     if align_corners:
-        return at * ((n - 1) / (o - 1) if o > 1 else 0.0)
-    return (at + 0.5) * (1 / factor if factor else n / o) - 0.5
+        at *= (n - 1) / (o - 1) if o > 1 else 0.0
+    else:
+        at = (at + 0.5) * (1 / factor if factor else n / o) - 0.5
+    return at
 
 
 def _weights(n: int, o: int, factor: float | None, align_corners: bool, cubic: bool) -> npt.NDArray[np.float64]:
@@ -143,7 +146,7 @@ def interpolate(input: ArrayLike, size: Size | None = None, scale_factor: float 
         return adaptive_avg_pool1d(x, outputs) if axes == 1 else adaptive_avg_pool2d(x, outputs)
     steps = [None] * axes if recompute_scale_factor or not factors else list(factors)
     if mode.startswith("nearest"):
-        places = [_nearest(n, o, f, mode == "nearest-exact") for n, o, f in zip(images, outputs, steps, strict=True)]
+        places = [_nearest(n, o, f, mode == "nearest-exact", x.dtype) for n, o, f in zip(images, outputs, steps, strict=True)]
         return x[..., places[0]] if axes == 1 else x[..., places[0][:, None], places[1]]
     if x.dtype.kind not in "fc":
         x = x.astype(np.float64)

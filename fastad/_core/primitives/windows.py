@@ -65,7 +65,7 @@ def padding_of(name: str, padding: Any, kernel: tuple[int, ...], stride: tuple[i
 def check_operands(name: str, axes: int, x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | None, groups: Any,
                    transposed: bool) -> int:
     """The shapes of input, weight and bias; gives the number of groups."""
-    groups, = integers(name, "groups", groups, 1, 1)
+    count, = integers(name, "groups", groups, 1, 1)
     spatial = "(length,)" if axes == 1 else "(height, width)"
     first, second = ("inputs", "outputs / groups") if transposed else ("outputs", "inputs / groups")
     if len(w) != axes + 2:
@@ -73,18 +73,18 @@ def check_operands(name: str, axes: int, x: tuple[int, ...], w: tuple[int, ...],
     if len(x) not in (axes + 1, axes + 2):
         raise ValueError(f"{name}: the input must be (batch, channels) + {spatial}, or without the batch, got shape {x}")
     channels = x[-axes - 1]
-    if w[0] % groups:
-        raise ValueError(f"{name}: groups={groups} do not divide the {w[0]} {first.split()[0]} of a weight of shape {w}")
-    takes = w[0] if transposed else w[1] * groups
+    if w[0] % count:
+        raise ValueError(f"{name}: groups={count} do not divide the {w[0]} {first.split()[0]} of a weight of shape {w}")
+    takes = w[0] if transposed else w[1] * count
     if channels != takes:
         raise ValueError(f"{name}: the input has {channels} channels (shape {x}), but a weight of shape {w} with "
-                         f"groups={groups} takes {takes}")
-    gives = w[1] * groups if transposed else w[0]
+                         f"groups={count} takes {takes}")
+    gives = w[1] * count if transposed else w[0]
     if b is not None and b != (gives,):
         raise ValueError(f"{name}: the bias must have shape ({gives},) for a weight of shape {w}, got {b}")
     if min(w[2:]) < 1:
         raise ValueError(f"{name}: the kernel must have at least one element along each axis, got shape {w}")
-    return groups
+    return count
 
 
 def convolution(name: str, axes: int, x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | None, stride: Any,
