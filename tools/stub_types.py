@@ -225,6 +225,7 @@ SPECIAL = {
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
     # of one class
+    "Windows.__init__": "(self, *sizes: tuple[int, ...]) -> None",
     "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
     "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "

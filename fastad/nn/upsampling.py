@@ -27,10 +27,11 @@ CUBIC = -0.75                                 # the slope that PyTorch and OpenC
 
 def _nearest(n: int, o: int, factor: float | None, exact: bool, dtype: np.dtype[Any]) -> npt.NDArray[np.intp]:
     """Which element each output takes.  Rounded as by PyTorch: that decides where a position is a whole number."""
-    kind = np.float64 if exact and dtype == np.float64 else np.float32
+    kind: Any = np.float64 if exact and dtype == np.float64 else np.float32
     scale = kind(1 / factor if factor else kind(n) / kind(o))
-    at = (np.arange(o, dtype=kind) + kind(0.5 if exact else 0)) * scale
-    return np.minimum(np.floor(at.astype(np.float32)).astype(np.intp), n - 1)
+    at: npt.NDArray[Any] = (np.arange(o, dtype=kind) + kind(0.5 if exact else 0)) * scale
+    places: npt.NDArray[np.intp] = np.minimum(np.floor(at.astype(np.float32)).astype(np.intp), n - 1)
+    return places
 
 
 def _positions(n: int, o: int, factor: float | None, align_corners: bool) -> npt.NDArray[np.float64]:
@@ -146,7 +147,8 @@ def interpolate(input: ArrayLike, size: Size | None = None, scale_factor: float 
         return adaptive_avg_pool1d(x, outputs) if axes == 1 else adaptive_avg_pool2d(x, outputs)
     steps = [None] * axes if recompute_scale_factor or not factors else list(factors)
     if mode.startswith("nearest"):
-        places = [_nearest(n, o, f, mode == "nearest-exact", x.dtype) for n, o, f in zip(images, outputs, steps, strict=True)]
+        exact = mode == "nearest-exact"
+        places = [_nearest(n, o, f, exact, x.dtype) for n, o, f in zip(images, outputs, steps, strict=True)]
         return x[..., places[0]] if axes == 1 else x[..., places[0][:, None], places[1]]
     if x.dtype.kind not in "fc":
         x = x.astype(np.float64)
