@@ -85,6 +85,7 @@ static const fad_row rows[] = {
 extern fad_over_fn CAT(fad_map_, FAD_ISA);              /* map.c's */
 extern fad_copy_fn CAT(fad_copy_, FAD_ISA);
 extern fad_cast_fn CAT(fad_cast_, FAD_ISA);
+extern fad_below_fn CAT(fad_below_, FAD_ISA);
 extern const fad_kernels CAT(fad_kernels_, FAD_ISA);
 const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .isa = STR(FAD_ISA), .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
@@ -95,6 +96,10 @@ const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .softmax_back = BOTH(softmax_back), .log_softmax_back = BOTH(log_softmax_back),
     .xent = BOTH(xent), .xent_back = BOTH(xent_back),
     .lstm = BOTH(lstm), .lstm_back = BOTH(lstm_back), .gru = BOTH(gru), .gru_back = BOTH(gru_back),
+    .group_norm = BOTH(group_norm), .group_norm_back = BOTH(group_norm_back), .batch_moments = BOTH(batch_moments),
+    .batch_norm = BOTH(batch_norm), .batch_norm_back = BOTH(batch_norm_back),
+    .attend = BOTH(attend), .attend_back = BOTH(attend_back), .drop = BOTH(drop),
     .gemm = BOTH(gemm), .sgd = BOTH(sgd), .adam = BOTH(adam), .where = BOTH(where_),
     .map = CAT(fad_map_, FAD_ISA), .copy = CAT(fad_copy_, FAD_ISA), .cast = CAT(fad_cast_, FAD_ISA),
+    .below = CAT(fad_below_, FAD_ISA),
 };

@@ -9,6 +9,8 @@
        +-- activation.py   ReLU, Tanh, Softmax, ...
        +-- loss.py         CrossEntropyLoss, MSELoss, ...
        +-- dropout.py      Dropout
+       +-- batchnorm.py    BatchNorm1d, BatchNorm2d
+       +-- normalization.py    LayerNorm, RMSNorm, GroupNorm
        +-- sparse.py       Embedding
        +-- cells.py        RNNCell, LSTMCell, GRUCell
        +-- rnn.py          RNN, LSTM, GRU
@@ -35,12 +37,14 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .batchnorm import BatchNorm1d, BatchNorm2d
 from .cells import GRUCell, LSTMCell, RNNCell
 from .container import Sequential
 from .dropout import Dropout
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
 from .module import Module, Parameter
+from .normalization import GroupNorm, LayerNorm, RMSNorm
 from .rnn import GRU, LSTM, RNN
 from .scanning import scan
 from .sparse import Embedding
@@ -53,13 +57,17 @@ __all__ = [
     "RNN",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
     "GRUCell",
+    "GroupNorm",
     "Identity",
     "L1Loss",
     "LSTMCell",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -69,6 +77,7 @@ __all__ = [
     "Module",
     "NLLLoss",
     "Parameter",
+    "RMSNorm",
     "RNNCell",
     "ReLU",
     "ReLU6",

@@ -21,10 +21,13 @@ from .. import (
     softplus,
     tanh,
 )
+from .batchnorm import batch_norm
 from .dropout import dropout
+from .normalization import group_norm, layer_norm, rms_norm
 from .sparse import embedding
 
 __all__ = [
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
@@ -32,7 +35,9 @@ __all__ = [
     "elu",
     "embedding",
     "gelu",
+    "group_norm",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -42,6 +47,7 @@ __all__ = [
     "nll_loss",
     "relu",
     "relu6",
+    "rms_norm",
     "sigmoid",
     "silu",
     "softmax",
