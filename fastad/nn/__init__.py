@@ -8,9 +8,11 @@
        +-- linear.py       Linear, Identity
        +-- activation.py   ReLU, Tanh, Softmax, ...
        +-- loss.py         CrossEntropyLoss, MSELoss, ...
-       +-- dropout.py      Dropout
+       +-- dropout.py      Dropout, Dropout1d, Dropout2d
        +-- batchnorm.py    BatchNorm1d, BatchNorm2d
        +-- normalization.py    LayerNorm, RMSNorm, GroupNorm
+       +-- attention.py    MultiheadAttention
+       +-- transformer.py    TransformerEncoderLayer, TransformerEncoder
        +-- sparse.py       Embedding
        +-- cells.py        RNNCell, LSTMCell, GRUCell
        +-- rnn.py          RNN, LSTM, GRU
@@ -37,10 +39,11 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .attention import MultiheadAttention
 from .batchnorm import BatchNorm1d, BatchNorm2d
 from .cells import GRUCell, LSTMCell, RNNCell
 from .container import Sequential
-from .dropout import Dropout
+from .dropout import Dropout, Dropout1d, Dropout2d
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
 from .module import Module, Parameter
@@ -48,6 +51,7 @@ from .normalization import GroupNorm, LayerNorm, RMSNorm
 from .rnn import GRU, LSTM, RNN
 from .scanning import scan
 from .sparse import Embedding
+from .transformer import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
     "ELU",
@@ -61,6 +65,8 @@ __all__ = [
     "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
     "Embedding",
     "GRUCell",
     "GroupNorm",
@@ -75,6 +81,7 @@ __all__ = [
     "MSELoss",
     "Mish",
     "Module",
+    "MultiheadAttention",
     "NLLLoss",
     "Parameter",
     "RMSNorm",
@@ -87,6 +94,8 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "functional",
     "init",
     "scan",

@@ -22,7 +22,8 @@ from .. import (
     tanh,
 )
 from .batchnorm import batch_norm
-from .dropout import dropout
+from .dot_product import scaled_dot_product_attention
+from .dropout import dropout, dropout1d, dropout2d
 from .normalization import group_norm, layer_norm, rms_norm
 from .sparse import embedding
 
@@ -32,6 +33,8 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
     "elu",
     "embedding",
     "gelu",
@@ -48,6 +51,7 @@ __all__ = [
     "relu",
     "relu6",
     "rms_norm",
+    "scaled_dot_product_attention",
     "sigmoid",
     "silu",
     "softmax",

@@ -24,6 +24,7 @@ FAMILIES = (
 )
 LATER = (                                 # not all programs need them: imported when first asked for
     "optimizer",                          # the compiled steps of fastad.optim
+    "attention",                          # scaled_dot_product_attention, dropout
     "normalisation",                      # batch_norm, layer_norm, group_norm, rms_norm
     "recurrent",                          # whole sequences through RNN, LSTM and GRU cells
 )

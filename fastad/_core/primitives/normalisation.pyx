@@ -10,7 +10,7 @@ from libc.math cimport sqrt
 
 from ..arrays cimport GIL_SIZE, assign, contiguous, fill
 from ..kernels cimport K, fad_norm
-from ..storage cimport Array, Layout, dense, dense_as, empty, wrote
+from ..storage cimport Array, dense, dense_as, empty, wrote
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, receive, save, saved, wants
 from ..tensor cimport Tensor, any_records, produced, record_n, unchanged, wrap
 from ..types cimport F32, compiled
