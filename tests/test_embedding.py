@@ -155,7 +155,6 @@ def test_outside_the_vocabulary(numbers, says):
     (lambda: embedding([0], np.zeros((0, 3))), IndexError, "weight of 0 rows"),
     (lambda: embedding([0], weight_of(), 7), ValueError, "padding_idx=7 is outside the vocabulary of 7 rows"),
     (lambda: embedding([0], weight_of(), -8), ValueError, "padding_idx=-8"),
-    (lambda: embedding([0], weight_of(), scale_grad_by_freq=True), NotImplementedError, "scale_grad_by_freq"),
     (lambda: embedding([0], weight_of(), sparse=True), NotImplementedError, "dense"),
     (lambda: nn.Embedding(3, 2, 3), ValueError, "Embedding: padding_idx=3"),
     (lambda: nn.Embedding(3, 2, sparse=True), NotImplementedError, "Embedding"),

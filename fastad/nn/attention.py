@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 class MultiheadAttention(Module):
-    """Attention in several heads: y = concatenate(head_1, ..., head_h) W_o^T + b_o, each head scaled dot-product attention over
-    its share of the columns of q W_q^T + b_q, k W_k^T + b_k and v W_v^T + b_v.
+    """Attention in several heads: y = concatenate(head_1, ..., head_h) W_o^T + b_o, each head scaled dot-product attention
+    over its share of the columns of q W_q^T + b_q, k W_k^T + b_k and v W_v^T + b_v.
 
     Parameters
     ----------
@@ -116,8 +116,9 @@ class MultiheadAttention(Module):
         """(y, weights) of query (L, N, E), key (S, N, kdim) and value (S, N, vdim), or without N; N first if `batch_first`.
 
         Masks are boolean, True where a query may NOT look, or are added: `key_padding_mask` (N, S), `attn_mask` (L, S) or
-        (N * num_heads, L, S).  `is_causal` alone is the causal mask; beside attn_mask it is a hint that changes nothing.  The
-        weights are (N, L, S), of each head with ``average_attn_weights=False``, (N, num_heads, L, S); None unless needed.
+        (N * num_heads, L, S).  `is_causal` alone is the causal mask; beside attn_mask it is a hint that changes nothing.
+        The weights are (N, L, S); with ``average_attn_weights=False`` those of each head, (N, num_heads, L, S); None unless
+        needed.
         """
         q, k, v = as_tensors(query, key, value)
         self.check(q, k, v)
@@ -146,11 +147,11 @@ class MultiheadAttention(Module):
         for name, t, width in (("query", q, self.embed_dim), ("key", k, self.kdim), ("value", v, self.vdim)):
             if t.ndim not in (2, 3) or t.ndim != q.ndim or t.shape[-1] != width:
                 form = f"(N, length, {width})" if self.batch_first else f"(length, N, {width})"
-                raise ValueError(f"MultiheadAttention: the {name} must be {form} or (length, {width}), as the others are; got "
-                                 f"shapes {q.shape}, {k.shape} and {v.shape}")
+                raise ValueError(f"MultiheadAttention: the {name} must be {form} or (length, {width}), as the others are; "
+                                 f"got shapes {q.shape}, {k.shape} and {v.shape}")
         if k.shape[:-1] != v.shape[:-1] or (q.ndim == 3 and q.shape[batch] != k.shape[batch]):
-            raise ValueError(f"MultiheadAttention: key and value must have one length and all one batch, got shapes {q.shape}, "
-                             f"{k.shape} and {v.shape}")
+            raise ValueError(f"MultiheadAttention: key and value must have one length and all one batch, got shapes "
+                             f"{q.shape}, {k.shape} and {v.shape}")
 
     def sizes(self, q: Tensor, k: Tensor) -> tuple[int, int, int]:
         """(N, L, S)"""
@@ -207,7 +208,8 @@ class MultiheadAttention(Module):
             zero = FUNCTIONS["zeros"](shape, dtype=k.dtype)
             extra.append((zero, zero))
         if extra:
-            k, v = (FUNCTIONS["concatenate"](parts, axis=2) for parts in ([k, *[a for a, _ in extra]], [v, *[b for _, b in extra]]))
+            k = FUNCTIONS["concatenate"]([k, *[more for more, _ in extra]], axis=2)
+            v = FUNCTIONS["concatenate"]([v, *[more for _, more in extra]], axis=2)
             if mask is not None:
                 free = FUNCTIONS["zeros"]((*mask.shape[:-1], len(extra)), dtype=k.dtype)
                 mask = FUNCTIONS["concatenate"]([mask, free], axis=-1)

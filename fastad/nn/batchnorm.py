@@ -33,8 +33,8 @@ def checked(name: str, input: ArrayLike, shape: tuple[int, ...] | None, **parame
         if t.shape != wanted:
             raise ValueError(f"{name}: {what} must have shape {wanted} for an input of shape {x.shape}, got {t.shape}")
         if t.dtype != x.dtype:
-            raise TypeError(f"{name}: the input is {x.dtype} and {what} {t.dtype}; use x.astype({str(t.dtype)!r}), or give the "
-                            f"layer dtype={str(x.dtype)!r}")
+            raise TypeError(f"{name}: the input is {x.dtype} and {what} {t.dtype}; use x.astype({str(t.dtype)!r}), or give "
+                            f"the layer dtype={str(x.dtype)!r}")
         inputs.append(t)
     return inputs
 
@@ -64,7 +64,7 @@ def batch_norm(input: ArrayLike, running_mean: ArrayLike | None, running_var: Ar
                momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """Normalise each channel over the batch: y = (x - mean) / sqrt(var + eps) * weight + bias.
 
-    In training mean and var, over the number of elements, are those of the batch (and of the axes behind the channel), and the
+    In training mean and var, over the number of elements, are those of the batch (and of the axes behind the channel); the
     running statistics move towards them, in place: r = (1 - momentum) r + momentum s, with the unbiased variance.  Otherwise
     they are the running statistics.  With m elements a channel and xhat = (x - mean) / sqrt(var + eps), the derivative in
     training is dx = weight / sqrt(var + eps) (g - sum(g) / m - xhat sum(g xhat) / m), dweight = sum(g xhat), dbias = sum(g).
@@ -117,8 +117,8 @@ def batch_norm(input: ArrayLike, running_mean: ArrayLike | None, running_var: Ar
         plan = Plan(n, c, length, 1, eps, weight is not None, bias is not None, True, tuple(t.detach().copy() for t in pair))
         return BATCH_NORM.apply(inputs, plan)
     if n * length <= 1 and training:
-        raise ValueError(f"batch_norm: a channel needs more than one value in training, got an input of shape {x.shape}; use a "
-                         f"larger batch, or eval()")
+        raise ValueError(f"batch_norm: a channel needs more than one value in training, got an input of shape {x.shape}; "
+                         f"use a larger batch, or eval()")
     plan = Plan(n, c, length, 1, eps, weight is not None, bias is not None)
     return BATCH_NORM.apply(inputs, plan, pair if training else None, momentum)
 

@@ -41,12 +41,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: floa
             np.broadcast_to(np.empty(mask.shape[-2:]), (length, k.shape[-2])[-mask.ndim:])
     except ValueError:
         raise ValueError(f"{name}: the query of shape {q.shape}, key {k.shape}, value {v.shape}"
-                         + ("" if mask is None else f" and mask {mask.shape}") + " do not broadcast: they must be (..., L, E), "
-                         "(..., S, E), (..., S, V) and (..., L, S)") from None
+                         + ("" if mask is None else f" and mask {mask.shape}") + " do not broadcast: they must be (..., L, "
+                         "E), (..., S, E), (..., S, V) and (..., L, S)") from None
     operands = [t if t.shape[:-2] == batch else FUNCTIONS["broadcast_to"](t, batch + t.shape[-2:]) for t in (q, k, v)]
     constant = None
     if mask is not None:
-        full = batch + (length, k.shape[-2])
+        full = (*batch, length, k.shape[-2])
         mask = mask if mask.shape == full else FUNCTIONS["broadcast_to"](mask, full)
         if mask.requires_grad and is_grad_enabled():
             operands.append(mask)
@@ -116,8 +116,8 @@ def scaled_dot_product_attention(query: ArrayLike, key: ArrayLike, value: ArrayL
         if t.ndim < 2:
             raise ValueError(f"{name}: the {what} must be (..., length, width), got shape {t.shape}")
     if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
-        raise ValueError(f"{name}: a query (..., L, E), key (..., S, E) and value (..., S, V) must share E and S, got shapes "
-                         f"{q.shape}, {k.shape} and {v.shape}")
+        raise ValueError(f"{name}: a query (..., L, E), key (..., S, E) and value (..., S, V) must share E and S, got "
+                         f"shapes {q.shape}, {k.shape} and {v.shape}")
     mask = None
     if attn_mask is not None:
         if is_causal:
@@ -126,15 +126,15 @@ def scaled_dot_product_attention(query: ArrayLike, key: ArrayLike, value: ArrayL
     if not enable_gqa:
         return attend(q, k, v, mask, dropout_p, is_causal, scale, False)[0]
     if min(q.ndim, k.ndim, v.ndim) < 3 or not k.shape[-3] or k.shape[-3] != v.shape[-3] or q.shape[-3] % k.shape[-3]:
-        raise ValueError(f"{name}: enable_gqa shares the heads of key and value, axis -3, among a multiple of them in the query; "
-                         f"got shapes {q.shape}, {k.shape} and {v.shape}")
+        raise ValueError(f"{name}: enable_gqa shares the heads of key and value, axis -3, among a multiple of them in the "
+                         f"query; got shapes {q.shape}, {k.shape} and {v.shape}")
     heads, groups = q.shape[-3], k.shape[-3]
 
     def grouped(t: Tensor, inner: int) -> Tensor:
         shape: tuple[int, ...] = t.shape
-        return FUNCTIONS["reshape"](t, shape[:-3] + (groups, inner) + shape[-2:])
+        return FUNCTIONS["reshape"](t, (*shape[:-3], groups, inner, *shape[-2:]))
 
     if mask is not None and mask.ndim > 2:
         mask = grouped(mask, heads // groups) if mask.shape[-3] == heads else FUNCTIONS["expand_dims"](mask, -3)
     y = attend(grouped(q, heads // groups), grouped(k, 1), grouped(v, 1), mask, dropout_p, is_causal, scale, False)[0]
-    return FUNCTIONS["reshape"](y, y.shape[:-4] + (heads,) + y.shape[-2:])
+    return FUNCTIONS["reshape"](y, (*y.shape[:-4], heads, *y.shape[-2:]))

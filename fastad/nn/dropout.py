@@ -107,7 +107,8 @@ def of_channels(name: str, input: ArrayLike, p: float, training: bool, inplace: 
     return written(input, x * from_numpy(mask * x.dtype.type(kept)), inplace)
 
 
-def dropout1d(input: ArrayLike, p: float = 0.5, training: bool = True, inplace: bool = False, inverted: bool = True) -> Tensor:
+def dropout1d(input: ArrayLike, p: float = 0.5, training: bool = True, inplace: bool = False,
+              inverted: bool = True) -> Tensor:
     """Zero whole channels of (N, C, L) or (C, L) with probability p, else input / (1 - p); otherwise as `dropout`.
 
     Raises ValueError if p is not between 0 and 1, or the shape is another; TypeError if the input is not float or complex.
@@ -126,7 +127,8 @@ def dropout1d(input: ArrayLike, p: float = 0.5, training: bool = True, inplace: 
     return of_channels("dropout1d", input, p, training, inplace, inverted, 1)
 
 
-def dropout2d(input: ArrayLike, p: float = 0.5, training: bool = True, inplace: bool = False, inverted: bool = True) -> Tensor:
+def dropout2d(input: ArrayLike, p: float = 0.5, training: bool = True, inplace: bool = False,
+              inverted: bool = True) -> Tensor:
     """Zero whole channels of (N, C, H, W) or (C, H, W) with probability p, else input / (1 - p); otherwise as `dropout`.
 
     Raises ValueError if p is not between 0 and 1, or the shape is another; TypeError if the input is not float or complex.
@@ -148,8 +150,8 @@ def dropout2d(input: ArrayLike, p: float = 0.5, training: bool = True, inplace: 
 class Dropout(Module):
     """Zero with probability p, else the input / (1 - p), while training; the input itself after `eval()`.
 
-    With ``inverted=False``, as the texts teach it: what is kept stays as it is, and after `eval()` all is multiplied by 1 - p.
-    `inplace` and errors: see `fastad.nn.functional.dropout`.
+    With ``inverted=False``, as the texts teach it: what is kept stays as it is, and after `eval()` all is multiplied by
+    1 - p.  `inplace` and errors: see `fastad.nn.functional.dropout`.
 
     Examples
     --------
@@ -178,7 +180,7 @@ class Dropout(Module):
 
 
 class Dropout1d(Dropout):
-    """Zero whole channels of (N, C, L) with probability p while training; see `Dropout` and `fastad.nn.functional.dropout1d`.
+    """Zero whole channels of (N, C, L) with probability p while training; see `Dropout`, `fastad.nn.functional.dropout1d`.
 
     Examples
     --------
@@ -191,7 +193,7 @@ class Dropout1d(Dropout):
 
 
 class Dropout2d(Dropout):
-    """Zero whole channels of (N, C, H, W) with probability p while training; see `Dropout` and `fastad.nn.functional.dropout2d`.
+    """Zero whole channels of (N, C, H, W) with probability p while training: `Dropout`, `fastad.nn.functional.dropout2d`.
 
     Examples
     --------

@@ -166,8 +166,8 @@ def group_norm(input: ArrayLike, num_groups: int, weight: ArrayLike | None = Non
     x, = as_tensors(input)
     positive("group_norm", num_groups=num_groups)
     if x.ndim < 2 or x.shape[1] % num_groups:
-        raise ValueError(f"group_norm: the input must be (N, C, ...) with a number of channels C that {num_groups} groups divide, "
-                         f"got shape {x.shape}")
+        raise ValueError(f"group_norm: the input must be (N, C, ...) with a number of channels C that {num_groups} groups "
+                         f"divide, got shape {x.shape}")
     inputs = checked("group_norm", x, None, weight=weight, bias=bias)
     n, c, *rest = x.shape
     return GROUP_NORM.apply(inputs, Plan(n, c, product(rest), num_groups, eps, weight is not None, bias is not None))

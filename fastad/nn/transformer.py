@@ -25,8 +25,8 @@ class TransformerEncoderLayer(Module):
     """Self-attention and two linear layers, each beside a connection past it.
 
     ``x = norm1(x + attention(x)); x = norm2(x + linear2(activation(linear1(x))))``; with `norm_first`
-    ``x = x + attention(norm1(x)); x = x + linear2(activation(linear1(norm2(x))))``; dropout behind attention, the activation and
-    linear2.
+    ``x = x + attention(norm1(x)); x = x + linear2(activation(linear1(norm2(x))))``; dropout behind attention, the
+    activation and linear2.
 
     Parameters
     ----------
@@ -66,8 +66,9 @@ class TransformerEncoderLayer(Module):
     activation: Callable[[Tensor], Tensor]
 
     def __init__(self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
-                 activation: str | Callable[[Tensor], Tensor] = "relu", layer_norm_eps: float = 1e-5, batch_first: bool = False,
-                 norm_first: bool = False, bias: bool = True, dtype: DType | None = None, generator: Generator = None) -> None:
+                 activation: str | Callable[[Tensor], Tensor] = "relu", layer_norm_eps: float = 1e-5,
+                 batch_first: bool = False, norm_first: bool = False, bias: bool = True, dtype: DType | None = None,
+                 generator: Generator = None) -> None:
         super().__init__()
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype,
                                             generator=generator)
@@ -81,7 +82,8 @@ class TransformerEncoderLayer(Module):
         self.dropout2 = Dropout(dropout)
         if isinstance(activation, str):
             if activation not in ACTIVATIONS:
-                raise ValueError(f"TransformerEncoderLayer: activation must be 'relu', 'gelu' or a function, got {activation!r}")
+                raise ValueError(f"TransformerEncoderLayer: activation must be 'relu', 'gelu' or a function, got "
+                                 f"{activation!r}")
             activation = FUNCTIONS[activation]
         self.activation = activation
 

@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays cimport GIL_SIZE, contiguous, fill
 from ..blas cimport begin, finish, gemm
 from ..kernels cimport K
-from ..storage cimport Array, Layout, dense, dense_as, empty, to_ndarray
+from ..storage cimport Array, Layout, dense, dense_as, dense_dtype, empty, to_ndarray
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
 from ..tensor cimport Tensor, any_records, produced, record1, record_n, result_from, unchanged, wrap
 from ..types cimport BOOL, F32, MAX_NDIM, compiled
@@ -213,7 +213,7 @@ cdef Array like_matrices(Array a, Py_ssize_t rows, Py_ssize_t columns):
     for i in range(n - 2):
         shape[i] = a.layout.shape[i]
     shape[n - 2], shape[n - 1] = rows, columns
-    return empty(dense(a.layout.code, n, shape))
+    return empty(dense_dtype(a.layout.dtype, n, shape))
 
 
 @cython.final

@@ -1,7 +1,7 @@
 """Level 4: the rules of a primitive that one compiled call computes, from the formula of it.
 
-The formula runs again on copies of the inputs, as recorded operations, and a walk over those gives cotangents or tangents: of
-any order, and behind any leading axes.  The inputs stand first among what the node saved.
+The formula runs again on copies of the inputs, as recorded operations, and a walk over those gives cotangents or tangents,
+of any order and behind any leading axes.  The inputs stand first among what the node saved.
 """
 from __future__ import annotations
 
