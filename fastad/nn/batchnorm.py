@@ -11,6 +11,7 @@ from .._core.tensor import Tensor
 from .module import Module, Parameter, positive
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import ClassVar
 
     from .._typing import ArrayLike, DType
@@ -18,45 +19,17 @@ if TYPE_CHECKING:
 BATCH_NORM = PRIMITIVES["batch_norm"]
 
 
-def checked(name: str, input: ArrayLike, shape: tuple[int, ...] | None, **parameters: ArrayLike | None) -> list[Tensor]:
-    """The input and those parameters that are there as tensors, of one float dtype and of a shape (None: that of the input's
-    channels)."""
-    x, = as_tensors(input)
-    if x.dtype.kind != "f":
-        raise TypeError(f"{name}: the input must be float, got {x.dtype}; use astype('float32')")
-    inputs = [x]
-    for what, value in parameters.items():
-        if value is None:
-            continue
-        t, = as_tensors(value)
-        wanted = (x.shape[1],) if shape is None else shape
-        if t.shape != wanted:
-            raise ValueError(f"{name}: {what} must have shape {wanted} for an input of shape {x.shape}, got {t.shape}")
-        if t.dtype != x.dtype:
-            raise TypeError(f"{name}: the input is {x.dtype} and {what} {t.dtype}; use x.astype({str(t.dtype)!r}), or give "
-                            f"the layer dtype={str(x.dtype)!r}")
-        inputs.append(t)
-    return inputs
+def tensor_of(input: ArrayLike) -> Tensor:
+    """The input as a tensor."""
+    return input if isinstance(input, Tensor) else as_tensors(input)[0]
 
 
-def product(sizes: tuple[int, ...]) -> int:
+def product(sizes: Sequence[int]) -> int:
     """The number of elements of that shape."""
     total = 1
     for size in sizes:
         total *= size
     return total
-
-
-def running_pair(x: Tensor, mean: ArrayLike | None, var: ArrayLike | None) -> list[Tensor] | None:
-    """Running statistics, checked; both or none."""
-    if mean is None and var is None:
-        return None
-    if mean is None or var is None:
-        raise ValueError("batch_norm: give running_mean and running_var, or neither")
-    pair = checked("batch_norm", x, None, running_mean=mean, running_var=var)[1:]
-    if any(t.requires_grad for t in pair):
-        raise TypeError("batch_norm: running statistics are not differentiated; give their detach()")
-    return pair
 
 
 def batch_norm(input: ArrayLike, running_mean: ArrayLike | None, running_var: ArrayLike | None,
@@ -102,25 +75,33 @@ def batch_norm(input: ArrayLike, running_mean: ArrayLike | None, running_var: Ar
     tensor([[-1.],
             [ 1.]])
     """
-    x, = as_tensors(input)
-    if x.ndim < 2:
-        raise ValueError(f"batch_norm: the input must be (batch, channels, ...), got shape {x.shape}")
-    inputs = checked("batch_norm", x, None, weight=weight, bias=bias)
-    if running_mean is not None and not isinstance(running_mean, Tensor):
-        running_mean = from_numpy(np.asarray(running_mean))
-    if running_var is not None and not isinstance(running_var, Tensor):
-        running_var = from_numpy(np.asarray(running_var))
-    pair = running_pair(x, running_mean, running_var)
-    n, c, *rest = x.shape
+    return normalised(tensor_of(input), running_mean, running_var, weight, bias, training, momentum, eps, None)
+
+
+def normalised(x: Tensor, running_mean: ArrayLike | None, running_var: ArrayLike | None, weight: ArrayLike | None,
+               bias: ArrayLike | None, training: bool, momentum: float, eps: float, count: Tensor | None) -> Tensor:
+    """`batch_norm`, which counts the batches that the running statistics have seen."""
+    shape = x.shape
+    if len(shape) < 2:
+        raise ValueError(f"batch_norm: the input must be (batch, channels, ...), got shape {shape}")
+    n, c, *rest = shape
     length = product(rest)
-    if not training and pair is not None:
-        plan = Plan(n, c, length, 1, eps, weight is not None, bias is not None, True, tuple(t.detach().copy() for t in pair))
-        return BATCH_NORM.apply(inputs, plan)
-    if n * length <= 1 and training:
-        raise ValueError(f"batch_norm: a channel needs more than one value in training, got an input of shape {x.shape}; "
-                         f"use a larger batch, or eval()")
-    plan = Plan(n, c, length, 1, eps, weight is not None, bias is not None)
-    return BATCH_NORM.apply(inputs, plan, pair if training else None, momentum)
+    running = None
+    if running_mean is not None and running_var is not None:
+        running = shared(running_mean), shared(running_var)
+    elif running_mean is not None or running_var is not None:
+        raise ValueError("batch_norm: give running_mean and running_var, or neither")
+    if training and n * length <= 1:
+        raise ValueError(f"batch_norm: a channel needs more than one value in training, got an input of shape {shape}; use a "
+                         f"larger batch, or eval()")
+    share = momentum if training else -1.0
+    result: Tensor = BATCH_NORM.apply(x, weight, bias, Plan(n, c, length, 1, eps), (c,), running, share, count)
+    return result
+
+
+def shared(statistics: ArrayLike) -> Tensor:
+    """A tensor in the same memory."""
+    return statistics if isinstance(statistics, Tensor) else from_numpy(np.asarray(statistics))
 
 
 class BatchNorm(Module):
@@ -164,20 +145,16 @@ class BatchNorm(Module):
             self.bias.detach().zero_()
 
     def forward(self, input: Tensor) -> Tensor:
-        x, = as_tensors(input)
-        if x.ndim not in self.shapes or x.shape[1] != self.num_features:
+        x = tensor_of(input)
+        shape = x.shape
+        if len(shape) not in self.shapes or shape[1] != self.num_features:
             raise ValueError(f"{type(self).__name__}: the input must be {' or '.join(self.shapes.values())} with "
-                             f"C = {self.num_features}, got shape {x.shape}")
-        share = 0.0 if self.momentum is None else self.momentum
-        counted = self.num_batches_tracked
-        track = self.training and counted is not None
-        if track and self.momentum is None:
-            share = 1 / (int(counted.item()) + 1)
-        y = batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                       self.training or self.running_mean is None, share, self.eps)
-        if track:
-            counted += 1                      # after what may refuse the batch
-        return y
+                             f"C = {self.num_features}, got shape {shape}")
+        mean, var, count = self.running_mean, self.running_var, self.num_batches_tracked
+        share = self.momentum
+        if share is None:                     # the mean of all batches
+            share = 1 / (count.item() + 1) if count is not None else 0.0
+        return normalised(x, mean, var, self.weight, self.bias, self.training or mean is None, share, self.eps, count)
 
     def extra_repr(self) -> str:
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
@@ -220,8 +197,9 @@ class BatchNorm1d(BatchNorm):
     --------
     >>> import fastad
     >>> layer = fastad.nn.BatchNorm1d(1, momentum=0.5)
-    >>> layer(fastad.tensor([[0.0], [4.0]], dtype="float32")).tolist()
-    [[-0.9999988079071045], [0.9999988079071045]]
+    >>> layer(fastad.tensor([[0.0], [4.0]], dtype="float32")).round(4)
+    tensor([[-1.],
+            [ 1.]], ...)
     >>> layer.running_mean, layer.running_var
     (tensor([1.], ...), tensor([4.5], ...))
     """

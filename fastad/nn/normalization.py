@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.make import as_tensors
 from .._core.primitives.normalisation import PRIMITIVES, Plan
-from .batchnorm import checked, product
+from .batchnorm import product, tensor_of
 from .module import Module, Parameter, positive
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def shape_of(name: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...
 
 def rows_of(name: str, x: Tensor, normalized_shape: int | Sequence[int]) -> tuple[tuple[int, ...], int, int]:
     """(normalized_shape, the rows of x before it, its elements), checked."""
-    shape = shape_of(name, normalized_shape)
+    shape = normalized_shape if type(normalized_shape) is tuple else shape_of(name, normalized_shape)
     at = x.ndim - len(shape)
     if at < 0 or x.shape[at:] != shape:
         raise ValueError(f"{name}: the input's last axes must be normalized_shape={shape}, got shape {x.shape}")
@@ -79,10 +78,10 @@ def layer_norm(input: ArrayLike, normalized_shape: int | Sequence[int], weight: 
     >>> fastad.nn.functional.layer_norm([[1.0, 3.0], [5.0, 5.0]], 2, eps=0.0)[0]
     tensor([-1.,  1.])
     """
-    x, = as_tensors(input)
+    x = tensor_of(input)
     shape, rows, size = rows_of("layer_norm", x, normalized_shape)
-    inputs = checked("layer_norm", x, shape, weight=weight, bias=bias)
-    return LAYER_NORM.apply(inputs, Plan(rows, size, 1, 1, eps, weight is not None, bias is not None))
+    result: Tensor = LAYER_NORM.apply(x, weight, bias, Plan(rows, size, 1, 1, eps), shape)
+    return result
 
 
 def rms_norm(input: ArrayLike, normalized_shape: int | Sequence[int], weight: ArrayLike | None = None,
@@ -121,11 +120,11 @@ def rms_norm(input: ArrayLike, normalized_shape: int | Sequence[int], weight: Ar
     >>> fastad.nn.functional.rms_norm([[1.0, 7.0]], 2, eps=0.0)
     tensor([[0.2, 1.4]])
     """
-    x, = as_tensors(input)
+    x = tensor_of(input)
     shape, rows, size = rows_of("rms_norm", x, normalized_shape)
-    inputs = checked("rms_norm", x, shape, weight=weight)
-    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
-    return RMS_NORM.apply(inputs, Plan(rows, size, 1, 1, eps, weight is not None, False, False))
+    eps = float(np.finfo(x.dtype).eps) if eps is None and x.dtype.kind == "f" else eps
+    result: Tensor = RMS_NORM.apply(x, weight, None, Plan(rows, size, 1, 1, eps or 0.0, False), shape)
+    return result
 
 
 def group_norm(input: ArrayLike, num_groups: int, weight: ArrayLike | None = None, bias: ArrayLike | None = None,
@@ -163,14 +162,14 @@ def group_norm(input: ArrayLike, num_groups: int, weight: ArrayLike | None = Non
     >>> fastad.nn.functional.group_norm([[1.0, 3.0, 0.0, 8.0]], 2, eps=0.0)
     tensor([[-1.,  1., -1.,  1.]])
     """
-    x, = as_tensors(input)
+    x = tensor_of(input)
     positive("group_norm", num_groups=num_groups)
     if x.ndim < 2 or x.shape[1] % num_groups:
         raise ValueError(f"group_norm: the input must be (N, C, ...) with a number of channels C that {num_groups} groups "
                          f"divide, got shape {x.shape}")
-    inputs = checked("group_norm", x, None, weight=weight, bias=bias)
     n, c, *rest = x.shape
-    return GROUP_NORM.apply(inputs, Plan(n, c, product(rest), num_groups, eps, weight is not None, bias is not None))
+    result: Tensor = GROUP_NORM.apply(x, weight, bias, Plan(n, c, product(rest), num_groups, eps), (c,))
+    return result
 
 
 def constant(shape: tuple[int, ...], value: float, dtype: DType | None) -> Parameter:
@@ -259,7 +258,7 @@ class RMSNorm(Module):
     --------
     >>> import fastad
     >>> fastad.nn.RMSNorm(2, dtype="float64")(fastad.tensor([1.0, 7.0]))
-    tensor([0.2, 1.4])
+    tensor([0.2, 1.4], grad_fn=rms_norm)
     """
 
     weight: Parameter | None
@@ -327,7 +326,7 @@ class GroupNorm(Module):
         reset(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        x, = as_tensors(input)
+        x = tensor_of(input)
         if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise ValueError(f"GroupNorm: the input must be (N, {self.num_channels}, ...), got shape {x.shape}")
         return group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

@@ -231,6 +231,10 @@ cdef class Attention(Primitive):
         cdef int code = q.layout.code, i
         cdef Py_ssize_t rows = q.layout.shape[q.layout.ndim - 2], seen = k.layout.shape[k.layout.ndim - 2]
         cdef Node node
+        for i in range(1, len(held)):
+            if (<Array> held[i]).layout.dtype != q.layout.dtype:
+                raise TypeError(f"{self.name}: the query is {q.layout.dtype} and another operand {(<Array> held[i]).layout.dtype}; "
+                                f"use astype")
         p = like_matrices(q, rows, seen)
         if dropout_p:
             look.kept = Kept.__new__(Kept)

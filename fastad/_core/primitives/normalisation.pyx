@@ -7,13 +7,14 @@ Arguments are checked by who calls, fastad/nn.  Next: normalised.py, the same as
 """
 cimport cython
 from libc.math cimport sqrt
+from libc.stdint cimport int64_t
 
-from ..arrays cimport GIL_SIZE, assign, contiguous, fill
+from ..arrays cimport GIL_SIZE, assign, contiguous, copy, fill
 from ..kernels cimport K, fad_norm
-from ..storage cimport Array, dense, dense_as, empty, wrote
+from ..storage cimport Array, Layout, dense, dense_as, empty, shape_of, wrote
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, receive, save, saved, wants
-from ..tensor cimport Tensor, any_records, produced, record_n, unchanged, wrap
-from ..types cimport F32, compiled
+from ..tensor cimport Tensor, any_records, as_tensor, produced, record_n, unchanged, wrap
+from ..types cimport F32, I64, compiled
 from .shape cimport in_layout
 
 
@@ -24,10 +25,9 @@ cdef class Plan:
     cdef readonly bint weighted, biased
     cdef readonly tuple fixed           # the mean and the variance, as constant tensors, where they are given; or ()
 
-    def __init__(self, Py_ssize_t n, Py_ssize_t c, Py_ssize_t l, Py_ssize_t groups, double eps, bint weighted, bint biased,
-                 bint centred=True, tuple fixed=()):
+    def __init__(self, Py_ssize_t n, Py_ssize_t c, Py_ssize_t l, Py_ssize_t groups, double eps, bint centred=True):
         self.o.n, self.o.c, self.o.l, self.o.groups, self.o.eps, self.o.centred = n, c, l, groups, eps, centred
-        self.weighted, self.biased, self.fixed = weighted, biased, fixed
+        self.fixed = ()
 
     @property
     def shape(self):
@@ -74,34 +74,56 @@ cdef class Normalise(Primitive):
         self.raw = True
         self.of_batch = name == "batch_norm"
 
-    def apply(self, list inputs not None, Plan plan not None, list running=None, double share=0):
-        """The output.  `running`, mean and variance of the channels, move by `share` towards those of x."""
-        cdef list held = [(<Tensor?> t).arr for t in inputs]
-        cdef Array x = held[0], w, b, y, stats, work
+    def apply(self, Tensor x not None, weight, bias, Plan plan not None, tuple wanted not None, tuple running=None,
+              double share=-1, Tensor count=None):
+        """The output, of a weight and a bias of shape `wanted`, or None.
+
+        `running`, the mean and the variance of the channels, move by `share` towards those of x, and `count` goes up; for a
+        share below 0 x is normalised by them."""
+        cdef list inputs = [x], held
+        cdef Tensor mean = None, var = None
+        cdef Array a = x.arr, w, b, y, stats, work
         cdef fad_norm o = plan.o
-        cdef int code = x.layout.code, i
+        cdef int code = a.layout.code, i
         cdef Node node
+        if not compiled(code) and a.layout.dtype.kind != "f":
+            raise TypeError(f"{self.name}: the input must be float, got {a.layout.dtype}; use astype('float32')")
+        plan.weighted, plan.biased = weight is not None, bias is not None
+        if plan.weighted:
+            inputs.append(self.checked("weight", weight, a.layout, wanted))
+        if plan.biased:
+            inputs.append(self.checked("bias", bias, a.layout, wanted))
+        if running is not None:
+            mean, var = self.checked("running_mean", running[0], a.layout, wanted), \
+                self.checked("running_var", running[1], a.layout, wanted)
+            if mean.node is not None or var.node is not None:
+                raise TypeError(f"{self.name}: running statistics are not differentiated; give their detach()")
+            if share < 0:
+                plan.fixed = wrap(copy(mean.arr)), wrap(copy(var.arr))
         if not compiled(code):
-            if running is not None:
-                formulas().follow(inputs[0].detach(), plan, running, share)
+            if mean is not None and share >= 0:
+                formulas().follow(x.detach(), plan, (mean, var), share)
+                counted(count)
             return formulas().outputs(self, inputs, plan)[0]
-        x = contiguous(x)
-        y = empty(dense_as(x.layout, x.layout.dtype))
+        held = [(<Tensor> t).arr for t in inputs]
+        a = contiguous(a)
+        y = empty(dense_as(a.layout, a.layout.dtype))
         w = contiguous(<Array> held[1]) if plan.weighted else numbers(code, o.c, 1)
         b = contiguous(<Array> held[1 + plan.weighted]) if plan.biased else numbers(code, o.c, 0)
         stats = numbers(code, 4 * o.c if self.of_batch else 3 * o.n * o.groups, float("nan"))
         if plan.fixed:
             settle(stats, o, (<Tensor> plan.fixed[0]).arr, (<Tensor> plan.fixed[1]).arr)
-        if x.layout.size:
+        if a.layout.size:
             work = numbers(code, 2 * o.c, float("nan")) if self.of_batch else None
-            if x.layout.size < GIL_SIZE:
-                self.run(&o, bool(plan.fixed), x, w, b, stats, work, y)
+            if a.layout.size < GIL_SIZE:
+                self.run(&o, bool(plan.fixed), a, w, b, stats, work, y)
             else:
                 with nogil:
-                    self.run(&o, bool(plan.fixed), x, w, b, stats, work, y)
-        if running is not None:
-            follow((<Tensor?> running[0]).arr, stats, 0, share, 1)
-            follow((<Tensor?> running[1]).arr, stats, 3, share, <double> o.n * o.l / (<double> o.n * o.l - 1))
+                    self.run(&o, bool(plan.fixed), a, w, b, stats, work, y)
+        if mean is not None and share >= 0:
+            follow(mean.arr, stats, 0, share, 1)
+            follow(var.arr, stats, 3, share, <double> o.n * o.l / (<double> o.n * o.l - 1))
+            counted(count)
         if not any_records(inputs):
             return wrap(y)
         for i in range(len(held)):
@@ -111,6 +133,16 @@ cdef class Normalise(Primitive):
             save(node, <Array> held[i], i)
         save(node, stats, INTERMEDIATE)
         return produced(y, node)
+
+    cdef Tensor checked(self, str what, object value, Layout x, tuple wanted):
+        """A parameter as a tensor, if it fits an input of layout `x`."""
+        cdef Tensor t = as_tensor(value)
+        if t.arr.layout.dtype is not x.dtype and t.arr.layout.dtype != x.dtype:
+            raise TypeError(f"{self.name}: the input is {x.dtype} and {what} {t.dtype}; use x.astype({str(t.dtype)!r}), or give "
+                            f"the layer dtype={str(x.dtype)!r}")
+        if shape_of(t.arr.layout) != wanted:
+            raise ValueError(f"{self.name}: {what} must have shape {wanted} for an input of shape {shape_of(x)}, got {t.shape}")
+        return t
 
     cdef void run(self, const fad_norm* o, bint fixed, Array x, Array w, Array b, Array stats, Array work,
                   Array y) noexcept nogil:
@@ -180,6 +212,18 @@ cdef class Normalise(Primitive):
         return formulas().jvp(self, node, saved, tangents)
 
 
+cdef int counted(Tensor count) except -1:
+    """count += 1, in place"""
+    if count is None:
+        return 0
+    if count.arr.layout.code == I64 and not count.arr.readonly:
+        wrote(count.arr)
+        (<int64_t*> count.arr.data)[0] += 1
+    else:
+        count.copy_(count + 1)
+    return 0
+
+
 cdef inline double number(Array a, Py_ssize_t i) noexcept:
     return (<float*> a.data)[i] if a.layout.code == F32 else (<double*> a.data)[i]
 
@@ -204,6 +248,8 @@ cdef int settle(Array stats, fad_norm o, Array mean, Array var) except -1:
 
 cdef int follow(Array running, Array stats, int row, double share, double factor) except -1:
     """running += share (factor times that row of the statistics - running), in place"""
+    if running.readonly:
+        raise ValueError("batch_norm: the memory of the running statistics is read-only; give a copy()")
     cdef Array new = empty(dense_as(running.layout, running.layout.dtype)), old = contiguous(running)
     cdef Py_ssize_t i, c = running.layout.size
     for i in range(c):

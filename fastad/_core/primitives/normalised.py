@@ -52,7 +52,7 @@ def outputs(prim: Normalise, inputs: list[Tensor], plan: Plan) -> list[Tensor]:
     return [FUNCTIONS["astype"](y, inputs[0].dtype) if narrow else y]
 
 
-def follow(x: Tensor, plan: Plan, running: list[Tensor], share: float) -> None:
+def follow(x: Tensor, plan: Plan, running: tuple[Tensor, ...], share: float) -> None:
     """The running mean and variance move by `share` towards those of x, in place."""
     n, c, length = plan.shape
     count = n * length
