@@ -6,15 +6,9 @@ import fastad as fa
 from fastad import nn
 from fastad.nn import functional as F
 
-TOLERANCE = {"float32": {"rtol": 1e-5, "atol": 1e-5}, "float64": {"rtol": 1e-10, "atol": 1e-10}}
-
 
 def drawn(*shape, dtype="float64", seed=0, about=0.0):
     return (np.random.default_rng(seed).normal(size=shape) + about).astype(dtype)
-
-
-def arrays(ts):
-    return [t.detach().numpy() for t in ts]
 
 
 # ---- closed forms ------------------------------------------------------------------------------------
@@ -117,7 +111,7 @@ def test_running_statistics_in_closed_form():
     layer.eval()
     y = layer(fa.tensor(x[0])).detach().numpy()
     np.testing.assert_allclose(y, (x[0] - mean) / np.sqrt(var + 1e-5), rtol=1e-12)
-    assert layer.num_batches_tracked.item() == 3 and np.array_equal(layer.running_mean.numpy(), layer.running_mean.numpy())
+    assert layer.num_batches_tracked.item() == 3
     np.testing.assert_allclose(layer.running_mean.numpy(), mean, rtol=1e-13)              # evaluation changes nothing
     layer.reset_running_stats()
     assert layer.running_mean.numpy().tolist() == [0] * 3 and layer.running_var.numpy().tolist() == [1] * 3
@@ -190,7 +184,9 @@ def compare_steps(ours, theirs, shape, dtype, about=0.5):
         pairs = [(y, z), (a.grad, b.grad), *[(p.grad, q.grad) for p, q in zip(ours.parameters(), theirs.parameters(), strict=True)],
                  *zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)]
         for found, wanted in pairs:
-            np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), **TOLERANCE[dtype])
+            limit = {"float32": 1e-5, "float64": 1e-10}[dtype]        # beside the largest: gradients over 3 numbers are sums of those
+            size = max(1, abs(wanted.detach().numpy()).max(initial=0))
+            np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), rtol=limit, atol=limit * size)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -210,6 +206,7 @@ def test_equals_pytorch(name, args, shape, dtype):
     ("BatchNorm1d", (4,), {"affine": False}), ("BatchNorm1d", (4,), {"track_running_stats": False}),
     ("LayerNorm", (4,), {"bias": False}), ("LayerNorm", (4,), {"elementwise_affine": False, "eps": 0.1}),
     ("RMSNorm", (4,), {"eps": 0.1}), ("RMSNorm", (4,), {"elementwise_affine": False}), ("GroupNorm", (2, 4), {"affine": False}),
+    ("GroupNorm", (2, 4), {"bias": False}), ("BatchNorm1d", (4,), {"bias": False}),
 ])
 def test_options_equal_pytorchs(name, args, kwargs):
     compare_steps(*twins(name, *args, dtype="float64", **kwargs), (6, 4), "float64")
@@ -278,27 +275,19 @@ def test_read_only_statistics():
     assert F.batch_norm(np.ones((2, 3)), mean, var).shape == (2, 3)
 
 
-def test_training_makes_a_deep_network_learn():
-    """Without it the activations of ten layers of small weights vanish; with it the loss falls."""
-    def losses(norm):
-        rng = np.random.default_rng(0)
-        x, target = fa.tensor(drawn(32, 8, dtype="float32")), fa.tensor(drawn(32, 1, dtype="float32", seed=1))
+def test_gradients_reach_the_first_of_many_layers():
+    """Through ten layers of small weights they vanish; with normalisation between they do not."""
+    x, target = fa.tensor(drawn(32, 8, dtype="float32")), fa.tensor(drawn(32, 8, dtype="float32", seed=1))
+
+    def share(norm):
         layers = []
         for _ in range(10):
-            layers += [nn.Linear(8, 8, generator=rng), *([nn.BatchNorm1d(8)] if norm else []), nn.Tanh()]
-        net = nn.Sequential(*layers, nn.Linear(8, 1, generator=rng))
-        for p in net.parameters():
-            if p.ndim == 2:
-                p.detach()[...] = p.detach().numpy() * 0.1
-        steps = fa.optim.SGD(net.parameters(), lr=0.1)
-        found = []
-        for _ in range(60):
-            steps.zero_grad()
-            loss = fa.mse_loss(net(x), target)
-            loss.backward()
-            steps.step()
-            found.append(loss.item())
-        return found
+            layers += [nn.Linear(8, 8, generator=np.random.default_rng(0)), *([nn.BatchNorm1d(8)] if norm else []), nn.Tanh()]
+        net = nn.Sequential(*layers)
+        weights = [p for p in net.parameters() if p.ndim == 2]
+        for p in weights:
+            p.detach()[...] = p.detach().numpy() * 0.1
+        fa.mse_loss(net(x), target).backward()
+        return np.linalg.norm(weights[0].grad.numpy()) / np.linalg.norm(weights[-1].grad.numpy())
 
-    plain, normed = losses(False), losses(True)
-    assert normed[-1] < 0.7 * normed[0] and normed[-1] < 0.8 * plain[-1]
+    assert share(False) < 1e-4 < 1e-1 < share(True)

@@ -115,7 +115,7 @@ class BatchNorm(Module):
     shapes: ClassVar[dict[int, str]]          # of inputs, by their number of axes
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, dtype: DType | None = None) -> None:
+                 track_running_stats: bool = True, dtype: DType | None = None, *, bias: bool = True) -> None:
         super().__init__()
         positive(type(self).__name__, num_features=num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -124,7 +124,7 @@ class BatchNorm(Module):
         if kind.kind != "f":
             raise TypeError(f"{type(self).__name__}: dtype must be float, got {kind}")
         self.register_parameter("weight", Parameter(np.ones(num_features, kind)) if affine else None)
-        self.register_parameter("bias", Parameter(np.zeros(num_features, kind)) if affine else None)
+        self.register_parameter("bias", Parameter(np.zeros(num_features, kind)) if affine and bias else None)
         tracked = track_running_stats
         self.register_buffer("running_mean", from_numpy(np.zeros(num_features, kind)) if tracked else None)
         self.register_buffer("running_var", from_numpy(np.ones(num_features, kind)) if tracked else None)
@@ -140,8 +140,9 @@ class BatchNorm(Module):
     def reset_parameters(self) -> None:
         """The running statistics as `reset_running_stats`; the weight 1, the bias 0."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             self.weight.detach().fill_(1)
+        if self.bias is not None:
             self.bias.detach().zero_()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -158,7 +159,7 @@ class BatchNorm(Module):
 
     def extra_repr(self) -> str:
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"track_running_stats={self.track_running_stats}")
+                f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}")
 
 
 class BatchNorm1d(BatchNorm):
@@ -176,6 +177,8 @@ class BatchNorm1d(BatchNorm):
     track_running_stats : bool
         Without, evaluation uses the statistics of its batch too.
     dtype : float dtype, default float32
+    bias : bool
+        False: with a weight only.
 
     Attributes
     ----------

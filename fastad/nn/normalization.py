@@ -230,7 +230,8 @@ class LayerNorm(Module):
         return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+                f"bias={self.bias is not None}")
 
 
 class RMSNorm(Module):
@@ -291,6 +292,8 @@ class GroupNorm(Module):
     affine : bool
         With a weight and a bias a channel.
     dtype : float dtype, default float32
+    bias : bool
+        False: with a weight only.
 
     Attributes
     ----------
@@ -312,14 +315,14 @@ class GroupNorm(Module):
     bias: Parameter | None
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
-                 dtype: DType | None = None) -> None:
+                 dtype: DType | None = None, *, bias: bool = True) -> None:
         super().__init__()
         positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_groups} groups do not divide {num_channels} channels")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.register_parameter("weight", constant((num_channels,), 1, dtype) if affine else None)
-        self.register_parameter("bias", constant((num_channels,), 0, dtype) if affine else None)
+        self.register_parameter("bias", constant((num_channels,), 0, dtype) if affine and bias else None)
 
     def reset_parameters(self) -> None:
         """The weight 1, the bias 0."""
@@ -332,7 +335,8 @@ class GroupNorm(Module):
         return group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+                f"bias={self.bias is not None}")
 
 
 def reset(weight: Parameter | None, bias: Parameter | None) -> None:
