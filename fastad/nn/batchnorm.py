@@ -92,8 +92,8 @@ def normalised(x: Tensor, running_mean: ArrayLike | None, running_var: ArrayLike
     elif running_mean is not None or running_var is not None:
         raise ValueError("batch_norm: give running_mean and running_var, or neither")
     if training and n * length <= 1:
-        raise ValueError(f"batch_norm: a channel needs more than one value in training, got an input of shape {shape}; use a "
-                         f"larger batch, or eval()")
+        raise ValueError(f"batch_norm: a channel needs more than one value in training, got an input of shape {shape}; "
+                         f"use a larger batch, or eval()")
     share = momentum if training else -1.0
     result: Tensor = BATCH_NORM.apply(x, weight, bias, Plan(n, c, length, 1, eps), (c,), running, share, count)
     return result
