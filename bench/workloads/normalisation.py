@@ -64,7 +64,7 @@ def layer(name, make, data, out_shape=None, apply=lambda module, x: module(x), c
             made, rng = make(nn), np.random.default_rng(seed)
             with module.no_grad():
                 for p in made.parameters():
-                    p.copy_(module.tensor(rng.uniform(0.1, 0.3, tuple(p.shape)).astype(np.float32)))
+                    p.copy_(module.tensor(rng.uniform(-0.3, 0.3, tuple(p.shape)).astype(np.float32)))
             is_float = x.dtype.kind == "f"
             x = module.tensor(x, requires_grad=True) if is_float else module.tensor(x)
             leaves = [*made.parameters(), *([x] if is_float else [])]
