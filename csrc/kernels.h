@@ -67,17 +67,17 @@ typedef void (*fad_gru_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, 
 typedef struct { ptrdiff_t n, c, l, groups; double eps; int centred; } fad_norm;
 typedef void (*fad_group_norm_fn)(const fad_norm *o, const void *x, const void *w, const void *b, void *stats, void *y);
 typedef void (*fad_group_norm_back_fn)(const fad_norm *o, const void *g, const void *x, const void *w, const void *stats, void *part,
-                                       void *dx, int add, void *dw, void *db);
+                                       void *dx, void *dw, void *db);
 typedef void (*fad_batch_moments_fn)(const fad_norm *o, const void *x, void *stats);
 typedef void (*fad_batch_norm_fn)(const fad_norm *o, const void *x, const void *w, const void *b, const void *stats, void *work,
                                   void *y);
 typedef void (*fad_batch_norm_back_fn)(const fad_norm *o, const void *g, const void *x, const void *w, const void *stats, int fixed,
-                                       void *work, void *dx, int add, void *dw, void *db);
+                                       void *work, void *dx, void *dw, void *db);
 
 /* Attention beside its products, and dropout: see attend.inc. */
 typedef void (*fad_attend_fn)(ptrdiff_t rows, ptrdiff_t n, double scale, const void *mask, ptrdiff_t step, int causal, void *s);
 typedef void (*fad_attend_back_fn)(ptrdiff_t rows, ptrdiff_t n, double scale, const void *p, void *d);
-typedef void (*fad_drop_fn)(ptrdiff_t n, const void *x, const void *kept, double scale, void *out, int add);
+typedef void (*fad_drop_fn)(ptrdiff_t n, const void *x, const void *kept, double scale, void *out);
 /* kept[i] = bits[i] < limit */
 typedef void fad_below_fn(ptrdiff_t n, const uint8_t *bits, uint8_t limit, uint8_t *kept);
 

@@ -46,17 +46,16 @@ cdef extern from "kernels.h" nogil:
     ctypedef void (*fad_group_norm_fn)(const fad_norm* o, const void* x, const void* w, const void* b, void* stats,
                                        void* y) noexcept nogil
     ctypedef void (*fad_group_norm_back_fn)(const fad_norm* o, const void* g, const void* x, const void* w, const void* stats,
-                                            void* part, void* dx, int add, void* dw, void* db) noexcept nogil
+                                            void* part, void* dx, void* dw, void* db) noexcept nogil
     ctypedef void (*fad_batch_moments_fn)(const fad_norm* o, const void* x, void* stats) noexcept nogil
     ctypedef void (*fad_batch_norm_fn)(const fad_norm* o, const void* x, const void* w, const void* b, const void* stats,
                                        void* work, void* y) noexcept nogil
     ctypedef void (*fad_batch_norm_back_fn)(const fad_norm* o, const void* g, const void* x, const void* w, const void* stats,
-                                            int fixed, void* work, void* dx, int add, void* dw, void* db) noexcept nogil
+                                            int fixed, void* work, void* dx, void* dw, void* db) noexcept nogil
     ctypedef void (*fad_attend_fn)(Py_ssize_t rows, Py_ssize_t n, double scale, const void* mask, Py_ssize_t step, int causal,
                                    void* s) noexcept nogil
     ctypedef void (*fad_attend_back_fn)(Py_ssize_t rows, Py_ssize_t n, double scale, const void* p, void* d) noexcept nogil
-    ctypedef void (*fad_drop_fn)(Py_ssize_t n, const void* x, const void* kept, double scale, void* out,
-                                 int add) noexcept nogil
+    ctypedef void (*fad_drop_fn)(Py_ssize_t n, const void* x, const void* kept, double scale, void* out) noexcept nogil
     ctypedef struct fad_sgd:
         double lr, momentum, dampening, weight_decay
         int nesterov, first, maximize

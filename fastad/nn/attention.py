@@ -105,6 +105,7 @@ class MultiheadAttention(Module):
                 init.xavier_uniform_(weight, generator=generator)
         if self.in_proj_bias is not None:
             self.in_proj_bias.detach().zero_()
+        if self.out_proj.bias is not None:
             self.out_proj.bias.detach().zero_()
         for extra in (self.bias_k, self.bias_v):
             if extra is not None:             # Xavier's, of one row
@@ -131,7 +132,8 @@ class MultiheadAttention(Module):
             mine = from_numpy(np.where(np.tri(length, span, dtype=bool), 0, -np.inf).astype(q.dtype))
             mask, causal = mine if mask is None else mask + mine, False
         heads[1], heads[2], mask = self.lengthened(heads[1], heads[2], mask, n)
-        found = attend(*heads, mask, self.dropout if self.training else 0.0, causal, None, need_weights)
+        q, k, v = heads
+        found = attend(q, k, v, mask, self.dropout if self.training else 0.0, causal, None, need_weights)
         y = FUNCTIONS["moveaxis"](found[0], 1, 2 if self.batch_first else 1)
         y = y if self.batch_first else FUNCTIONS["moveaxis"](y, 2, 0)
         rest = (n, length) if self.batch_first else (length, n)
@@ -173,10 +175,12 @@ class MultiheadAttention(Module):
 
     def split(self, t: Tensor, n: int, length: int) -> Tensor:
         """(N, heads, length, head_dim)"""
-        move = FUNCTIONS["transpose"]
         if t.ndim == 2 or self.batch_first:
-            return move(FUNCTIONS["reshape"](t, (n, length, self.num_heads, self.head_dim)), (0, 2, 1, 3))
-        return move(FUNCTIONS["reshape"](t, (length, n, self.num_heads, self.head_dim)), (1, 2, 0, 3))
+            shape, order = (n, length, self.num_heads, self.head_dim), (0, 2, 1, 3)
+        else:
+            shape, order = (length, n, self.num_heads, self.head_dim), (1, 2, 0, 3)
+        heads: Tensor = FUNCTIONS["transpose"](FUNCTIONS["reshape"](t, shape), order)
+        return heads
 
     def masks(self, padding: ArrayLike | None, mask: ArrayLike | None, n: int, length: int, span: int,
               dtype: DType) -> Tensor | None:

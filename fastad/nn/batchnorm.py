@@ -95,7 +95,8 @@ def normalised(x: Tensor, running_mean: ArrayLike | None, running_var: ArrayLike
         raise ValueError(f"batch_norm: a channel needs more than one value in training, got an input of shape {shape}; "
                          f"use a larger batch, or eval()")
     share = momentum if training else -1.0
-    result: Tensor = BATCH_NORM.apply(x, weight, bias, Plan(n, c, length, 1, eps), (c,), running, share, count)
+    plan = Plan(n, c, length, 1, eps)         # type: ignore[call-arg]
+    result: Tensor = BATCH_NORM.apply(x, weight, bias, plan, (c,), running, share, count)
     return result
 
 

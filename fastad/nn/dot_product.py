@@ -52,7 +52,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: floa
             operands.append(mask)
         else:
             constant = mask.detach()
-    look = Look(1 / math.sqrt(max(width, 1)) if scale is None else scale, causal, constant, weights)
+    by = 1 / math.sqrt(max(width, 1)) if scale is None else scale
+    look = Look(by, causal, constant, weights)                # type: ignore[call-arg]
     found: list[Tensor] = ATTENTION.apply(operands, look, dropout_p, default_generator().bit_generator)
     return found
 
@@ -132,9 +133,11 @@ def scaled_dot_product_attention(query: ArrayLike, key: ArrayLike, value: ArrayL
 
     def grouped(t: Tensor, inner: int) -> Tensor:
         shape: tuple[int, ...] = t.shape
-        return FUNCTIONS["reshape"](t, (*shape[:-3], groups, inner, *shape[-2:]))
+        split: Tensor = FUNCTIONS["reshape"](t, (*shape[:-3], groups, inner, *shape[-2:]))
+        return split
 
     if mask is not None and mask.ndim > 2:
         mask = grouped(mask, heads // groups) if mask.shape[-3] == heads else FUNCTIONS["expand_dims"](mask, -3)
     y = attend(grouped(q, heads // groups), grouped(k, 1), grouped(v, 1), mask, dropout_p, is_causal, scale, False)[0]
-    return FUNCTIONS["reshape"](y, (*y.shape[:-4], heads, *y.shape[-2:]))
+    joined: Tensor = FUNCTIONS["reshape"](y, (*y.shape[:-4], heads, *y.shape[-2:]))
+    return joined

@@ -23,10 +23,7 @@ LAYER_NORM, RMS_NORM, GROUP_NORM = (PRIMITIVES[name] for name in ("layer_norm", 
 
 def shape_of(name: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     """`normalized_shape` as a tuple of sizes above 0."""
-    if hasattr(normalized_shape, "__index__"):
-        shape: tuple[int, ...] = (normalized_shape,)
-    else:
-        shape = tuple(normalized_shape)
+    shape = (normalized_shape,) if isinstance(normalized_shape, int | np.integer) else tuple(normalized_shape)
     if not shape:
         raise ValueError(f"{name}: normalized_shape must have an axis at least, got ()")
     for size in shape:
@@ -80,7 +77,8 @@ def layer_norm(input: ArrayLike, normalized_shape: int | Sequence[int], weight: 
     """
     x = tensor_of(input)
     shape, rows, size = rows_of("layer_norm", x, normalized_shape)
-    result: Tensor = LAYER_NORM.apply(x, weight, bias, Plan(rows, size, 1, 1, eps), shape)
+    plan = Plan(rows, size, 1, 1, eps)        # type: ignore[call-arg]
+    result: Tensor = LAYER_NORM.apply(x, weight, bias, plan, shape)
     return result
 
 
@@ -123,7 +121,8 @@ def rms_norm(input: ArrayLike, normalized_shape: int | Sequence[int], weight: Ar
     x = tensor_of(input)
     shape, rows, size = rows_of("rms_norm", x, normalized_shape)
     eps = float(np.finfo(x.dtype).eps) if eps is None and x.dtype.kind == "f" else eps
-    result: Tensor = RMS_NORM.apply(x, weight, None, Plan(rows, size, 1, 1, eps or 0.0, False), shape)
+    plan = Plan(rows, size, 1, 1, eps or 0.0, False)          # type: ignore[call-arg]
+    result: Tensor = RMS_NORM.apply(x, weight, None, plan, shape)
     return result
 
 
@@ -168,7 +167,8 @@ def group_norm(input: ArrayLike, num_groups: int, weight: ArrayLike | None = Non
         raise ValueError(f"group_norm: the input must be (N, C, ...) with a number of channels C that {num_groups} groups "
                          f"divide, got shape {x.shape}")
     n, c, *rest = x.shape
-    result: Tensor = GROUP_NORM.apply(x, weight, bias, Plan(n, c, product(rest), num_groups, eps), (c,))
+    plan = Plan(n, c, product(rest), num_groups, eps)         # type: ignore[call-arg]
+    result: Tensor = GROUP_NORM.apply(x, weight, bias, plan, (c,))
     return result
 
 

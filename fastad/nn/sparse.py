@@ -110,7 +110,8 @@ def embedding(input: ArrayLike, weight: ArrayLike, padding_idx: int | None = Non
     if scale_grad_by_freq and numbers.size:
         _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
         factors = (1 / counts)[place].reshape(numbers.shape)
-    return rows_by_number(w, numbers, -1 if padding is None else padding, factors)
+    rows: Tensor = rows_by_number(w, numbers, -1 if padding is None else padding, factors)
+    return rows
 
 
 def refuse_sparse(name: str, sparse: bool) -> None:

@@ -84,8 +84,9 @@ class TransformerEncoderLayer(Module):
             if activation not in ACTIVATIONS:
                 raise ValueError(f"TransformerEncoderLayer: activation must be 'relu', 'gelu' or a function, got "
                                  f"{activation!r}")
-            activation = FUNCTIONS[activation]
-        self.activation = activation
+            self.activation = FUNCTIONS[activation]
+        else:
+            self.activation = activation
 
     def forward(self, src: Tensor, src_mask: ArrayLike | None = None, src_key_padding_mask: ArrayLike | None = None,
                 is_causal: bool = False) -> Tensor:

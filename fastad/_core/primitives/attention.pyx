@@ -18,7 +18,7 @@ from ..arrays cimport GIL_SIZE, contiguous, fill
 from ..blas cimport begin, finish, gemm
 from ..kernels cimport K
 from ..storage cimport Array, Layout, dense, dense_as, dense_dtype, empty, to_ndarray
-from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, receive, save, saved, wants
+from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, save, saved, wants
 from ..tensor cimport Tensor, any_records, produced, record1, record_n, result_from, unchanged, wrap
 from ..types cimport BOOL, F32, MAX_NDIM, compiled
 
@@ -99,13 +99,13 @@ cdef class Kept:
         return result_from(np.multiply(to_ndarray(self.mask), np.dtype(dtype).type(self.scale), dtype=dtype))
 
 
-cdef int drop(Array x, Kept kept, Array out, bint adds) except -1:
+cdef int drop(Array x, Kept kept, Array out) except -1:
     cdef Py_ssize_t n = x.layout.size
     if n < GIL_SIZE:
-        K.drop[x.layout.code](n, x.data, kept.mask.data, kept.scale, out.data, adds)
+        K.drop[x.layout.code](n, x.data, kept.mask.data, kept.scale, out.data)
     else:
         with nogil:
-            K.drop[x.layout.code](n, x.data, kept.mask.data, kept.scale, out.data, adds)
+            K.drop[x.layout.code](n, x.data, kept.mask.data, kept.scale, out.data)
     return 0
 
 
@@ -124,7 +124,7 @@ cdef class Dropout(Primitive):
         if not compiled(xa.layout.code):
             return x * kept.noise(xa.layout.dtype)
         out = empty(dense_as(xa.layout, xa.layout.dtype))
-        drop(contiguous(xa), kept, out, False)
+        drop(contiguous(xa), kept, out)
         if x.node is None or not grad_enabled():
             return wrap(out)
         unchanged("dropout", x, xa)
@@ -132,11 +132,10 @@ cdef class Dropout(Primitive):
         return produced(out, node)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
-        cdef bint adds
         cdef Array out
         g = contiguous(g)
-        out = receive(walk, node, 0, g.layout, &adds)
-        drop(g, <Kept> node.args, out, adds)
+        out = empty(g.layout)
+        drop(g, <Kept> node.args, out)
         return deliver(walk, node, 0, out)
 
     cdef dict statics_of(self, Node node):
@@ -280,7 +279,7 @@ cdef class Attention(Primitive):
             K.attend[code](rows, seen, look.scale, matrix(mask, i) if mask is not None else NULL,
                            rows_apart(mask) if mask is not None else 0, look.causal, matrix(p, i))
             if look.kept is not None:
-                K.drop[code](rows * seen, matrix(p, i), look.kept.mask.data + i * rows * seen, look.kept.scale, matrix(w, i), 0)
+                K.drop[code](rows * seen, matrix(p, i), look.kept.mask.data + i * rows * seen, look.kept.scale, matrix(w, i))
             gemm(code, False, False, rows, columns, seen, matrix(w, i), seen, matrix(v, i), rows_apart(v), 0, matrix(y, i), columns)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
@@ -332,7 +331,7 @@ cdef class Attention(Primitive):
         for i in range(p.layout.size // area):
             weights = matrix(p, i)
             if w is not None:
-                K.drop[code](area, weights, look.kept.mask.data + i * area, look.kept.scale, w.data, 0)
+                K.drop[code](area, weights, look.kept.mask.data + i * area, look.kept.scale, w.data)
                 weights = w.data
             gemm(code, True, False, seen, columns, rows, weights, seen, matrix(g, i), rows_apart(g), 0, matrix(dv, i), columns)
             if of_weights is not None:
@@ -340,7 +339,7 @@ cdef class Attention(Primitive):
             gemm(code, False, True, rows, seen, columns, matrix(g, i), rows_apart(g), matrix(v, i), rows_apart(v),
                  of_weights is not None, d.data, seen)
             if w is not None:
-                K.drop[code](area, d.data, look.kept.mask.data + i * area, look.kept.scale, d.data, 0)
+                K.drop[code](area, d.data, look.kept.mask.data + i * area, look.kept.scale, d.data)
             K.attend_back[code](rows, seen, 1 if dm is not None else look.scale, matrix(p, i), d.data)
             if dm is not None:
                 memcpy(matrix(dm, i), d.data, nbytes)

@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 from ..arrays cimport GIL_SIZE, assign, contiguous, copy, fill
 from ..kernels cimport K, fad_norm
 from ..storage cimport Array, Layout, dense, dense_as, empty, shape_of, wrote
-from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, receive, save, saved, wants
+from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, save, saved, wants
 from ..tensor cimport Tensor, any_records, as_tensor, produced, record_n, unchanged, wrap
 from ..types cimport F32, I64, compiled
 from .shape cimport in_layout
@@ -159,7 +159,7 @@ cdef class Normalise(Primitive):
         cdef fad_norm o = plan.o
         cdef Array x = contiguous(saved(node, 0)), w, stats = saved(node, node.n_in), dx = None, work
         cdef int code = x.layout.code
-        cdef bint adds = False, fixed = bool(plan.fixed)
+        cdef bint fixed = bool(plan.fixed)
         cdef Array dw = None, db = None       # sums, into memory of their own
         w = contiguous(saved(node, 1)) if plan.weighted else numbers(code, o.c, 1)
         g = contiguous(g)
@@ -168,14 +168,14 @@ cdef class Normalise(Primitive):
         if plan.biased and wants(walk, node, node.n_in - 1):
             db = numbers(code, o.c, 0)
         if wants(walk, node, 0):
-            dx = receive(walk, node, 0, x.layout, &adds)
+            dx = empty(x.layout)
         if x.layout.size:
             work = numbers(code, 5 * o.c if self.of_batch else 2 * o.c, float("nan"))
             if x.layout.size < GIL_SIZE:
-                self.run_back(&o, fixed, g, x, w, stats, work, dx, adds, dw, db)
+                self.run_back(&o, fixed, g, x, w, stats, work, dx, dw, db)
             else:
                 with nogil:
-                    self.run_back(&o, fixed, g, x, w, stats, work, dx, adds, dw, db)
+                    self.run_back(&o, fixed, g, x, w, stats, work, dx, dw, db)
         if dx is not None:
             deliver(walk, node, 0, dx)
         if dw is not None:
@@ -187,13 +187,13 @@ cdef class Normalise(Primitive):
         return 0
 
     cdef void run_back(self, const fad_norm* o, bint fixed, Array g, Array x, Array w, Array stats, Array work, Array dx,
-                       bint adds, Array dw, Array db) noexcept nogil:
+                       Array dw, Array db) noexcept nogil:
         cdef int code = x.layout.code
         if self.of_batch:
-            K.batch_norm_back[code](o, g.data, x.data, w.data, stats.data, fixed, work.data, data_of(dx), adds, data_of(dw),
+            K.batch_norm_back[code](o, g.data, x.data, w.data, stats.data, fixed, work.data, data_of(dx), data_of(dw),
                                     data_of(db))
         else:
-            K.group_norm_back[code](o, g.data, x.data, w.data, stats.data, work.data, data_of(dx), adds, data_of(dw),
+            K.group_norm_back[code](o, g.data, x.data, w.data, stats.data, work.data, data_of(dx), data_of(dw),
                                     data_of(db))
 
     cdef dict statics_of(self, Node node):
