@@ -2,6 +2,7 @@
 
     small_ops.py   the cost of one operation: a long chain on few elements
     training.py    a training step of a small network, and its floor
+    optimizers.py  a step of each optimizer
     recurrent.py   whole sequences through RNN, LSTM and GRU, forward and back through time
     normalisation.py  normalisation, dropout, embedding and attention, with gradients
     activations.py a million numbers through tanh, relu, softmax and their kin
@@ -41,8 +42,8 @@ class Workload:
 
 def all_workloads():
     """Every workload, in the table's order."""
-    from bench.workloads import activations, normalisation, recurrent, science, small_ops, training
-    return [*small_ops.WORKLOADS, *training.WORKLOADS, *recurrent.WORKLOADS, *normalisation.WORKLOADS,
+    from bench.workloads import activations, normalisation, optimizers, recurrent, science, small_ops, training
+    return [*small_ops.WORKLOADS, *training.WORKLOADS, *optimizers.WORKLOADS, *recurrent.WORKLOADS, *normalisation.WORKLOADS,
             *activations.WORKLOADS, *science.WORKLOADS]
 
 

@@ -2,16 +2,23 @@
 
 ::
 
+    hooks.py         functions that see a module's inputs, outputs and gradients
+       |
     module.py        Parameter, Module: registration, state_dict, train and eval
        |
-       +-- container.py    Sequential
+       +-- container.py    Sequential, ModuleList, ParameterDict, ...
        +-- linear.py       Linear, Identity
-       +-- activation.py   ReLU, Tanh, Softmax, ...
-       +-- loss.py         CrossEntropyLoss, MSELoss, ...
+       +-- activation.py   ReLU, Tanh, Softmax, ...;  piecewise.py   Hardtanh, Threshold, ...
+       |                   units.py        SELU, GLU, PReLU, ...
+       +-- branches.py     the texts' Maxout, Duplicate, MaxOf, LinearActivation
+       +-- flatten.py      Flatten, Unflatten
+       +-- loss.py         CrossEntropyLoss, MSELoss, ...;  regression.py   HuberLoss, KLDivLoss, ...
+       |                   margin.py   MultiMarginLoss, TripletMarginLoss, ...;  penalty.py   L1, L2, elastic net
+       +-- distance.py     CosineSimilarity, PairwiseDistance
        +-- dropout.py      Dropout, Dropout1d, Dropout2d
        +-- batchnorm.py    BatchNorm1d, BatchNorm2d
        +-- normalization.py    LayerNorm, RMSNorm, GroupNorm
-       +-- attention.py    MultiheadAttention
+       +-- attention.py    MultiheadAttention;  dot_product.py, the function
        +-- transformer.py    TransformerEncoderLayer, TransformerEncoder
        +-- sparse.py       Embedding
        +-- cells.py        RNNCell, LSTMCell, GRUCell
@@ -41,61 +48,124 @@ from .activation import (
 )
 from .attention import MultiheadAttention
 from .batchnorm import BatchNorm1d, BatchNorm2d
+from .branches import Duplicate, LinearActivation, MaxOf, Maxout
 from .cells import GRUCell, LSTMCell, RNNCell
-from .container import Sequential
+from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import Dropout, Dropout1d, Dropout2d
+from .flatten import Flatten, Unflatten
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
+from .margin import (
+    CosineEmbeddingLoss,
+    HingeEmbeddingLoss,
+    MarginRankingLoss,
+    MulticlassHingeLoss,
+    MultiMarginLoss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+)
 from .module import Module, Parameter
 from .normalization import GroupNorm, LayerNorm, RMSNorm
-from .rnn import GRU, LSTM, RNN
+from .piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink, Threshold
+from .regression import (
+    GaussianNLLLoss,
+    HalfSquaredErrorLoss,
+    HuberLoss,
+    KLDivLoss,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+    TukeyLoss,
+)
+from .rnn import GRU, LSTM, RNN, RNNBase
 from .scanning import scan
 from .sparse import Embedding
 from .transformer import TransformerEncoder, TransformerEncoderLayer
+from .units import CELU, GLU, SELU, PReLU, Softmin, Softsign
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "GRU",
     "LSTM",
     "RNN",
+    "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
+    "Duplicate",
     "Embedding",
+    "Flatten",
     "GRUCell",
+    "GaussianNLLLoss",
     "GroupNorm",
+    "HalfSquaredErrorLoss",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
     "Identity",
+    "KLDivLoss",
     "L1Loss",
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LinearActivation",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MarginRankingLoss",
+    "MaxOf",
+    "Maxout",
     "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiMarginLoss",
+    "MulticlassHingeLoss",
     "MultiheadAttention",
     "NLLLoss",
+    "PReLU",
+    "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    "PoissonNLLLoss",
     "RMSNorm",
+    "RNNBase",
     "RNNCell",
     "ReLU",
     "ReLU6",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "TransformerEncoder",
     "TransformerEncoderLayer",
+    "TripletMarginLoss",
+    "TukeyLoss",
+    "Unflatten",
     "functional",
     "init",
     "scan",
