@@ -97,6 +97,7 @@ static const fad_rule rules[] = {
 extern fad_over_fn CAT(fad_map_, FAD_ISA);              /* map.c's */
 extern fad_copy_fn CAT(fad_copy_, FAD_ISA);
 extern fad_cast_fn CAT(fad_cast_, FAD_ISA);
+extern fad_below_fn CAT(fad_below_, FAD_ISA);
 extern const fad_kernels CAT(fad_kernels_, FAD_ISA);
 const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .isa = STR(FAD_ISA), .wide = sizeof(wide_f32), .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
@@ -110,6 +111,10 @@ const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .convolve = BOTH(convolve), .correlate = BOTH(correlate),
     .max_windows = BOTH(max_windows), .max_windows_back = BOTH(max_windows_back),
     .sum_windows = BOTH(sum_windows),
+    .group_norm = BOTH(group_norm), .group_norm_back = BOTH(group_norm_back), .batch_moments = BOTH(batch_moments),
+    .batch_norm = BOTH(batch_norm), .batch_norm_back = BOTH(batch_norm_back),
+    .attend = BOTH(attend), .attend_back = BOTH(attend_back), .drop = BOTH(drop),
     .gemm = BOTH(gemm), .rules = rules, .with_l1 = BOTH(with_l1), .where = BOTH(where_),
     .map = CAT(fad_map_, FAD_ISA), .copy = CAT(fad_copy_, FAD_ISA), .cast = CAT(fad_cast_, FAD_ISA),
+    .below = CAT(fad_below_, FAD_ISA),
 };

@@ -76,6 +76,24 @@ typedef void (*fad_gru_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void 
 typedef void (*fad_gru_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, const void *kept, const void *before,
                                 const void *g, void *dh, void *d, void *e);
 
+/* Normalisation of x (n, c, l), contiguous: see norm.inc.  Statistics of group_norm are (n * groups, 3), of channels (4, c). */
+typedef struct { ptrdiff_t n, c, l, groups; double eps; int centred; } fad_norm;
+typedef void (*fad_group_norm_fn)(const fad_norm *o, const void *x, const void *w, const void *b, void *stats, void *y);
+typedef void (*fad_group_norm_back_fn)(const fad_norm *o, const void *g, const void *x, const void *w, const void *stats, void *part,
+                                       void *dx, void *dw, void *db);
+typedef void (*fad_batch_moments_fn)(const fad_norm *o, const void *x, void *stats);
+typedef void (*fad_batch_norm_fn)(const fad_norm *o, const void *x, const void *w, const void *b, const void *stats, void *work,
+                                  void *y);
+typedef void (*fad_batch_norm_back_fn)(const fad_norm *o, const void *g, const void *x, const void *w, const void *stats, int fixed,
+                                       void *work, void *dx, void *dw, void *db);
+
+/* Attention beside its products, and dropout: see attend.inc. */
+typedef void (*fad_attend_fn)(ptrdiff_t rows, ptrdiff_t n, double scale, const void *mask, ptrdiff_t step, int causal, void *s);
+typedef void (*fad_attend_back_fn)(ptrdiff_t rows, ptrdiff_t n, double scale, const void *p, void *d);
+typedef void (*fad_drop_fn)(ptrdiff_t n, const void *x, const void *kept, double scale, void *out);
+/* kept[i] = bits[i] < limit */
+typedef void fad_below_fn(ptrdiff_t n, const uint8_t *bits, uint8_t limit, uint8_t *kept);
+
 /* One step of a rule of fastad.optim on one parameter: see optim.inc.  Of the options, FAD_STEP is the number of the step, from 1
  * on, FAD_KEPT a number that the rule keeps beside its arrays, FAD_KEEP where it leaves the next one. */
 enum { FAD_STEP, FAD_KEPT, FAD_KEEP, FAD_LR, FAD_MAXIMIZE, FAD_DECAY, FAD_L1, FAD_OWN, FAD_OPTIONS = FAD_OWN + 8, FAD_STATES = 3 };
@@ -116,12 +134,21 @@ typedef struct {
     fad_lstm_back_fn lstm_back[FAD_COMPILED];
     fad_gru_fn gru[FAD_COMPILED];
     fad_gru_back_fn gru_back[FAD_COMPILED];
+    fad_group_norm_fn group_norm[FAD_COMPILED];
+    fad_group_norm_back_fn group_norm_back[FAD_COMPILED];
+    fad_batch_moments_fn batch_moments[FAD_COMPILED];
+    fad_batch_norm_fn batch_norm[FAD_COMPILED];
+    fad_batch_norm_back_fn batch_norm_back[FAD_COMPILED];
+    fad_attend_fn attend[FAD_COMPILED];
+    fad_attend_back_fn attend_back[FAD_COMPILED];
+    fad_drop_fn drop[FAD_COMPILED];
     const fad_rule *rules;                        /* up to one without a name */
     fad_l1_fn with_l1[FAD_COMPILED];
     fad_map_fn where[FAD_COMPILED];               /* in = {bool c, a, b} */
     fad_over_fn *map;                             /* map.c's */
     fad_copy_fn *copy;
     fad_cast_fn *cast;
+    fad_below_fn *below;
 } fad_kernels;
 
 /* dispatch.c: the table for this processor, or for the instruction set named (NULL: the best one).

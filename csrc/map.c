@@ -17,9 +17,11 @@
 #define fad_map CAT(fad_map_, FAD_ISA)
 #define fad_copy CAT(fad_copy_, FAD_ISA)
 #define fad_cast CAT(fad_cast_, FAD_ISA)
+#define fad_below CAT(fad_below_, FAD_ISA)
 fad_over_fn fad_map;
 fad_copy_fn fad_copy;
 fad_cast_fn fad_cast;
+fad_below_fn fad_below;
 
 enum { BLOCK_BYTES = 4096, LINE_BYTES = 64 };
 
@@ -249,4 +251,10 @@ void fad_cast(ptrdiff_t n, int from, const void *src, int to, void *dst)
     if (from == to) memcpy(dst, src, (size_t)n * (from == FAD_F32 ? sizeof(float) : sizeof(double)));
     else if (from == FAD_F32) for (ptrdiff_t i = 0; i < n; i++) ((double *)dst)[i] = ((const float *)src)[i];
     else for (ptrdiff_t i = 0; i < n; i++) ((float *)dst)[i] = (float)((const double *)src)[i];
+}
+
+/* ---- random bits ----------------------------------------------------------------------------------- */
+void fad_below(ptrdiff_t n, const uint8_t *bits, uint8_t limit, uint8_t *kept)
+{
+    for (ptrdiff_t i = 0; i < n; i++) kept[i] = bits[i] < limit;
 }

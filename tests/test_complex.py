@@ -26,10 +26,10 @@ V = drawn(3, 3)
 # ---- the registry --------------------------------------------------------------------------------------
 # of complex inputs that require a gradient these have no rule, and say so
 REFUSED = {
-    "arctan2", "bce", "bce_with_logits", "cholesky", "clip", "cross_entropy", "cross_entropy_mean", "eigh", "elu", "erf", "gelu",
-    "gelu_tanh", "huber", "hypot", "leaky_relu", "log_softmax", "logaddexp", "logsigmoid", "logsumexp", "max", "max_pool", "maximum",
-    "min", "minimum",
-    "mish", "pinv", "qr", "relu", "relu6", "rnn_relu", "sign", "silu", "softmax", "softplus", "svd",
+    "arctan2", "batch_norm", "bce", "bce_with_logits", "cholesky", "clip", "cross_entropy", "cross_entropy_mean", "eigh",
+    "elu", "erf", "gelu", "gelu_tanh", "group_norm", "huber", "hypot", "layer_norm", "leaky_relu", "log_softmax",
+    "logaddexp", "logsigmoid", "logsumexp", "max", "max_pool", "maximum", "min", "minimum", "mish", "pinv", "qr", "relu", "relu6",
+    "rms_norm", "rnn_relu", "scaled_dot_product_attention", "sign", "silu", "softmax", "softplus", "svd",
 }
 PARTS = {"real", "imag", "conj", "absolute", "angle"}       # their samples make the complex number themselves; see below
 SAMPLES = [s for s in all_samples() if s.name in registry() and s.name not in PARTS]

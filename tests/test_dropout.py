@@ -4,6 +4,7 @@ import pytest
 
 import fastad as fa
 from fastad import nn
+from fastad._core.primitives.attention import random_mask
 from fastad.nn.functional import dropout
 
 
@@ -20,16 +21,94 @@ def test_share_and_scale(p, dtype):
     assert abs(changes - 2 * n * p * (1 - p)) < 8 * spread
 
 
-def test_probabilities_finer_than_the_bits_of_one_draw(monkeypatch):
-    """A share that 16 bits cannot say: what they leave open is decided by further numbers."""
-    from fastad.nn import dropout as module
+def test_probabilities_finer_than_the_bits_of_one_draw():
+    """A share that 8 bits cannot say: what they leave open is decided by further numbers."""
+    source = np.random.default_rng(0).bit_generator
+    for share in ((7 + 0.25) / 256, 0.5 / 256, 255.5 / 256):
+        found = sum(random_mask((1 << 20,), share, source).sum() for _ in range(16))
+        expected = 16 * (1 << 20) * share
+        assert abs(found - expected) < 5 * np.sqrt(expected * (1 - share))
+    assert not random_mask((1000,), 0.0, source).any() and random_mask((1000,), 1.0, source).all()
+    assert random_mask((1000,), 1 - 2 ** -53, source).all()
+
+
+@pytest.mark.parametrize("generator", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_every_bit_generator_of_numpy(generator):
+    a, b = (random_mask((50, 1000), 0.3, generator(7)) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    assert abs(a.sum() - 15000) < 5 * np.sqrt(50000 * 0.21)
+
+
+def test_the_same_numbers_after_manual_seed():
+    x = fa.ones((37, 11))
+    fa.manual_seed(5)
+    first = [dropout(x, 0.4).numpy() for _ in range(2)]
+    fa.manual_seed(5)
+    second = [dropout(x, 0.4).numpy() for _ in range(2)]
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_the_four_masks():
+    """a = w1 x + w2 y, each input kept with probability 1/2: at inference (w1 x + w2 y) / 2, the mean over the masks."""
+    x, w = np.array([0.75, -2.5]), np.array([[1.5, 4.0]])
+    layer = nn.Dropout(0.5, inverted=False)
+    unit = nn.Linear(2, 1, bias=False, dtype="float64")
+    unit.load_state_dict({"weight": w})
+    a = w[0] * x
+    seen = {}
     fa.manual_seed(0)
-    share = (7 + 0.25) / module.FINE
-    found = sum(module.kept((1 << 22,), share).sum() for _ in range(16))
-    expected = 16 * (1 << 22) * share
-    assert abs(found - expected) < 5 * np.sqrt(expected)
-    monkeypatch.setattr(module, "FINE", 4)    # coarse, so that nearly all is left open; the numbers are still of 16 bits
-    assert not module.kept((1000,), 0.0).any()
+    for _ in range(200):
+        kept = layer(fa.tensor(x))
+        seen[tuple((kept.numpy() != 0).tolist())] = unit(kept).item()
+    assert seen == {(False, False): 0.0, (True, False): a[0], (False, True): a[1], (True, True): a.sum()}
+    assert unit(layer.eval()(fa.tensor(x))).item() == sum(seen.values()) / 4 == a.sum() / 2
+    layer.train()                                      # and the mean over many masks comes near it
+    many = unit(layer(fa.tensor(np.tile(x, (100_000, 1))))).detach().numpy()
+    assert abs(many.mean() - a.sum() / 2) < 5 * many.std() / np.sqrt(100_000)
+
+
+@pytest.mark.parametrize("inverted", [True, False])
+@pytest.mark.parametrize(("name", "shape"), [("Dropout", (2000, 3, 5)), ("Dropout1d", (2000, 3, 5)), ("Dropout2d", (2000, 3, 5, 2))])
+def test_taught_and_inverted(name, shape, inverted):
+    layer = getattr(nn, name)(0.2, inverted=inverted)
+    x = fa.tensor(np.random.default_rng(0).uniform(1, 2, shape), requires_grad=True)
+    fa.manual_seed(1)
+    y = layer(x)
+    factor = 1 / 0.8 if inverted else 1.0
+    mask = y.detach().numpy() != 0
+    np.testing.assert_array_equal(y.detach().numpy(), x.detach().numpy() * (mask * factor))
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), mask * factor)
+    units = mask.size if name == "Dropout" else 6000
+    assert abs((~mask).mean() - 0.2) < 5 * np.sqrt(0.16 / units)
+    if name != "Dropout":                              # a channel stays or goes as a whole
+        assert set(mask.reshape(6000, -1).mean(axis=1).tolist()) == {0.0, 1.0}
+    z = layer.eval()(x)
+    np.testing.assert_array_equal(z.detach().numpy(), x.detach().numpy() * (1.0 if inverted else 0.8))
+    assert (z is x) == inverted
+
+
+def test_in_place():
+    x = fa.ones(1000)
+    memory = x.numpy()
+    y = nn.Dropout(0.5, inplace=True)(x)
+    assert y is x and 300 < (memory == 0).sum() < 700
+    leaf = fa.ones(1000)
+    leaf.requires_grad = True
+    y = nn.Dropout(0.5, inplace=True)(leaf)            # a derivative is recorded: another tensor
+    assert y is not leaf and leaf.detach().numpy().all()
+    given = np.ones(1000)
+    assert (dropout(given, 0.5, inplace=True).numpy() == 0).any() and given.all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "complex128"])
+def test_other_dtypes(dtype):
+    x = fa.tensor(np.ones((50, 4), dtype), requires_grad=True)
+    y = dropout(x, 0.5)
+    assert y.dtype == dtype and set(y.detach().numpy().real.ravel().tolist()) == {0.0, 2.0}
+    y.real.sum().backward() if dtype == "complex128" else y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), y.detach().numpy())
 
 
 def test_gradient_is_that_of_the_mask():
@@ -56,7 +135,7 @@ def test_ends_and_modes():
     y.sum().backward()
     assert not y.detach().numpy().any() and not x.grad.numpy().any()
     layer = nn.Dropout(0.5)
-    assert repr(layer) == "Dropout(p=0.5)" and layer.eval()(x) is x
+    assert repr(layer) == "Dropout(p=0.5, inplace=False)" and layer.eval()(x) is x
     assert nn.Dropout().p == 0.5
     many = layer.train()(fa.ones(1000)).numpy()
     assert 0 < (many == 0).sum() < 1000

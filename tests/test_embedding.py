@@ -111,6 +111,36 @@ def test_derivatives_of_every_kind_and_order():
     np.testing.assert_array_equal(tangent, wanted)
 
 
+@pytest.mark.parametrize("padding_idx", (None, 2))
+def test_frequencies_equal_pytorchs(padding_idx):
+    torch = pytest.importorskip("torch")
+    numbers, g = np.array([[0, 2, 2, 5], [2, 0, 2, 1]]), np.random.default_rng(0).normal(size=(2, 4, 3))
+    ours = nn.Embedding(7, 3, padding_idx, scale_grad_by_freq=True, dtype="float64")
+    theirs = torch.nn.Embedding(7, 3, padding_idx, scale_grad_by_freq=True, dtype=torch.float64)
+    theirs.load_state_dict({"weight": torch.tensor(ours.weight.detach().numpy())})
+    ours(numbers).backward(fa.tensor(g))
+    theirs(torch.tensor(numbers)).backward(torch.tensor(g))
+    np.testing.assert_allclose(ours.weight.grad.numpy(), theirs.weight.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_frequencies_in_closed_form_and_both_tiers():
+    """Each row of g counts 1 / how often its number stands there; the walk that records says the same."""
+    numbers, w = np.array([1, 1, 1, 3]), fa.tensor(weight_of(5, 2), requires_grad=True)
+    for padding, wanted in ((None, [0, 1, 0, 1, 0]), (3, [0, 1, 0, 0, 0])):
+        for create_graph in (False, True):
+            y = embedding(numbers, w, padding, scale_grad_by_freq=True)
+            g, = fa.autograd.grad(y, [w], fa.ones((4, 2)), create_graph=create_graph)
+            np.testing.assert_allclose(g.detach().numpy()[:, 0], wanted, rtol=1e-15)
+
+
+def test_indices_changed_after_the_call():
+    numbers, w = np.array([0, 1]), fa.tensor(weight_of(3, 2), requires_grad=True)
+    y = embedding(numbers, w)
+    numbers[:] = 2
+    y.sum().backward()
+    assert w.grad.numpy()[:, 0].tolist() == [1, 1, 0]
+
+
 def test_copies():
     layer = nn.Embedding(5, 2, padding_idx=1)
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
@@ -155,7 +185,6 @@ def test_outside_the_vocabulary(numbers, says):
     (lambda: embedding([0], np.zeros((0, 3))), IndexError, "weight of 0 rows"),
     (lambda: embedding([0], weight_of(), 7), ValueError, "padding_idx=7 is outside the vocabulary of 7 rows"),
     (lambda: embedding([0], weight_of(), -8), ValueError, "padding_idx=-8"),
-    (lambda: embedding([0], weight_of(), scale_grad_by_freq=True), NotImplementedError, "scale_grad_by_freq"),
     (lambda: embedding([0], weight_of(), sparse=True), NotImplementedError, "dense"),
     (lambda: nn.Embedding(3, 2, 3), ValueError, "Embedding: padding_idx=3"),
     (lambda: nn.Embedding(3, 2, sparse=True), NotImplementedError, "Embedding"),

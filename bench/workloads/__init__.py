@@ -5,6 +5,7 @@
     optimizers.py  a step of each optimizer
     recurrent.py   whole sequences through RNN, LSTM and GRU, forward and back through time
     convolution.py training steps of convolutional networks, and their layers
+    normalisation.py  normalisation, dropout, embedding and attention, with gradients
     activations.py a million numbers through tanh, relu, softmax and their kin
     science.py     value and gradient of functions a scientist differentiates
 
@@ -42,8 +43,9 @@ class Workload:
 
 def all_workloads():
     """Every workload, in the table's order."""
-    from bench.workloads import activations, convolution, optimizers, recurrent, science, small_ops, training
+    from bench.workloads import activations, convolution, normalisation, optimizers, recurrent, science, small_ops, training
     return [*small_ops.WORKLOADS, *training.WORKLOADS, *optimizers.WORKLOADS, *recurrent.WORKLOADS, *convolution.WORKLOADS,
+            *normalisation.WORKLOADS,
             *activations.WORKLOADS, *science.WORKLOADS]
 
 

@@ -55,6 +55,23 @@ cdef extern from "kernels.h" nogil:
                                 void* kept, void* y) noexcept nogil
     ctypedef void (*fad_gru_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* kept, const void* before,
                                      const void* g, void* dh, void* d, void* e) noexcept nogil
+    ctypedef struct fad_norm:
+        Py_ssize_t n, c, l, groups
+        double eps
+        int centred
+    ctypedef void (*fad_group_norm_fn)(const fad_norm* o, const void* x, const void* w, const void* b, void* stats,
+                                       void* y) noexcept nogil
+    ctypedef void (*fad_group_norm_back_fn)(const fad_norm* o, const void* g, const void* x, const void* w, const void* stats,
+                                            void* part, void* dx, void* dw, void* db) noexcept nogil
+    ctypedef void (*fad_batch_moments_fn)(const fad_norm* o, const void* x, void* stats) noexcept nogil
+    ctypedef void (*fad_batch_norm_fn)(const fad_norm* o, const void* x, const void* w, const void* b, const void* stats,
+                                       void* work, void* y) noexcept nogil
+    ctypedef void (*fad_batch_norm_back_fn)(const fad_norm* o, const void* g, const void* x, const void* w, const void* stats,
+                                            int fixed, void* work, void* dx, void* dw, void* db) noexcept nogil
+    ctypedef void (*fad_attend_fn)(Py_ssize_t rows, Py_ssize_t n, double scale, const void* mask, Py_ssize_t step, int causal,
+                                   void* s) noexcept nogil
+    ctypedef void (*fad_attend_back_fn)(Py_ssize_t rows, Py_ssize_t n, double scale, const void* p, void* d) noexcept nogil
+    ctypedef void (*fad_drop_fn)(Py_ssize_t n, const void* x, const void* kept, double scale, void* out) noexcept nogil
     enum:
         FAD_STEP, FAD_KEPT, FAD_KEEP, FAD_L1, FAD_LR, FAD_OPTIONS, FAD_STATES
     ctypedef void (*fad_rule_fn)(Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil
@@ -96,6 +113,14 @@ cdef extern from "kernels.h" nogil:
         fad_lstm_back_fn lstm_back[2]
         fad_gru_fn gru[2]
         fad_gru_back_fn gru_back[2]
+        fad_group_norm_fn group_norm[2]
+        fad_group_norm_back_fn group_norm_back[2]
+        fad_batch_moments_fn batch_moments[2]
+        fad_batch_norm_fn batch_norm[2]
+        fad_batch_norm_back_fn batch_norm_back[2]
+        fad_attend_fn attend[2]
+        fad_attend_back_fn attend_back[2]
+        fad_drop_fn drop[2]
         const fad_rule* rules
         fad_l1_fn with_l1[2]
         fad_map_fn where[2]
@@ -103,6 +128,7 @@ cdef extern from "kernels.h" nogil:
                     const fad_operand*) noexcept nogil
         void (*copy)(int, const Py_ssize_t*, const fad_operand*, const fad_operand*) noexcept nogil
         void (*cast)(Py_ssize_t, int, const void*, int, void*) noexcept nogil
+        void (*below)(Py_ssize_t n, const unsigned char* bits, unsigned char limit, unsigned char* kept) noexcept nogil
 
 # The table in use; set once, when the module is imported.
 cdef const fad_kernels* K

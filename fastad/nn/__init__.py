@@ -18,7 +18,11 @@
        +-- loss.py         CrossEntropyLoss, MSELoss, ...;  regression.py   HuberLoss, KLDivLoss, ...
        |                   margin.py   MultiMarginLoss, TripletMarginLoss, ...;  penalty.py   L1, L2, elastic net
        +-- distance.py     CosineSimilarity, PairwiseDistance
-       +-- dropout.py      Dropout
+       +-- dropout.py      Dropout, Dropout1d, Dropout2d
+       +-- batchnorm.py    BatchNorm1d, BatchNorm2d
+       +-- normalization.py    LayerNorm, RMSNorm, GroupNorm
+       +-- attention.py    MultiheadAttention;  dot_product.py, the function
+       +-- transformer.py    TransformerEncoderLayer, TransformerEncoder
        +-- sparse.py       Embedding
        +-- cells.py        RNNCell, LSTMCell, GRUCell
        +-- rnn.py          RNN, LSTM, GRU
@@ -45,12 +49,14 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .attention import MultiheadAttention
+from .batchnorm import BatchNorm1d, BatchNorm2d
 from .branches import Duplicate, LinearActivation, MaxOf, Maxout
 from .cells import GRUCell, LSTMCell, RNNCell
 from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .distance import CosineSimilarity, PairwiseDistance
-from .dropout import Dropout
+from .dropout import Dropout, Dropout1d, Dropout2d
 from .flatten import Flatten, Unflatten
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
@@ -64,6 +70,7 @@ from .margin import (
     TripletMarginLoss,
 )
 from .module import Module, Parameter
+from .normalization import GroupNorm, LayerNorm, RMSNorm
 from .padding import (
     ConstantPad1d,
     ConstantPad2d,
@@ -88,6 +95,7 @@ from .regression import (
 from .rnn import GRU, LSTM, RNN, RNNBase
 from .scanning import scan
 from .sparse import Embedding
+from .transformer import TransformerEncoder, TransformerEncoderLayer
 from .units import CELU, GLU, SELU, PReLU, Softmin, Softsign
 from .upsampling import Upsample
 
@@ -107,6 +115,8 @@ __all__ = [
     "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "ConstantPad1d",
     "ConstantPad2d",
     "Conv1d",
@@ -117,11 +127,14 @@ __all__ = [
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
     "Duplicate",
     "Embedding",
     "Flatten",
     "GRUCell",
     "GaussianNLLLoss",
+    "GroupNorm",
     "HalfSquaredErrorLoss",
     "Hardshrink",
     "Hardsigmoid",
@@ -133,6 +146,7 @@ __all__ = [
     "KLDivLoss",
     "L1Loss",
     "LSTMCell",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LinearActivation",
@@ -150,6 +164,7 @@ __all__ = [
     "ModuleList",
     "MultiMarginLoss",
     "MulticlassHingeLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
@@ -157,6 +172,7 @@ __all__ = [
     "ParameterDict",
     "ParameterList",
     "PoissonNLLLoss",
+    "RMSNorm",
     "RNNBase",
     "RNNCell",
     "ReLU",
@@ -178,6 +194,8 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TukeyLoss",
     "Unflatten",

@@ -25,8 +25,10 @@ from .. import (
     softmax,
     tanh,
 )
+from .batchnorm import batch_norm
 from .distance import cosine_similarity, normalize, pairwise_distance
-from .dropout import dropout
+from .dot_product import scaled_dot_product_attention
+from .dropout import dropout, dropout1d, dropout2d
 from .flatten import one_hot
 from .margin import (
     cosine_embedding_loss,
@@ -37,6 +39,7 @@ from .margin import (
     soft_margin_loss,
     triplet_margin_loss,
 )
+from .normalization import group_norm, layer_norm, rms_norm
 from .padding import pad
 from .penalty import elastic_net_penalty, l1_penalty, l2_penalty
 from .piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, softshrink, tanhshrink, threshold
@@ -68,6 +71,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "avg_pool1d",
     "avg_pool2d",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -79,12 +83,15 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
     "elastic_net_penalty",
     "elu",
     "embedding",
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "group_norm",
     "half_squared_error",
     "hardshrink",
     "hardsigmoid",
@@ -97,6 +104,7 @@ __all__ = [
     "l1_loss",
     "l1_penalty",
     "l2_penalty",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -117,6 +125,8 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

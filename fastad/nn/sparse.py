@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import where
 from .._core.make import as_tensors
+from .._core.primitives.index import embedding as rows_by_number
 from .._core.tensor import Tensor
 from . import init
 from .module import Module, Parameter, positive, uninitialised
@@ -69,8 +69,10 @@ def embedding(input: ArrayLike, weight: ArrayLike, padding_idx: int | None = Non
         The row of this number gets no gradient; negative ones count from the end.
     max_norm : float, optional
         Rows in use that are longer are shortened first, in place, by the norm `norm_type`.
-    scale_grad_by_freq, sparse : bool
-        Not there.
+    scale_grad_by_freq : bool
+        Divide each row of g by how often its number stands in the input.
+    sparse : bool
+        Not there: a gradient here is an array as large as the weight, which every optimizer and walk relies on.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def embedding(input: ArrayLike, weight: ArrayLike, padding_idx: int | None = Non
     ValueError
         If the weight is no matrix, or padding_idx no row of it.
     NotImplementedError
-        For scale_grad_by_freq and sparse.
+        For ``sparse=True``.
 
     Examples
     --------
@@ -99,20 +101,24 @@ def embedding(input: ArrayLike, weight: ArrayLike, padding_idx: int | None = Non
     w = weight if isinstance(weight, Tensor) else as_tensors(weight)[0]
     if w.ndim != 2:
         raise ValueError(f"embedding: the weight must be (rows, features), got shape {w.shape}")
-    if scale_grad_by_freq:
-        raise NotImplementedError("embedding: scale_grad_by_freq is not there; weight the loss of rare indices instead")
-    if sparse:
-        raise NotImplementedError("embedding: gradients are dense; leave out sparse=True")
-    numbers = numbers_of(input, len(w))
-    padding_idx = padding_row("embedding", padding_idx, len(w))
+    refuse_sparse("embedding", sparse)
+    numbers = numbers_of(input, w.shape[0])
+    padding = padding_row("embedding", padding_idx, w.shape[0])
     if max_norm is not None and numbers.size:
         renorm(w, numbers, max_norm, norm_type)
-    rows = w[numbers]
-    if padding_idx is not None and rows.requires_grad:
-        padded = numbers == padding_idx
-        if padded.any():
-            rows = where(padded[..., None], rows.detach(), rows)
+    factors = None
+    if scale_grad_by_freq and numbers.size:
+        _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        factors = (1 / counts)[place].reshape(numbers.shape)
+    rows: Tensor = rows_by_number(w, numbers, -1 if padding is None else padding, factors)
     return rows
+
+
+def refuse_sparse(name: str, sparse: bool) -> None:
+    """Gradients are dense."""
+    if sparse:
+        raise NotImplementedError(f"{name}: gradients are dense, since walks add them up in place and optimizers read them "
+                                  f"whole; leave out sparse=True, and train a large vocabulary in parts if memory is short")
 
 
 class Embedding(Module):
@@ -125,8 +131,10 @@ class Embedding(Module):
         Its row begins as zeros and gets no gradient.
     max_norm, norm_type : float
         Rows in use that are longer are shortened first, in place.
-    scale_grad_by_freq, sparse : bool
-        Not there.
+    scale_grad_by_freq : bool
+        Divide the gradient of each row by how often its number stands in the input.
+    sparse : bool
+        Not there: NotImplementedError.
     dtype : float dtype, default float32
     generator : numpy.random.Generator, optional
         The source of the initial values.
@@ -159,12 +167,11 @@ class Embedding(Module):
                  sparse: bool = False, _weight: ArrayLike | None = None, _freeze: bool = False,
                  dtype: DType | None = None, generator: Generator = None) -> None:
         super().__init__()
-        if scale_grad_by_freq or sparse:
-            raise NotImplementedError("Embedding: scale_grad_by_freq and sparse gradients are not there; leave them out")
+        refuse_sparse("Embedding", sparse)
         positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = padding_row("Embedding", padding_idx, num_embeddings)
-        self.max_norm, self.norm_type = max_norm, norm_type
+        self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
         if _weight is None:
             self.weight = uninitialised((num_embeddings, embedding_dim), dtype)
             self.reset_parameters(generator)
@@ -202,7 +209,7 @@ class Embedding(Module):
             self.weight.detach()[self.padding_idx] = 0
 
     def forward(self, input: ArrayLike) -> Tensor:
-        return embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type)
+        return embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
         shown: dict[str, Any] = {"padding_idx": self.padding_idx, "max_norm": self.max_norm}

@@ -80,3 +80,18 @@ SAMPLES = [
     scatter("separated", (4, 2), (ROWS, slice(None), ROWS), (3, 2, 3)),
     scatter("mask", (4,), MASK, (3, 4)),
 ]
+
+
+# ---- rows of a matrix by number, as layers ask for them ------------------------------------------------
+def embedded(numbers, padding, by_frequency=False):
+    """Sample of nn.functional.embedding; its derivative is not that of the rows where there is padding."""
+    from fastad.nn import functional as F
+    return Sample("embedding", lambda w: F.embedding(numbers, w, padding, scale_grad_by_freq=by_frequency),
+                  lambda w: w[np.asarray(numbers, int)], drawn_rows, id=f"{np.shape(numbers)}")
+
+
+def drawn_rows(rng, dtype):
+    return (rng.uniform(-2, 2, (4, 3)).astype(dtype),)
+
+
+SAMPLES += [embedded(numbers, None) for numbers in ([0, 2, 2], [[1, 2, 3], [3, 3, 0]], np.zeros((0, 2), int), np.int64(1))]

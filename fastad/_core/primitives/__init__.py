@@ -26,6 +26,8 @@ LATER = (                                 # not all programs need them: imported
     "optimizer",                          # the compiled steps of fastad.optim
     "convolution",                        # conv1d, conv2d and their transposes
     "pooling",                            # maxima and sums of windows
+    "attention",                          # scaled_dot_product_attention, dropout
+    "normalisation",                      # batch_norm, layer_norm, group_norm, rms_norm
     "recurrent",                          # whole sequences through RNN, LSTM and GRU cells
 )
 

@@ -204,11 +204,12 @@ cdef int read_rows(const int64_t* at, Py_ssize_t count, const char* x, Py_ssize_
 
 
 cdef int add_rows(const int64_t* at, Py_ssize_t count, fad_reduce_fn add, const char* x, Py_ssize_t n, Py_ssize_t length,
-                  Py_ssize_t nbytes, char* out) except -1 nogil:
-    """out[at[i]] += x[i], rows of so many elements and bytes of an out of n rows"""
+                  Py_ssize_t nbytes, char* out, Py_ssize_t but) except -1 nogil:
+    """out[at[i]] += x[i], rows of so many elements and bytes of an out of n rows; none where at[i] is `but`"""
     cdef Py_ssize_t i
     for i in range(count):
-        add(1, 1, length, x + i * nbytes, out + row(at[i], n) * nbytes, 1)
+        if at[i] != but or but < 0:
+            add(1, 1, length, x + i * nbytes, out + row(at[i], n) * nbytes, 1)
     return 0
 
 
@@ -255,8 +256,7 @@ cdef enum:
 cdef int add_at(Array out, object index, Array values) except -1:
     """out[index] += values, where repeated places add up."""
     cdef Region r
-    cdef Array numbers, src
-    cdef Py_ssize_t i, n
+    cdef Array numbers
     cdef int code = out.layout.code
     if region(out.layout, index, &r) != ADVANCED:
         if r.ndim == 0 and values.layout.ndim == 0 and compiled(out.layout.code):
@@ -277,17 +277,23 @@ cdef int add_at(Array out, object index, Array values) except -1:
         else:
             nd[index] += to_ndarray(values)           # a mask names no place twice
         return 0
-    src = contiguous(values)
-    n = 1
+    return add_numbered(out, numbers, values, -1)
+
+
+cdef int add_numbered(Array out, Array numbers, Array values, Py_ssize_t but) except -1:
+    """out[numbers] += values, of dense rows, float32 or float64; row `but` stays as it is."""
+    cdef Array src = contiguous(values)
+    cdef Py_ssize_t i, n = 1
+    cdef int code = out.layout.code
     for i in range(1, out.layout.ndim):
         n *= out.layout.shape[i]
     if src.layout.size < GIL_SIZE:
         add_rows(<const int64_t*> numbers.data, numbers.layout.size, K.sum[code], src.data, out.layout.shape[0], n,
-                 n * src.layout.itemsize, out.data)
+                 n * src.layout.itemsize, out.data, but)
     else:
         with nogil:
             add_rows(<const int64_t*> numbers.data, numbers.layout.size, K.sum[code], src.data, out.layout.shape[0], n,
-                     n * src.layout.itemsize, out.data)
+                     n * src.layout.itemsize, out.data, but)
     return 0
 
 
@@ -427,9 +433,66 @@ cdef class Scatter(Primitive):
         return FUNCTIONS["reshape"](SCATTER.apply(t, index, shape), lead + node.out_shape)
 
 
+@cython.final
+cdef class Embedding(Primitive):
+    """y = w[numbers]; dw = zeros with g, times a factor for each row, added at [numbers].
+
+    The argument is (numbers, the padding row, whose factor is 0, or -1, the other factors or None)."""
+    def __cinit__(self):
+        self.name = "embedding"
+        self.raw = True
+
+    cdef Tensor apply(self, Tensor w, object numbers, Py_ssize_t padding, object factors):
+        cdef Array a = w.arr, out = read(a, (numbers,), ADVANCED, NULL)
+        if not records(w):
+            return wrap(out)
+        unchanged(self.name, w, a)
+        return produced(out, record1(self, w, (numbers.copy(), padding, factors)))
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        numbers, padding, factors = <tuple> node.args
+        cdef Layout like = in_layout(node, 0)
+        cdef bint adds
+        if factors is not None:
+            g = (<Tensor> (wrap(g) * self.weights(node, g.layout.dtype))).arr
+        cdef Array out = receive(walk, node, 0, like, &adds)
+        if not adds:
+            memset(out.data, 0, like.size * like.itemsize)
+        add_numbered(out, from_ndarray(numbers), g, padding)
+        return deliver(walk, node, 0, out)
+
+    cdef object weights(self, Node node, object dtype):
+        """The factor of each row as a constant."""
+        numbers, padding, factors = <tuple> node.args
+        found = np.asarray(numbers != padding, dtype) if factors is None else np.where(numbers != padding, factors, 0).astype(dtype)
+        return as_tensor(found[..., None])
+
+    cdef dict statics_of(self, Node node):
+        numbers, padding, _ = <tuple> node.args
+        return {"input": numbers} | ({"padding_idx": padding} if padding >= 0 else {})
+
+    def vjp(self, Node node not None, saved, g):
+        if node.args[1] >= 0 or node.args[2] is not None:
+            g = g * self.weights(node, g.dtype)
+        shape, index = led((node.args[0],), lead_of(node, g), node.in_shape(0))
+        return (SCATTER.apply(g, index, shape),)
+
+    def jvp(self, Node node not None, saved, tangents):
+        t, = tangents
+        shape, index = led((node.args[0],), lead_in(node, 0, t), node.in_shape(0))
+        t = GETITEM.apply(t, index)
+        return t if node.args[1] < 0 and node.args[2] is None else t * self.weights(node, t.dtype)
+
+
 cdef GetItem GETITEM = GetItem()
 cdef Scatter SCATTER = Scatter()
-PRIMITIVES = {"getitem": GETITEM, "scatter": SCATTER}
+cdef Embedding EMBEDDING = Embedding()
+PRIMITIVES = {"getitem": GETITEM, "scatter": SCATTER, "embedding": EMBEDDING}
+
+
+def embedding(Tensor weight not None, numbers, Py_ssize_t padding, factors):
+    """Rows of a matrix by checked numbers (int64, from 0); see fastad/nn/sparse.py."""
+    return EMBEDDING.apply(weight, numbers, padding, factors)
 
 
 cdef object getitem(object x, object index):

@@ -8,9 +8,8 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from ..make import copy_of, mark, pull, push, recorded_call
-from ..tape import is_grad_enabled
 from ..tensor import FUNCTIONS
+from . import formulas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,38 +89,21 @@ def outputs(prim: Recurrent, inputs: list[Tensor], sequences: Sequences) -> list
     return [y if x.ndim == 2 else FUNCTIONS["reshape"](y, (*x.shape[:2], y.shape[1])), *final]
 
 
-def again(prim: Recurrent, node: Node, values: tuple[Tensor, ...]) -> tuple[int, list[Tensor], list[Tensor]]:
-    """(mark, copies of the inputs, outputs computed again from them)"""
+def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: _Given) -> _Given:
+    """The cotangents of the inputs."""
+    return formulas.vjp(outputs, prim, differentiable(prim, node), saved, g)
+
+
+def jvp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], tangents: _Given) -> _Given:
+    """The tangents of the outputs."""
+    return formulas.jvp(outputs, prim, differentiable(prim, node), saved, tangents)
+
+
+def differentiable(prim: Recurrent, node: Node) -> Node:
+    """The node, unless it carries errors back through a window."""
     window = node.args.window
     if window >= 0:
         raise RuntimeError(f"{prim.name}: backpropagation through a window of {window} steps is a training rule, not the "
                            f"derivative of anything: it has no tangents and no higher derivatives. Leave out `window` for "
                            f"those")
-    since = mark()
-    copies = [copy_of(v, prim.name, i) for i, v in enumerate(values[:len(node.inputs)])]
-    return since, copies, recorded_call(outputs, (prim, copies, node.args), {})
-
-
-def vjp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], g: _Given) -> _Given:
-    """The cotangents of the inputs."""
-    since, copies, found = again(prim, node, saved)
-    pairs = [(o, c) for o, c in zip(found, g, strict=True) if c is not None]
-    lead = pairs[0][1].ndim - pairs[0][0].ndim
-    wanted = [i for i in range(len(copies)) if node.needs(i)]
-    recording = is_grad_enabled()             # then what is given refers to what was computed again
-    pulled = pull([o for o, _ in pairs], [copies[i] for i in wanted], [c for _, c in pairs], lead, recording, recording,
-                  since)
-    results: list[Tensor | None] = [None] * len(copies)
-    for i, cotangent in zip(wanted, pulled, strict=True):
-        if cotangent is None:                 # of weights that no step has used
-            cotangent = FUNCTIONS["zeros"]((*pairs[0][1].shape[:lead], *copies[i].shape), dtype=copies[i].dtype)
-        results[i] = cotangent
-    return tuple(results)
-
-
-def jvp(prim: Recurrent, node: Node, saved: tuple[Tensor, ...], tangents: _Given) -> _Given:
-    """The tangents of the outputs."""
-    since, copies, found = again(prim, node, saved)
-    pairs = [(c, t) for c, t in zip(copies, tangents, strict=True) if t is not None]
-    lead = pairs[0][1].ndim - pairs[0][0].ndim
-    return tuple(push([c for c, _ in pairs], found, [t for _, t in pairs], lead, is_grad_enabled(), since))
+    return node

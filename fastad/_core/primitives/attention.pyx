@@ -1,0 +1,372 @@
+"""Level 4: scaled dot-product attention, and dropout, which it has inside.
+
+For each matrix of the batch, while its scores are in the cache:
+
+    P = softmax(scale q k^T + mask)           a product, and a pass over the rows: csrc/attend.inc
+    y = P v                                   a product
+    and back:    dv = P^T g,  D = scale P (g v^T - <g v^T, P>),  dq = D k,  dk = D^T q
+
+Arguments are checked by who calls, fastad/nn.  Next: attended.py, the same as formulas.
+"""
+cimport cython
+from libc.stdint cimport uint64_t
+from libc.string cimport memchr, memcpy, memset
+
+import numpy as np
+
+from ..arrays cimport GIL_SIZE, contiguous, fill
+from ..blas cimport begin, finish, gemm
+from ..kernels cimport K
+from ..storage cimport Array, Layout, dense, dense_as, dense_dtype, empty, to_ndarray
+from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, save, saved, wants
+from ..tensor cimport Tensor, any_records, produced, record1, record_n, result_from, unchanged, wrap
+from ..types cimport BOOL, F32, MAX_NDIM, compiled
+
+cdef extern from "Python.h":
+    void* PyCapsule_GetPointer(object capsule, const char* name) except NULL
+
+cdef extern from "numpy/random/bitgen.h":
+    ctypedef struct bitgen_t:
+        void* state
+        uint64_t (*next_uint64)(void* state) noexcept nogil
+        double (*next_double)(void* state) noexcept nogil
+
+
+# ---- random booleans -----------------------------------------------------------------------------------
+cdef enum:
+    WORDS = 512                         # drawn at a time
+    BLOCK = 8 * WORDS                   # in bytes
+    FINE = 256                          # a number of 8 random bits decides
+
+
+cdef void draw(bitgen_t* bits, Py_ssize_t n, double share, unsigned char* kept) noexcept nogil:
+    """kept[i] = 1 with that probability, else 0"""
+    cdef uint64_t block[WORDS]
+    cdef unsigned char* byte = <unsigned char*> block
+    cdef unsigned char* open_
+    cdef Py_ssize_t at = 0, m, i
+    cdef int whole = <int> (share * FINE)
+    cdef double part = share * FINE - whole
+    if whole >= FINE:
+        memset(kept, 1, n)
+        return
+    while at < n:
+        m = min(n - at, <Py_ssize_t> BLOCK)
+        for i in range((m + 7) // 8):
+            block[i] = bits.next_uint64(bits.state)
+        K.below(m, byte, <unsigned char> whole, kept + at)
+        open_ = byte if part else NULL
+        while open_ is not NULL:              # where 8 bits leave it open, others decide
+            open_ = <unsigned char*> memchr(open_, whole, m - (open_ - byte))
+            if open_ is not NULL:
+                kept[at + (open_ - byte)] = bits.next_double(bits.state) < part
+                open_ += 1
+        at += m
+
+
+cdef Array kept_of(Layout like, double share, object source):
+    """Booleans of that shape from a NumPy bit generator, each true with this probability."""
+    cdef Array out = empty(dense(BOOL, like.ndim, like.shape))
+    cdef bitgen_t* bits = <bitgen_t*> PyCapsule_GetPointer(source.capsule, "BitGenerator")
+    with source.lock:
+        if like.size < GIL_SIZE:
+            draw(bits, like.size, share, <unsigned char*> out.data)
+        else:
+            with nogil:
+                draw(bits, like.size, share, <unsigned char*> out.data)
+    return out
+
+
+def random_mask(tuple shape not None, double share, source):
+    """A boolean array from a NumPy bit generator, each element true with this probability."""
+    cdef Py_ssize_t dims[MAX_NDIM]
+    cdef int i
+    for i in range(len(shape)):
+        dims[i] = shape[i]
+    cdef Array like = empty(dense(BOOL, len(shape), dims))
+    return to_ndarray(kept_of(like.layout, share, source))
+
+
+# ---- dropout -------------------------------------------------------------------------------------------
+@cython.final
+cdef class Kept:
+    """What was kept, as booleans, and by what it is multiplied: a node's argument."""
+    cdef readonly Array mask
+    cdef readonly double scale
+
+    def noise(self, dtype):
+        """The factors as a constant tensor."""
+        return result_from(np.multiply(to_ndarray(self.mask), np.dtype(dtype).type(self.scale), dtype=dtype))
+
+
+cdef int drop(Array x, Kept kept, Array out) except -1:
+    cdef Py_ssize_t n = x.layout.size
+    if n < GIL_SIZE:
+        K.drop[x.layout.code](n, x.data, kept.mask.data, kept.scale, out.data)
+    else:
+        with nogil:
+            K.drop[x.layout.code](n, x.data, kept.mask.data, kept.scale, out.data)
+    return 0
+
+
+@cython.final
+cdef class Dropout(Primitive):
+    """y = scale x where kept, else 0; linear, so tangents and cotangents go the same way."""
+    def __cinit__(self):
+        self.name = "dropout"
+        self.raw = True
+
+    cdef Tensor apply(self, Tensor x, double share, double scale, object source):
+        cdef Array xa = x.arr, out
+        cdef Kept kept = Kept.__new__(Kept)
+        cdef Node node
+        kept.mask, kept.scale = kept_of(xa.layout, share, source), scale
+        if not compiled(xa.layout.code):
+            return x * kept.noise(xa.layout.dtype)
+        out = empty(dense_as(xa.layout, xa.layout.dtype))
+        drop(contiguous(xa), kept, out)
+        if x.node is None or not grad_enabled():
+            return wrap(out)
+        unchanged("dropout", x, xa)
+        node = record1(self, x, kept)
+        return produced(out, node)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Array out
+        g = contiguous(g)
+        out = empty(g.layout)
+        drop(g, <Kept> node.args, out)
+        return deliver(walk, node, 0, out)
+
+    cdef dict statics_of(self, Node node):
+        return {"mask": to_ndarray((<Kept?> node.args).mask), "scale": (<Kept> node.args).scale}
+
+    def vjp(self, Node node not None, saved, g):
+        return (g * (<Kept?> node.args).noise(g.dtype),)
+
+    def jvp(self, Node node not None, saved, tangents):
+        return tangents[0] * (<Kept?> node.args).noise(tangents[0].dtype)
+
+
+cdef Dropout DROPOUT = Dropout()
+
+
+def dropout(Tensor x not None, double share, double scale, source):
+    """Each element times `scale` with probability `share`, else 0; the numbers come from a NumPy bit generator."""
+    return DROPOUT.apply(x, share, scale, source)
+
+
+# ---- attention -----------------------------------------------------------------------------------------
+@cython.final
+cdef class Look:
+    """How queries look at keys; a node's argument."""
+    cdef readonly double scale
+    cdef readonly bint causal, weights
+    cdef readonly Tensor mask           # what is added to the scores, if that is a constant, or None
+    cdef readonly Kept kept             # which weights dropout keeps, or None
+
+    def __init__(self, double scale, bint causal, Tensor mask, bint weights):
+        self.scale, self.causal, self.mask, self.weights = scale, causal, mask, weights
+
+
+def formulas():
+    """The rules for what is recorded, has leading axes or goes forward, which few need."""
+    from . import attended
+    return attended
+
+
+cdef Array readable(Array a):
+    """The array, or a dense copy if a product cannot read its matrices."""
+    cdef Layout l = a.layout
+    cdef Py_ssize_t rows = l.strides[l.ndim - 2]
+    if l.strides[l.ndim - 1] == l.itemsize and rows % l.itemsize == 0 and rows >= l.shape[l.ndim - 1] * l.itemsize:
+        return a
+    return contiguous(a)
+
+
+cdef Array mask_of(Array a):
+    """The array, or a dense copy if the numbers of a row do not lie side by side."""
+    return a if a.layout.strides[a.layout.ndim - 1] == a.layout.itemsize else contiguous(a)
+
+
+cdef inline char* matrix(Array a, Py_ssize_t i) noexcept nogil:
+    """The i-th of its matrices."""
+    cdef char* p = a.data
+    cdef int axis = a.layout.ndim - 3
+    while axis >= 0:
+        p += i % a.layout.shape[axis] * a.layout.strides[axis]
+        i //= a.layout.shape[axis]
+        axis -= 1
+    return p
+
+
+cdef inline Py_ssize_t rows_apart(Array a) noexcept nogil:
+    """In elements."""
+    return a.layout.strides[a.layout.ndim - 2] // a.layout.itemsize
+
+
+cdef Array like_matrices(Array a, Py_ssize_t rows, Py_ssize_t columns):
+    """An array with the batch of `a`."""
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef int i, n = a.layout.ndim
+    for i in range(n - 2):
+        shape[i] = a.layout.shape[i]
+    shape[n - 2], shape[n - 1] = rows, columns
+    return empty(dense_dtype(a.layout.dtype, n, shape))
+
+
+@cython.final
+cdef class Attention(Primitive):
+    """Inputs: q (..., L, E), k (..., S, E), v (..., S, V), and what is added to the scores (..., L, S), if it has a derivative;
+    all of one batch.  Outputs: y (..., L, V) and, if asked for, the weights (..., L, S)."""
+    def __cinit__(self):
+        self.name = "scaled_dot_product_attention"
+        self.raw = True
+
+    def apply(self, list inputs not None, Look look not None, double dropout_p=0, object source=None):
+        """The outputs.  Weights are dropped with probability `dropout_p`, by numbers of the bit generator `source`."""
+        cdef list held = [(<Tensor?> t).arr for t in inputs], outputs
+        cdef Array q = held[0], k = held[1], v = held[2], mask = None, p, w, y
+        cdef int code = q.layout.code, i
+        cdef Py_ssize_t rows = q.layout.shape[q.layout.ndim - 2], seen = k.layout.shape[k.layout.ndim - 2]
+        cdef Node node
+        for i in range(1, len(held)):
+            if (<Array> held[i]).layout.dtype != q.layout.dtype:
+                raise TypeError(f"{self.name}: the query is {q.layout.dtype} and another operand {(<Array> held[i]).layout.dtype}; "
+                                f"use astype")
+        p = like_matrices(q, rows, seen)
+        if dropout_p:
+            look.kept = Kept.__new__(Kept)
+            look.kept.mask, look.kept.scale = kept_of(p.layout, 1 - dropout_p, source), 1 / (1 - dropout_p) if dropout_p < 1 else 0
+        if not compiled(code):
+            return formulas().outputs(self, inputs, look)
+        y = like_matrices(q, rows, v.layout.shape[v.layout.ndim - 1])
+        w = p if look.kept is None else empty(p.layout)
+        if len(inputs) > 3:
+            mask = mask_of(held[3])
+        elif look.mask is not None:
+            mask = mask_of(look.mask.arr)
+        if y.layout.size == 0 or seen == 0:
+            fill(y, 0)
+            fill(p, 0)
+            fill(w, 0)
+        else:
+            q, k, v = readable(q), readable(k), readable(v)
+            if <double> p.layout.size * q.layout.shape[q.layout.ndim - 1] > 1 << 14:
+                begin()
+                with nogil:
+                    self.forward(look, q, k, v, mask, p, w, y)
+                finish()
+            else:
+                self.forward(look, q, k, v, mask, p, w, y)
+        outputs = [y, w] if look.weights else [y]
+        if not any_records(inputs):
+            return [wrap(a) for a in outputs]
+        for i in range(len(held)):
+            unchanged(self.name, <Tensor> inputs[i], <Array> held[i])
+        node = record_n(self, inputs, look)
+        for i in range(len(held)):
+            save(node, <Array> held[i], i)
+        save(node, p, INTERMEDIATE)
+        return [produced(a, node) for a in outputs]
+
+    cdef void forward(self, Look look, Array q, Array k, Array v, Array mask, Array p, Array w, Array y) noexcept nogil:
+        cdef int code = q.layout.code, n = q.layout.ndim
+        cdef Py_ssize_t rows = p.layout.shape[n - 2], seen = p.layout.shape[n - 1], e = q.layout.shape[n - 1]
+        cdef Py_ssize_t columns = v.layout.shape[n - 1], i, batch = p.layout.size // (rows * seen)
+        for i in range(batch):
+            gemm(code, False, True, rows, seen, e, matrix(q, i), rows_apart(q), matrix(k, i), rows_apart(k), 0, matrix(p, i), seen)
+            K.attend[code](rows, seen, look.scale, matrix(mask, i) if mask is not None else NULL,
+                           rows_apart(mask) if mask is not None else 0, look.causal, matrix(p, i))
+            if look.kept is not None:
+                K.drop[code](rows * seen, matrix(p, i), look.kept.mask.data + i * rows * seen, look.kept.scale, matrix(w, i))
+            gemm(code, False, False, rows, columns, seen, matrix(w, i), seen, matrix(v, i), rows_apart(v), 0, matrix(y, i), columns)
+
+    cdef int backward(self, Node node, Array g, Walk walk) except -1:
+        cdef Look look = <Look> node.args
+        cdef Array q = readable(saved(node, 0)), k = readable(saved(node, 1)), v = readable(saved(node, 2))
+        cdef Array p = saved(node, node.n_in), of_weights = None, dq, dk, dv, dm = None, a
+        cdef int i
+        dq, dk, dv = [empty(dense_as(a.layout, a.layout.dtype)) for a in (q, k, v)]
+        if node.n_in > 3 and wants(walk, node, 3):
+            dm = empty(p.layout)
+        if node.n_out > 1 and walk.grads[node.slot + 1] is not NULL:
+            of_weights = contiguous(<Array> walk.grads[node.slot + 1])
+        if g is None:
+            g = like_matrices(q, p.layout.shape[p.layout.ndim - 2], v.layout.shape[v.layout.ndim - 1])
+            fill(g, 0)
+        g = readable(g)
+        if p.layout.size == 0 or g.layout.size == 0:
+            for a in (dq, dk, dv, dm):
+                if a is not None:
+                    fill(a, 0)
+        else:
+            self.through(look, q, k, v, p, g, of_weights, dq, dk, dv, dm)
+        for i, a in enumerate((dq, dk, dv, dm)):
+            if i < node.n_in and wants(walk, node, i):
+                deliver(walk, node, i, a)
+        return 0
+
+    cdef int through(self, Look look, Array q, Array k, Array v, Array p, Array g, Array of_weights, Array dq, Array dk, Array dv,
+                     Array dm) except -1:
+        cdef Py_ssize_t shape[2]
+        cdef int n = p.layout.ndim
+        shape[0], shape[1] = p.layout.shape[n - 2], p.layout.shape[n - 1]
+        cdef Array d = empty(dense(p.layout.code, 2, shape)), w = empty(d.layout) if look.kept is not None else None
+        if <double> p.layout.size * q.layout.shape[n - 1] > 1 << 14:
+            begin()
+            with nogil:
+                self.back(look, q, k, v, p, g, of_weights, dq, dk, dv, dm, d, w)
+            finish()
+        else:
+            self.back(look, q, k, v, p, g, of_weights, dq, dk, dv, dm, d, w)
+        return 0
+
+    cdef void back(self, Look look, Array q, Array k, Array v, Array p, Array g, Array of_weights, Array dq, Array dk, Array dv,
+                   Array dm, Array d, Array w) noexcept nogil:
+        cdef int code = q.layout.code, n = q.layout.ndim
+        cdef Py_ssize_t rows = p.layout.shape[n - 2], seen = p.layout.shape[n - 1], e = q.layout.shape[n - 1]
+        cdef Py_ssize_t columns = v.layout.shape[n - 1], i, j, area = rows * seen, nbytes = area * p.layout.itemsize
+        cdef const char* weights
+        for i in range(p.layout.size // area):
+            weights = matrix(p, i)
+            if w is not None:
+                K.drop[code](area, weights, look.kept.mask.data + i * area, look.kept.scale, w.data)
+                weights = w.data
+            gemm(code, True, False, seen, columns, rows, weights, seen, matrix(g, i), rows_apart(g), 0, matrix(dv, i), columns)
+            if of_weights is not None:
+                memcpy(d.data, matrix(of_weights, i), nbytes)
+            gemm(code, False, True, rows, seen, columns, matrix(g, i), rows_apart(g), matrix(v, i), rows_apart(v),
+                 of_weights is not None, d.data, seen)
+            if w is not None:
+                K.drop[code](area, d.data, look.kept.mask.data + i * area, look.kept.scale, d.data)
+            K.attend_back[code](rows, seen, 1 if dm is not None else look.scale, matrix(p, i), d.data)
+            if dm is not None:
+                memcpy(matrix(dm, i), d.data, nbytes)
+                for j in range(area):
+                    if code == F32:
+                        (<float*> d.data)[j] *= <float> look.scale
+                    else:
+                        (<double*> d.data)[j] *= look.scale
+            gemm(code, False, False, rows, e, seen, d.data, seen, matrix(k, i), rows_apart(k), 0, matrix(dq, i), e)
+            gemm(code, True, False, seen, e, rows, d.data, seen, matrix(q, i), rows_apart(q), 0, matrix(dk, i), e)
+
+    cdef dict statics_of(self, Node node):
+        cdef Look look = <Look?> node.args
+        cdef dict given = {"scale": look.scale, "is_causal": look.causal}
+        if look.mask is not None:
+            given["attn_mask"] = to_ndarray(look.mask.arr)
+        if look.kept is not None:
+            given["kept"] = to_ndarray(look.kept.mask)
+        return given
+
+    def vjp(self, node, saved, g):
+        return formulas().vjp(self, node, saved, g)
+
+    def jvp(self, node, saved, tangents):
+        return formulas().jvp(self, node, saved, tangents)
+
+
+ATTENTION = Attention()
+
+PRIMITIVES = {"scaled_dot_product_attention": ATTENTION, "dropout": DROPOUT}
