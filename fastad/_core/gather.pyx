@@ -1,0 +1,185 @@
+"""Level 3: samples of arrays picked by their numbers, all arrays of a batch in one call: what data.DataLoader runs on.
+
+No derivative is here: batches are constants.  Imports tensor.  Next: fastad/data/loader.py.
+"""
+cimport numpy as cnp
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+
+import numpy as np
+
+from .arrays cimport cast
+from .storage cimport GIL_SIZE, Array, Layout, code_of, copy_ndarray, dense_dtype, empty, refuse_masked
+from .tensor cimport Tensor, wrap
+from .types cimport MAX_NDIM
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #include <string.h>
+    #include <stdint.h>
+    #if defined(__GNUC__) || defined(__clang__)
+    #define FAD_FETCH(p) __builtin_prefetch(p)
+    #else
+    #define FAD_FETCH(p) ((void)(p))
+    #endif
+    /* out[i] = data[which[i]], rows of so many bytes that lie `stride` bytes apart; each row lies anywhere in memory, so
+       the first lines of one are asked for while another is copied, and the processor then guesses those that follow */
+    enum { FAD_AHEAD = 2, FAD_LINE = 64, FAD_LINES = 8 };
+    static void fad_gather(char *out, const char *data, Py_ssize_t stride, size_t row, const int64_t *which, Py_ssize_t n)
+    {
+        Py_ssize_t i;
+        if (row == 8)
+            for (i = 0; i < n; i++) memcpy(out + 8 * i, data + which[i] * stride, 8);
+        else if (row == 4)
+            for (i = 0; i < n; i++) memcpy(out + 4 * i, data + which[i] * stride, 4);
+        else
+            for (i = 0; i < n; i++, out += row) {
+                if (i + FAD_AHEAD < n) {
+                    const char *next = data + which[i + FAD_AHEAD] * stride;
+                    size_t k, lines = row < FAD_LINES * FAD_LINE ? row : FAD_LINES * FAD_LINE;
+                    for (k = 0; k < lines; k += FAD_LINE) FAD_FETCH(next + k);
+                }
+                memcpy(out, data + which[i] * stride, row);
+            }
+    }
+    """
+    void fad_gather(char* out, const char* data, Py_ssize_t stride, size_t row, const int64_t* which,
+                    Py_ssize_t n) noexcept nogil
+
+
+cdef class Column:
+    """An array (n, ...) to pick samples of."""
+    cdef cnp.ndarray array                # a view of our own: nobody else can reshape it
+    cdef readonly Py_ssize_t length       # samples
+    cdef object dtype                     # that of a batch
+    cdef bint direct                      # samples are stretches of memory, to be copied as they are
+    cdef size_t row                       # bytes of a sample
+    cdef Layout layout                    # of the last batch
+
+    def __init__(self, array, str name):
+        cdef Py_ssize_t expected
+        cdef int axis
+        refuse_masked(name, array)
+        code_of(array.dtype)
+        if array.ndim == 0:
+            raise ValueError(f"{name} has no axis of samples")
+        self.array = np.asarray(array)[...]
+        self.length = cnp.PyArray_DIM(self.array, 0)
+        self.dtype = batch_dtype(array.dtype, array.ndim)
+        expected = array.dtype.itemsize
+        self.direct = array.dtype.isnative
+        for axis in range(cnp.PyArray_NDIM(self.array) - 1, 0, -1):
+            if cnp.PyArray_DIM(self.array, axis) != 1 and cnp.PyArray_STRIDE(self.array, axis) != expected:
+                self.direct = False
+            expected *= cnp.PyArray_DIM(self.array, axis)
+        self.row = expected
+
+    cdef Tensor pick(self, cnp.ndarray order, Py_ssize_t start, Py_ssize_t n):
+        """The samples of the numbers order[start : start + n], which are in bounds."""
+        cdef Array out
+        cdef const int64_t* which = <const int64_t*> cnp.PyArray_DATA(order) + start
+        cdef const char* data
+        cdef Py_ssize_t shape[MAX_NDIM]
+        cdef Py_ssize_t stride
+        cdef int axis
+        if not self.direct:
+            return wrap(cast(copy_ndarray(np.asarray(self.array[order[start:start + n]])), self.dtype))
+        if self.layout is None or self.layout.shape[0] != n:
+            shape[0] = n
+            for axis in range(1, cnp.PyArray_NDIM(self.array)):
+                shape[axis] = cnp.PyArray_DIM(self.array, axis)
+            self.layout = dense_dtype(self.array.dtype, cnp.PyArray_NDIM(self.array), shape)
+        out = empty(self.layout)
+        if self.row:
+            data, stride = <const char*> cnp.PyArray_DATA(self.array), cnp.PyArray_STRIDE(self.array, 0)
+            if n * self.row < 4 * GIL_SIZE:
+                fad_gather(out.data, data, stride, self.row, which, n)
+            else:
+                with nogil:
+                    fad_gather(out.data, data, stride, self.row, which, n)
+        return wrap(cast(out, self.dtype) if self.dtype is not out.layout.dtype else out)
+
+
+def batch_dtype(dtype, int ndim):
+    """The dtype of a batch with `ndim` axes: integers become int64, as indices and labels must be, but bytes with more
+    than the axis of samples, such as pixels, stay bytes."""
+    if dtype.kind in "iu" and not (dtype.itemsize == 1 and dtype.kind == "u" and ndim > 1):
+        return np.dtype(np.int64)
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
+cdef tuple picked(tuple columns, cnp.ndarray order, Py_ssize_t start, Py_ssize_t n):
+    cdef tuple found = PyTuple_New(len(columns))
+    cdef Py_ssize_t i
+    cdef Tensor t
+    for i in range(len(columns)):
+        t = (<Column> columns[i]).pick(order, start, n)
+        Py_INCREF(t)
+        PyTuple_SET_ITEM(found, i, t)
+    return found
+
+
+def in_bounds(indices, Py_ssize_t length, str name):
+    """Numbers of samples as a new int64 array; negative ones count from the end; IndexError for those out of bounds."""
+    cdef cnp.ndarray given = np.asarray(indices)
+    if given.ndim != 1:
+        raise IndexError(f"{name}: numbers of samples must be a sequence of integers, got shape {np.shape(given)}")
+    if given.dtype.kind not in "iu" and given.size:
+        raise IndexError(f"{name}: numbers of samples must be integers, got dtype {given.dtype}")
+    if given.size and given.dtype.kind == "u" and given.max() >= length:
+        raise IndexError(f"{name}: sample {given.max()} is out of bounds for {length} samples")
+    cdef cnp.ndarray order = np.array(given, np.int64, order="C")
+    cdef int64_t* which = <int64_t*> cnp.PyArray_DATA(order)
+    cdef Py_ssize_t i
+    for i in range(cnp.PyArray_DIM(order, 0)):
+        if not -length <= which[i] < length:
+            raise IndexError(f"{name}: sample {which[i]} is out of bounds for {length} samples")
+        if which[i] < 0:
+            which[i] += length
+    return order
+
+
+def gather(tuple columns, indices, str name):
+    """A tuple of tensors: of each column the samples of these numbers."""
+    cdef cnp.ndarray order = in_bounds(indices, (<Column?> columns[0]).length, name)
+    return picked(columns, order, 0, cnp.PyArray_DIM(order, 0))
+
+
+cdef class Batches:
+    """Iterates over batches, tuples of tensors: of batch k the samples order[ends[k - 1]:ends[k]], from batch `position`."""
+    cdef tuple columns
+    cdef cnp.ndarray order, ends
+    cdef readonly Py_ssize_t position     # batches given out, those before the first one included
+    cdef readonly bint done
+
+    def __init__(self, tuple columns, order, ends, Py_ssize_t position, str name):
+        cdef int64_t last = 0, end
+        cdef Column column
+        for column in columns:
+            if column.length != (<Column> columns[0]).length:
+                raise ValueError(f"{name}: arrays of {column.length} and {(<Column> columns[0]).length} samples")
+        self.columns = columns
+        self.order = in_bounds(order, (<Column> columns[0]).length, name)
+        self.ends = np.array(ends, np.int64)
+        for end in self.ends.tolist():
+            if not last <= end <= cnp.PyArray_DIM(self.order, 0):
+                raise ValueError(f"{name}: a batch ends at {end}, out of order")
+            last = end
+        self.position = max(position, 0)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef Py_ssize_t k = self.position, start
+        cdef const int64_t* ends = <const int64_t*> cnp.PyArray_DATA(self.ends)
+        if k >= cnp.PyArray_DIM(self.ends, 0):
+            self.done = True
+            raise StopIteration
+        self.position = k + 1
+        start = ends[k - 1] if k else 0
+        return picked(self.columns, self.order, start, ends[k] - start)
