@@ -67,6 +67,7 @@ from .creation import ones as ones
 from .creation import ones_like as ones_like
 from . import optim as optim
 from . import optimize as optimize
+from . import preprocessing as preprocessing
 from ._core.primitives.recurrent import recurrent as recurrent
 from . import reference as reference
 from .recording import set_grad_enabled as set_grad_enabled

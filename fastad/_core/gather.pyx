@@ -1,17 +1,15 @@
 """Level 3: samples of arrays picked by their numbers, all arrays of a batch in one call: what data.DataLoader runs on.
 
-No derivative is here: batches are constants.  Imports tensor.  Next: fastad/data/loader.py.
+No derivative is here: batches are constants.  Nothing is checked here, neither that numbers of samples are in bounds:
+fastad/data/columns.py does, which comes next.  Imports tensor.
 """
 cimport numpy as cnp
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
-
-import numpy as np
 
 from .arrays cimport cast
-from .storage cimport GIL_SIZE, Array, Layout, code_of, copy_ndarray, dense_dtype, empty, refuse_masked
+from .storage cimport GIL_SIZE, Array, Layout, copy_ndarray, dense_dtype, empty
 from .tensor cimport Tensor, wrap
 from .types cimport MAX_NDIM
 
@@ -53,29 +51,24 @@ cdef extern from *:
 
 cdef class Column:
     """An array (n, ...) to pick samples of."""
-    cdef cnp.ndarray array                # a view of our own: nobody else can reshape it
+    cdef cnp.ndarray array                # nobody else has this view, so it stays as it is
     cdef readonly Py_ssize_t length       # samples
     cdef object dtype                     # that of a batch
     cdef bint direct                      # samples are stretches of memory, to be copied as they are
     cdef size_t row                       # bytes of a sample
     cdef Layout layout                    # of the last batch
 
-    def __init__(self, array, str name):
-        cdef Py_ssize_t expected
+    def __init__(self, cnp.ndarray array not None, dtype):
+        cdef Py_ssize_t expected = array.itemsize
         cdef int axis
-        refuse_masked(name, array)
-        code_of(array.dtype)
-        if array.ndim == 0:
-            raise ValueError(f"{name} has no axis of samples")
-        self.array = np.asarray(array)[...]
-        self.length = cnp.PyArray_DIM(self.array, 0)
-        self.dtype = batch_dtype(array.dtype, array.ndim)
-        expected = array.dtype.itemsize
+        self.array = array
+        self.length = cnp.PyArray_DIM(array, 0)
+        self.dtype = dtype
         self.direct = array.dtype.isnative
-        for axis in range(cnp.PyArray_NDIM(self.array) - 1, 0, -1):
-            if cnp.PyArray_DIM(self.array, axis) != 1 and cnp.PyArray_STRIDE(self.array, axis) != expected:
+        for axis in range(cnp.PyArray_NDIM(array) - 1, 0, -1):
+            if cnp.PyArray_DIM(array, axis) != 1 and cnp.PyArray_STRIDE(array, axis) != expected:
                 self.direct = False
-            expected *= cnp.PyArray_DIM(self.array, axis)
+            expected *= cnp.PyArray_DIM(array, axis)
         self.row = expected
 
     cdef Tensor pick(self, cnp.ndarray order, Py_ssize_t start, Py_ssize_t n):
@@ -87,7 +80,7 @@ cdef class Column:
         cdef Py_ssize_t stride
         cdef int axis
         if not self.direct:
-            return wrap(cast(copy_ndarray(np.asarray(self.array[order[start:start + n]])), self.dtype))
+            return wrap(cast(copy_ndarray(self.array[order[start:start + n]]), self.dtype))
         if self.layout is None or self.layout.shape[0] != n:
             shape[0] = n
             for axis in range(1, cnp.PyArray_NDIM(self.array)):
@@ -104,15 +97,8 @@ cdef class Column:
         return wrap(cast(out, self.dtype) if self.dtype is not out.layout.dtype else out)
 
 
-def batch_dtype(dtype, int ndim):
-    """The dtype of a batch with `ndim` axes: integers become int64, as indices and labels must be, but bytes with more
-    than the axis of samples, such as pixels, stay bytes."""
-    if dtype.kind in "iu" and not (dtype.itemsize == 1 and dtype.kind == "u" and ndim > 1):
-        return np.dtype(np.int64)
-    return dtype if dtype.isnative else dtype.newbyteorder("=")
-
-
-cdef tuple picked(tuple columns, cnp.ndarray order, Py_ssize_t start, Py_ssize_t n):
+def picked(tuple columns not None, cnp.ndarray order not None, Py_ssize_t start, Py_ssize_t n):
+    """A tuple of tensors: of each column the samples of the numbers order[start : start + n]."""
     cdef tuple found = PyTuple_New(len(columns))
     cdef Py_ssize_t i
     cdef Tensor t
@@ -123,53 +109,15 @@ cdef tuple picked(tuple columns, cnp.ndarray order, Py_ssize_t start, Py_ssize_t
     return found
 
 
-def in_bounds(indices, Py_ssize_t length, str name):
-    """Numbers of samples as a new int64 array; negative ones count from the end; IndexError for those out of bounds."""
-    cdef cnp.ndarray given = np.asarray(indices)
-    if given.ndim != 1:
-        raise IndexError(f"{name}: numbers of samples must be a sequence of integers, got shape {np.shape(given)}")
-    if given.dtype.kind not in "iu" and given.size:
-        raise IndexError(f"{name}: numbers of samples must be integers, got dtype {given.dtype}")
-    if given.size and given.dtype.kind == "u" and given.max() >= length:
-        raise IndexError(f"{name}: sample {given.max()} is out of bounds for {length} samples")
-    cdef cnp.ndarray order = np.array(given, np.int64, order="C")
-    cdef int64_t* which = <int64_t*> cnp.PyArray_DATA(order)
-    cdef Py_ssize_t i
-    for i in range(cnp.PyArray_DIM(order, 0)):
-        if not -length <= which[i] < length:
-            raise IndexError(f"{name}: sample {which[i]} is out of bounds for {length} samples")
-        if which[i] < 0:
-            which[i] += length
-    return order
-
-
-def gather(tuple columns, indices, str name):
-    """A tuple of tensors: of each column the samples of these numbers."""
-    cdef cnp.ndarray order = in_bounds(indices, (<Column?> columns[0]).length, name)
-    return picked(columns, order, 0, cnp.PyArray_DIM(order, 0))
-
-
 cdef class Batches:
-    """Iterates over batches, tuples of tensors: of batch k the samples order[ends[k - 1]:ends[k]], from batch `position`."""
+    """Iterates over batches, tuples of tensors: of batch k the samples order[ends[k - 1]:ends[k]], int64 both."""
     cdef tuple columns
     cdef cnp.ndarray order, ends
     cdef readonly Py_ssize_t position     # batches given out, those before the first one included
     cdef readonly bint done
 
-    def __init__(self, tuple columns, order, ends, Py_ssize_t position, str name):
-        cdef int64_t last = 0, end
-        cdef Column column
-        for column in columns:
-            if column.length != (<Column> columns[0]).length:
-                raise ValueError(f"{name}: arrays of {column.length} and {(<Column> columns[0]).length} samples")
-        self.columns = columns
-        self.order = in_bounds(order, (<Column> columns[0]).length, name)
-        self.ends = np.array(ends, np.int64)
-        for end in self.ends.tolist():
-            if not last <= end <= cnp.PyArray_DIM(self.order, 0):
-                raise ValueError(f"{name}: a batch ends at {end}, out of order")
-            last = end
-        self.position = max(position, 0)
+    def __init__(self, tuple columns not None, cnp.ndarray order not None, cnp.ndarray ends not None, Py_ssize_t position):
+        self.columns, self.order, self.ends, self.position = columns, order, ends, position
 
     def __iter__(self):
         return self
