@@ -162,7 +162,7 @@ def _collated(batch: Sequence[Any], stacked: Callable[[list[Any], Field, str], A
                     f"and tuples, lists and mappings of them; give a collate_fn")
 
 
-def _kind(sample: Any) -> type:
+def _kind(sample: Any) -> Any:
     """What samples of one batch have in common."""
     return next((kind for kind in (str, bytes, Plain, Mapping, tuple, list) if isinstance(sample, kind)), type(sample))
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from .._core.gather import Column
     from .._typing import ArrayLike, Generator, Integers
 
 S = TypeVar("S", covariant=True)
@@ -102,7 +103,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         self.columns = columns(tensors, type(self).__name__)
 
     def __len__(self) -> int:
-        return self.columns[0].length
+        return int(self.columns[0].length)
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         if isinstance(index, slice):
@@ -317,8 +318,8 @@ def fetch(dataset: Any, indices: Integers) -> Any:
     return default_collate([dataset[i] for i in indices.tolist()])
 
 
-def array_columns(dataset: Any) -> tuple[Any, Integers | None]:
-    """The columns of a TensorDataset, or of a Subset of one, and which of their samples are meant; (None, None) for others."""
+def array_columns(dataset: Any) -> tuple[tuple[Column, ...] | None, Integers | None]:
+    """The columns of a TensorDataset, or of a Subset of one, and which of their samples are meant; else (None, None)."""
     which = None
     while type(dataset) is Subset:
         which = dataset.indices if which is None else dataset.indices[which]

@@ -1,7 +1,7 @@
 """DataLoader: the samples of a data set in batches, in an order that can be repeated and resumed.
 
-What an epoch is made of (`_Epoch`) is drawn when it begins; making its batches draws nothing more.  Arrays are picked from by
-the core's `Batches`; everything else goes through `fetch` (dataset.py) and collate.py.
+What an epoch is made of (`_Epoch`) is drawn when it begins; making its batches draws nothing more.  Arrays are picked from
+by the core's `Batches`; everything else goes through `fetch` (dataset.py) and collate.py.
 """
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class DataLoader:
     Parameters
     ----------
     dataset : tuple of array_like, array, Dataset, sequence of samples, or IterableDataset
-        Arrays of equal lengths such as (x, y), memory-mapped ones too, are a `TensorDataset`: floats keep their dtype, integers
-        become int64, as labels must be, but bytes (uint8) of more than one axis stay bytes.
+        Arrays of equal lengths such as (x, y), memory-mapped ones too, are a `TensorDataset`: floats keep their dtype,
+        integers become int64, as labels must be, but bytes (uint8) of more than one axis stay bytes.
     batch_size : int or None
         None: no batches, each sample comes by itself.  Where the data set is smaller, its one batch is.
     shuffle : bool
@@ -80,9 +80,9 @@ class DataLoader:
     Notes
     -----
     **What draws, and when.**  An epoch that needs random numbers takes one number from the generator when it begins
-    (``iter(loader)``).  That number is the seed of its order, and with a batch's number of the `rng` that `transform` gets.  So
-    batches do not depend on prefetching, nor on what else draws in the meantime, and what else draws does not depend on
-    batches.  A sampler of yours that has a length is read to its end when the epoch begins; one without, and an
+    (``iter(loader)``).  That number is the seed of its order, and with a batch's number of the `rng` that `transform` gets.
+    So batches do not depend on prefetching, nor on what else draws in the meantime, and what else draws does not depend on
+    how batches are made.  A sampler of yours that has a length is read to its end when the epoch begins; one without, and an
     IterableDataset, are read as batches are made.
 
     **Resuming.**  `state_dict` tells the epoch and how many batches of it were given out.  In a loader made alike,
@@ -107,13 +107,14 @@ class DataLoader:
     7
     """
 
-    def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False, *, sampler: Iterable[int] | None = None,
-                 batch_sampler: Iterable[list[int]] | None = None, num_workers: int = 0,
-                 collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False, generator: Generator = None,
-                 prefetch: int = 0, transform: Callable[[Any, np.random.Generator], Any] | None = None) -> None:
+    def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False, *,
+                 sampler: Iterable[int] | None = None, batch_sampler: Iterable[list[int]] | None = None,
+                 num_workers: int = 0, collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False,
+                 generator: Generator = None, prefetch: int = 0,
+                 transform: Callable[[Any, np.random.Generator], Any] | None = None) -> None:
         if num_workers != 0:
-            raise ValueError(f"DataLoader: num_workers={num_workers}: there are no worker processes; prefetch={num_workers} makes "
-                             f"that many batches ahead in a thread")
+            raise ValueError(f"DataLoader: num_workers={num_workers}: there are no worker processes; prefetch={num_workers} "
+                             f"makes that many batches ahead in a thread")
         if not isinstance(prefetch, int) or prefetch < 0:
             raise ValueError(f"DataLoader: prefetch must be an integer, 0 or more, got {prefetch!r}")
         if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer)
@@ -131,15 +132,15 @@ class DataLoader:
         self._epoch: _Epoch | None = None  # the last one
         self._loaded = False               # it is to be gone on with
         self._one_by_one = isinstance(self.dataset, IterableDataset) or not hasattr(self.dataset, "__getitem__")
-        self._columns, self._which = (None, None) if collate_fn else array_columns(self.dataset)
+        self._columns, self._which = array_columns(self.dataset if collate_fn is None else None)
         if self._one_by_one:
             if shuffle or sampler is not None or batch_sampler is not None:
-                raise ValueError("DataLoader: an IterableDataset has an order of its own; shuffle, sampler and batch_sampler are "
-                                 "for samples with numbers")
+                raise ValueError("DataLoader: an IterableDataset has an order of its own; shuffle, sampler and "
+                                 "batch_sampler are for samples with numbers")
         elif batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError("DataLoader: batch_sampler says what batch_size, shuffle, sampler and drop_last would; leave "
-                                 "them out")
+                raise ValueError("DataLoader: batch_sampler says what batch_size, shuffle, sampler and drop_last would; "
+                                 "leave them out")
             self.batch_size = None
         else:
             if sampler is not None and shuffle:
@@ -147,7 +148,8 @@ class DataLoader:
             if sampler is None:
                 if not len(self.dataset):
                     raise ValueError("DataLoader: the data set is empty")
-                self.sampler = RandomSampler(self.dataset, generator=generator) if shuffle else SequentialSampler(self.dataset)
+                self.sampler = (RandomSampler(self.dataset, generator=generator) if shuffle
+                                else SequentialSampler(self.dataset))
             if batch_size is not None:
                 self.batch_sampler = BatchSampler(self.sampler, batch_size, self.drop_last)
                 if self.drop_last and self._batches() == 0:
@@ -174,7 +176,8 @@ class DataLoader:
             self._epoch = self._drawn(self._new_seed())
         self._loaded = False
         epoch = self._epoch
-        start, batches = epoch.position, None
+        start = epoch.position
+        batches: Batches | None = None
         if self._columns is not None and epoch.order is not None and self._batched():
             order = in_bounds(epoch.order, len(self.dataset), "DataLoader")
             order = order if self._which is None else self._which[order]
@@ -194,15 +197,15 @@ class DataLoader:
     def state_dict(self) -> dict[str, Any]:
         """Where this loader stands: numbers, nested dicts of them, and for a sampler of yours with a length two arrays.
 
-        ``epoch`` is how many have begun, ``position`` how many batches the last of them has given out, or None if it has come to
-        its end.  The state of the generator that draws is part of it, fastad's default one too, and what a sampler or an
-        IterableDataset of yours tells if it has `state_dict` and `load_state_dict`.
+        ``epoch`` is how many have begun, ``position`` how many batches the last of them has given out, or None if it has
+        come to its end.  The state of the generator that draws is part of it, fastad's default one too, and what a sampler
+        or an IterableDataset of yours tells if it has `state_dict` and `load_state_dict`.
         """
         epoch = self._epoch
         under_way = epoch is not None and not epoch.done
         draws = self._draws()
-        state = {"epoch": self.epoch, "position": None, "seed": None, "samples": None if self._one_by_one else len(self.dataset),
-                 "batch_size": self.batch_size, "order": None, "ends": None,
+        state = {"epoch": self.epoch, "position": None, "seed": None, "order": None, "ends": None,
+                 "samples": self._samples(), "batch_size": self.batch_size,
                  "generator": self._source().bit_generator.state if draws else None, "parts": self._part_states()}
         if under_way:
             assert epoch is not None
@@ -226,13 +229,13 @@ class DataLoader:
         if set(state) != expected:
             raise ValueError(f"DataLoader: the state lacks {sorted(expected - set(state))} and has unknown "
                              f"{sorted(set(state) - expected)}")
-        for name, mine in (("samples", None if self._one_by_one else len(self.dataset)), ("batch_size", self.batch_size)):
+        for name, mine in (("samples", self._samples()), ("batch_size", self.batch_size)):
             if state[name] != mine:
                 raise ValueError(f"DataLoader: the state is of a loader with {name} {state[name]}, this one has {mine}")
         draws = self._draws()
         if (state["generator"] is not None) != draws:
-            raise ValueError(f"DataLoader: the state is of a loader that {'does not draw' if draws else 'draws'} random numbers, "
-                             f"and this one {'does' if draws else 'does not'}; look at shuffle, sampler and transform")
+            raise ValueError(f"DataLoader: the state is of a loader that {'does not draw' if draws else 'draws'} random "
+                             f"numbers, and this one {'does' if draws else 'does not'}; see shuffle, sampler and transform")
         if draws:
             self._source().bit_generator.state = state["generator"]
         for part, its in zip(self._parts(), state["parts"], strict=True):
@@ -251,6 +254,9 @@ class DataLoader:
     # -- what an epoch is made of
     def _chooser(self) -> Any:
         return self.batch_sampler if self.batch_sampler is not None else self.sampler
+
+    def _samples(self) -> int | None:
+        return len(self.dataset) if hasattr(self.dataset, "__len__") else None
 
     def _batched(self) -> bool:
         return self.batch_sampler is not None

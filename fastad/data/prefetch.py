@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def prefetched(batches: Iterable[Any], ahead: int) -> Iterator[Any]:
-    """The same batches, of which a thread makes so many ahead; it ends when the iterator is closed or dropped.  What is raised
-    while a batch is made is raised here in its turn, with the traceback of where it was."""
+    """The same batches, of which a thread makes so many ahead; it ends when the iterator is closed or dropped.
+
+    What is raised while a batch is made is raised here in its turn, with the traceback of where it was."""
     ready: Queue[tuple[Any, BaseException | None]] = Queue(ahead)
     dropped = Event()
     # daemon: a program may end while the thread waits for a batch to be taken

@@ -25,10 +25,10 @@ T = TypeVar("T", covariant=True)
 
 
 class Sampler(Generic[T]):
-    """Base class of samplers: a subclass gives `__iter__`, which yields numbers of samples (or lists of them), and `__len__`.
+    """Base class of samplers: a subclass gives `__iter__`, which yields numbers of samples, or lists of them, and `__len__`.
 
     A subclass that draws must do so from a generator of its own.  If it has `state_dict` and `load_state_dict`, a DataLoader
-    saves its state with its own.
+    saves its state with its own.  In place of `__iter__` it may have `order` or, of batches, `plan`, as those here have.
 
     Examples
     --------
@@ -201,12 +201,12 @@ class WeightedRandomSampler(_Ordered):
             raise ValueError(f"WeightedRandomSampler: weights must have shape (n,), got {self.weights.shape}")
         wrong = np.flatnonzero(~((self.weights >= 0) & np.isfinite(self.weights)))
         if len(wrong):
-            raise ValueError(f"WeightedRandomSampler: weights must be finite and not negative, got {self.weights[wrong[0]]} for "
-                             f"sample {wrong[0]}")
+            raise ValueError(f"WeightedRandomSampler: weights must be finite and not negative, got {self.weights[wrong[0]]} "
+                             f"for sample {wrong[0]}")
         positive = np.count_nonzero(self.weights)
         if positive == 0 or (not replacement and positive < num_samples):
-            raise ValueError(f"WeightedRandomSampler: {positive} samples have a positive weight, and {num_samples} are to be drawn"
-                             + ("" if replacement else " without replacement"))
+            raise ValueError(f"WeightedRandomSampler: {positive} samples have a positive weight, and {num_samples} are to "
+                             f"be drawn{'' if replacement else ' without replacement'}")
 
     def order(self, rng: np.random.Generator) -> Integers:
         """The numbers of an epoch."""
@@ -271,9 +271,9 @@ class BatchSampler(_Planned):
 class StratifiedBatchSampler(_Planned):
     """Every batch holds every class in proportion, every sample comes once an epoch, in another order each epoch.
 
-    With K batches an epoch and n_c samples of class c, each batch holds n_c / K of them, rounded down or up; the sizes of two
-    batches differ by one sample at most.  A systematic sample: the samples lie in a row class by class, in random order within
-    a class, and batch k takes every K-th of them.
+    With K batches an epoch and n_c samples of class c, each batch holds n_c / K of them, rounded down or up; the sizes of
+    two batches differ by one sample at most.  A systematic sample: the samples lie in a row class by class, in random order
+    within a class, and batch k takes every K-th of them.
 
     Parameters
     ----------
@@ -314,8 +314,8 @@ class StratifiedBatchSampler(_Planned):
         self.batch_size = _count("StratifiedBatchSampler: batch_size", batch_size)
         self.drop_last, self.generator = bool(drop_last), generator
         if not len(self):
-            raise ValueError(f"StratifiedBatchSampler: {given.size} samples make no batch of {batch_size}, and drop_last leaves "
-                             f"out those that are not full")
+            raise ValueError(f"StratifiedBatchSampler: {given.size} samples make no batch of {batch_size}, and drop_last "
+                             f"leaves out those that are not full")
 
     def __len__(self) -> int:
         n = len(self.classes)
