@@ -64,7 +64,7 @@ def in_bounds(indices: Any, length: int, what: str) -> Integers:
                          f"{given.shape}")
     order = np.array(given, np.int64, order="C")
     if order.size:
-        low, high = order.min(), order.max()
+        low, high = given.min(), given.max()
         if low < -length or high >= length:
             raise IndexError(f"{what}: sample {low if low < -length else high} is out of bounds for {length} samples")
         if low < 0:

@@ -152,7 +152,7 @@ class DataLoader:
                                 else SequentialSampler(self.dataset))
             if batch_size is not None:
                 self.batch_sampler = BatchSampler(self.sampler, batch_size, self.drop_last)
-                if self.drop_last and self._batches() == 0:
+                if self.drop_last and not self._is_read_along() and len(self) == 0:
                     raise ValueError(f"DataLoader: {len(self.sampler)} samples make no batch of {batch_size}, and drop_last "
                                      f"leaves out those that are not full")
         if batch_size is None and drop_last:
@@ -236,20 +236,33 @@ class DataLoader:
         if (state["generator"] is not None) != draws:
             raise ValueError(f"DataLoader: the state is of a loader that {'does not draw' if draws else 'draws'} random "
                              f"numbers, and this one {'does' if draws else 'does not'}; see shuffle, sampler and transform")
+        parts, its = self._parts(), list(state["parts"])
+        if len(parts) != len(its):
+            raise ValueError(f"DataLoader: the state is of a loader with {len(its)} parts that have states, a sampler or "
+                             f"data set, and this one has {len(parts)}")
+        epoch = None if state["position"] is None else self._resumed(state)
         if draws:
             self._source().bit_generator.state = state["generator"]
-        for part, its in zip(self._parts(), state["parts"], strict=True):
-            if its is not None:
-                part.load_state_dict(its)
-        self._loaded = state["position"] is not None
-        self._epoch = None
-        if self._loaded:
-            order = state["order"]
-            drawn = (self._drawn(state["seed"]) if order is None
-                     else _Epoch(state["seed"], np.array(order, np.int64), np.array(state["ends"], np.int64), []))
-            drawn.counter = _Counter(int(state["position"]))
-            self._epoch = drawn
-        self.epoch = int(state["epoch"])
+        for part, told in zip(parts, its, strict=True):
+            part.load_state_dict(told)
+        self._epoch, self._loaded, self.epoch = epoch, epoch is not None, int(state["epoch"])
+
+    def _resumed(self, state: Mapping[str, Any]) -> _Epoch:
+        """The epoch that was under way."""
+        seed, position, order, unread = state["seed"], int(state["position"]), state["order"], self._is_read_along()
+        known = unread or is_seeded(self._chooser())
+        if (order is None) != known or (seed is not None) != self._draws():
+            raise ValueError("DataLoader: the state is of a loader with another kind of sampler")
+        if order is not None:
+            epoch = _Epoch(seed, np.array(order, np.int64), np.array(state["ends"], np.int64), [])
+        else:
+            epoch = self._drawn(seed)
+            epoch.parts = list(state["parts"])
+        if position < 0 or (not unread and position > len(epoch.ends)):
+            raise ValueError(f"DataLoader: the state has given out {position} batches of an epoch of "
+                             f"{'some' if unread else len(epoch.ends)}")
+        epoch.counter = _Counter(position)
+        return epoch
 
     # -- what an epoch is made of
     def _chooser(self) -> Any:
@@ -261,12 +274,15 @@ class DataLoader:
     def _batched(self) -> bool:
         return self.batch_sampler is not None
 
-    def _batches(self) -> int | None:
-        """The number of batches, or None if only reading will tell."""
+    def _is_read_along(self) -> bool:
+        """Whether the samples of an epoch are not known when it begins."""
+        if self._one_by_one:
+            return True
         try:
-            return len(self._chooser())
+            len(self._chooser())
         except TypeError:
-            return None
+            return True
+        return False
 
     def _draws(self) -> bool:
         return self.transform is not None or bool(getattr(self._chooser(), "draws", False))
@@ -287,7 +303,7 @@ class DataLoader:
         return [part.state_dict() for part in self._parts()]
 
     def _drawn(self, seed: int | None) -> _Epoch:
-        if self._one_by_one or self._batches() is None:
+        if self._is_read_along():
             return _Epoch(seed, None, None, self._part_states())
         rng = generator_of(seed or 0)
         if self._batched():

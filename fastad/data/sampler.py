@@ -385,6 +385,8 @@ def _numbers(given: npt.ArrayLike, name: str) -> Integers:
     array = np.asarray(given)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise TypeError(f"DataLoader: {name} yielded no numbers of samples: dtype {array.dtype}, shape {array.shape}")
+    if array.dtype == np.uint64 and array.max(initial=0) >= 1 << 63:
+        raise IndexError(f"DataLoader: {name} yielded {array.max()}, which is no number of a sample")
     return array.astype(np.int64)
 
 
