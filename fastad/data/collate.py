@@ -26,7 +26,14 @@ Plain = Tensor | np.ndarray | np.generic | bool | int | float | complex
 
 
 class Padded(NamedTuple):
-    """Sequences of different lengths in one tensor, and their lengths."""
+    """Sequences of different lengths in one tensor, and their lengths: what `pad_collate` makes.
+
+    Examples
+    --------
+    >>> from fastad.data import Padded
+    >>> Padded._fields
+    ('data', 'lengths')
+    """
 
     data: Tensor
     lengths: Tensor
