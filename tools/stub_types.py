@@ -108,7 +108,7 @@ RESULTS = {
     "split": "list[Tensor]",
     "array_split": "list[Tensor]",
     "recurrent": "list[Tensor]",
-    "picked": "tuple[Tensor, ...]",
+    "samples": "tuple[Tensor, ...]",
     "unstack": "tuple[Tensor, ...]",
     "backward": "None",
     "register_hook": "HookHandle",
@@ -216,10 +216,6 @@ SPECIAL = {
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
     # of one class
-    "Batches.__init__": "(self, columns: Any, order: Any, ends: Any, position: int) -> None",
-    "Batches.__iter__": "(self) -> Self",
-    "Batches.__next__": "(self) -> tuple[Tensor, ...]",
-    "Column.__init__": "(self, array: Any, dtype: Any) -> None",
     "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
     "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "

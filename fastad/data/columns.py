@@ -1,6 +1,6 @@
 """Arrays as columns of samples, from which a batch is picked in one compiled call.
 
-Imports the core's gather.  Next: dataset.py, the data sets made of columns.
+Imports the core's `samples`.  Next: dataset.py, the data sets made of columns.
 """
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.gather import Column, picked
+from .._core.make import from_numpy
+from .._core.primitives.index import samples
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -16,7 +17,43 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .._typing import ArrayLike, DType, Integers
+    from .._typing import ArrayLike, Integers
+
+
+class Columns:
+    """Arrays of equally many samples; `what` is the name for errors.
+
+    ValueError if there is none, lengths differ, or one has no axis of samples; TypeError if one holds no numbers."""
+
+    def __init__(self, arrays: tuple[ArrayLike, ...], what: str) -> None:
+        if not arrays:
+            raise ValueError(f"{what}: data is an empty tuple")
+        self.what = what
+        # nobody else has these views, so they stay as they are
+        self.arrays = [_array(a, f"{what}: array {i}")[...] for i, a in enumerate(arrays)]
+        lengths = [len(a) for a in self.arrays]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"{what}: the arrays must have equal lengths, got {lengths}")
+        self.length = lengths[0]
+        self.dtypes = tuple(batch_dtype(a.dtype, a.ndim) for a in self.arrays)
+        # what the core reads: samples that are stretches of memory; NumPy picks from the others
+        self.tensors = tuple(from_numpy(a) if a.dtype.isnative and a.flags.aligned and a[:1].flags.c_contiguous else None
+                             for a in self.arrays)
+        self.all = None not in self.tensors
+
+    def pick(self, order: Tensor, start: int, n: int) -> tuple[Tensor, ...]:
+        """Of each array the samples order[start : start + n]."""
+        if self.all:
+            return samples(self.tensors, self.dtypes, order, start, n)
+        which = order.numpy()[start:start + n]
+        return tuple(from_numpy(np.array(a[which], dtype, order="C")) if t is None
+                     else samples((t,), (dtype,), order, start, n)[0]
+                     for a, t, dtype in zip(self.arrays, self.tensors, self.dtypes, strict=True))
+
+    def gather(self, indices: Any) -> tuple[Tensor, ...]:
+        """Of each array the samples of these numbers."""
+        order = in_bounds(indices, self.length, self.what)
+        return self.pick(from_numpy(order), 0, len(order))
 
 
 def array_of(data: ArrayLike) -> npt.NDArray[Any]:
@@ -24,8 +61,7 @@ def array_of(data: ArrayLike) -> npt.NDArray[Any]:
     return data.detach().numpy() if isinstance(data, Tensor) else np.asanyarray(data)
 
 
-def column(data: ArrayLike, what: str) -> Column:
-    """A column of samples; ValueError if there is no axis of samples, TypeError if they are no numbers."""
+def _array(data: ArrayLike, what: str) -> npt.NDArray[Any]:
     array = array_of(data)
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise TypeError(f"{what} is a masked array that hides elements, and tensors have no mask; use filled(value)")
@@ -34,21 +70,10 @@ def column(data: ArrayLike, what: str) -> Column:
                         f"numpy.unique(x, return_inverse=True), can be loaded, as can a list of samples")
     if array.ndim == 0:
         raise ValueError(f"{what} has no axis of samples")
-    return Column(np.asarray(array)[...], batch_dtype(array.dtype, array.ndim))
+    return np.asarray(array)
 
 
-def columns(arrays: tuple[ArrayLike, ...], what: str) -> tuple[Column, ...]:
-    """Columns of equally many samples."""
-    if not arrays:
-        raise ValueError(f"{what}: data is an empty tuple")
-    found = tuple(column(a, f"{what}: array {i}") for i, a in enumerate(arrays))
-    lengths = [c.length for c in found]
-    if len(set(lengths)) > 1:
-        raise ValueError(f"{what}: the arrays must have equal lengths, got {lengths}")
-    return found
-
-
-def batch_dtype(dtype: np.dtype[Any], ndim: int) -> DType:
+def batch_dtype(dtype: np.dtype[Any], ndim: int) -> np.dtype[Any]:
     """The dtype of a batch with so many axes: integers become int64, as indices and labels must be, but bytes with more
     axes than that of the samples, such as pixels, stay bytes."""
     if dtype.kind in "iu" and not (dtype == np.uint8 and ndim > 1):
@@ -70,9 +95,3 @@ def in_bounds(indices: Any, length: int, what: str) -> Integers:
         if low < 0:
             order[order < 0] += length
     return order
-
-
-def gather(found: tuple[Column, ...], indices: Any, what: str) -> tuple[Tensor, ...]:
-    """Of each column the samples of these numbers."""
-    order = in_bounds(indices, found[0].length, what)
-    return picked(found, order, 0, len(order))

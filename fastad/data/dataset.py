@@ -17,14 +17,13 @@ from .._core.primitives.join import concatenate
 from .._core.tensor import Tensor
 from ..random import default_generator
 from .collate import default_collate
-from .columns import columns, gather, in_bounds
+from .columns import Columns, in_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from .._core.gather import Column
     from .._typing import ArrayLike, Generator, Integers
 
 S = TypeVar("S", covariant=True)
@@ -100,10 +99,10 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """
 
     def __init__(self, *tensors: ArrayLike) -> None:
-        self.columns = columns(tensors, type(self).__name__)
+        self.columns = Columns(tensors, type(self).__name__)
 
     def __len__(self) -> int:
-        return int(self.columns[0].length)
+        return self.columns.length
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         if isinstance(index, slice):
@@ -114,7 +113,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     def gather(self, indices: npt.ArrayLike) -> tuple[Tensor, ...]:
         """The batch of these samples."""
-        return gather(self.columns, indices, type(self).__name__)
+        return self.columns.gather(indices)
 
 
 class StackDataset(Dataset[Any]):
@@ -239,7 +238,7 @@ class ConcatDataset(Dataset[Any]):
         joined = tuple(concatenate(column) for column in zip(*parts, strict=True))
         back = np.empty(len(order), np.int64)
         back[np.argsort(which, kind="stable")] = np.arange(len(order))
-        return gather(columns(joined, "ConcatDataset"), back, "ConcatDataset")
+        return Columns(joined, "ConcatDataset").gather(back)
 
 
 class ChainDataset(IterableDataset[Any]):
@@ -314,11 +313,11 @@ def fetch(dataset: Any, indices: Integers) -> Any:
     if isinstance(dataset, Dataset) and at_least_as_new(dataset, "gather", "__getitem__"):
         return dataset.gather(indices)  # type: ignore[attr-defined]
     if isinstance(dataset, Tensor) or (isinstance(dataset, np.ndarray) and dataset.dtype.kind in "biufc"):
-        return gather(columns((dataset,), "DataLoader"), indices, "DataLoader")[0]
+        return Columns((dataset,), "DataLoader").gather(indices)[0]
     return default_collate([dataset[i] for i in indices.tolist()])
 
 
-def array_columns(dataset: Any) -> tuple[tuple[Column, ...] | None, Integers | None]:
+def array_columns(dataset: Any) -> tuple[Columns | None, Integers | None]:
     """The columns of a TensorDataset, or of a Subset of one, and which of their samples are meant; else (None, None)."""
     which = None
     while type(dataset) is Subset:

@@ -1,17 +1,17 @@
 """DataLoader: the samples of a data set in batches, in an order that can be repeated and resumed.
 
 What an epoch is made of (`_Epoch`) is drawn when it begins; making its batches draws nothing more.  Arrays are picked from
-by the core's `Batches`; everything else goes through `fetch` (dataset.py) and collate.py.
+by the core's `samples`; everything else goes through `fetch` (dataset.py) and collate.py.
 """
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count, islice
+from itertools import count, islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core.gather import Batches
+from .._core.make import from_numpy
 from .._core.tensor import Tensor
 from ..random import default_generator
 from .collate import convert, default_collate
@@ -177,21 +177,13 @@ class DataLoader:
         self._loaded = False
         epoch = self._epoch
         start = epoch.position
-        batches: Batches | None = None
-        if self._columns is not None and epoch.order is not None and self._batched():
-            order = in_bounds(epoch.order, len(self.dataset), "DataLoader")
-            order = order if self._which is None else self._which[order]
-            batches = Batches(self._columns, order, epoch.ends, start)
-            if self.transform is None and not self.prefetch:
-                epoch.counter = batches
-                return batches
-        made: Iterable[Any] = self._made(epoch, start) if batches is None else batches
+        picked = self._columns is not None and epoch.order is not None and self._batched()
+        batches = self._picked(epoch, start) if picked else self._made(epoch, start)
         if self.transform is not None:
-            made = self._transformed(made, epoch.seed, start)
+            batches = self._transformed(batches, epoch.seed, start)
         if self.prefetch:
-            made = prefetched(made, self.prefetch)
-        epoch.counter = counter = _Counter(start)
-        return counter.counted(made)
+            batches = prefetched(batches, self.prefetch)
+        return epoch.counted(batches)
 
     # -- resuming
     def state_dict(self) -> dict[str, Any]:
@@ -261,7 +253,7 @@ class DataLoader:
         if position < 0 or (not unread and position > len(epoch.ends)):
             raise ValueError(f"DataLoader: the state has given out {position} batches of an epoch of "
                              f"{'some' if unread else len(epoch.ends)}")
-        epoch.counter = _Counter(position)
+        epoch.position = position
         return epoch
 
     # -- what an epoch is made of
@@ -311,7 +303,16 @@ class DataLoader:
         order = order_of(self.sampler, rng)
         return _Epoch(seed, order, np.arange(1, len(order) + 1), [])
 
-    # -- batches, other than those of arrays
+    # -- batches
+    def _picked(self, epoch: _Epoch, start: int) -> Iterator[Any]:
+        """Of arrays."""
+        assert self._columns is not None
+        chosen = in_bounds(epoch.order, len(self.dataset), "DataLoader")
+        order = from_numpy(chosen if self._which is None else self._which[chosen])
+        pick, ends = self._columns.pick, [0, *epoch.ends.tolist()]
+        for begin, end in pairwise(ends[start:]):
+            yield pick(order, begin, end - begin)
+
     def _made(self, epoch: _Epoch, start: int) -> Iterator[Any]:
         collate = self.collate_fn or (default_collate if self._batched() or self.batch_size is not None else convert)
         if self._one_by_one:
@@ -358,34 +359,19 @@ class DataLoader:
             yield self.transform(batch, generator_of(seed, k))
 
 
-class _Counter:
-    """How many batches were given out, and whether that was all; `Batches` counts for itself."""
+class _Epoch:
+    """What was drawn for an epoch, and how far it has come: `position` batches were given out.  Order and ends are None if
+    they are not known beforehand, and `parts` is then what the sampler and the data set told of themselves when it began."""
 
-    def __init__(self, position: int) -> None:
-        self.position, self.done = position, False
+    def __init__(self, seed: int | None, order: Any, ends: Any, parts: list[Any]) -> None:
+        self.seed, self.order, self.ends, self.parts = seed, order, ends, parts
+        self.position, self.done = 0, False
 
     def counted(self, batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:
             self.position += 1
             yield batch
         self.done = True
-
-
-class _Epoch:
-    """What was drawn for an epoch: order and ends are None if they are not known beforehand, and `parts` is then what the
-    sampler and the data set told of themselves when it began."""
-
-    def __init__(self, seed: int | None, order: Any, ends: Any, parts: list[Any]) -> None:
-        self.seed, self.order, self.ends, self.parts = seed, order, ends, parts
-        self.counter: _Counter | Batches = _Counter(0)
-
-    @property
-    def position(self) -> int:
-        return self.counter.position
-
-    @property
-    def done(self) -> bool:
-        return self.counter.done
 
 
 def _dataset(given: Any) -> Any:

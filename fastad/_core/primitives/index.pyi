@@ -20,6 +20,7 @@ FUNCTIONS: dict[Any, Any]
 PRIMITIVES: dict[Any, Any]
 VALID: str
 def integers(name: Any, indices: Any) -> Any: ...
+def samples(arrays: Any, dtypes: Any, numbers: Any, start: Any, n: Any) -> tuple[Tensor, ...]: ...
 def scatter(values: ArrayLike, index: Any, shape: Shape) -> Tensor:
     """Zeros of `shape` with `values` added at ``[index]``: the adjoint of ``x[index]``. Places named twice add up."""
 def take(a: ArrayLike, indices: ArrayLike, axis: SupportsIndex | None = None, out: None = None, mode: Literal["raise", "wrap", "clip"] = 'raise') -> Tensor:
