@@ -13,7 +13,6 @@ import numpy as np
 
 from .._core.make import from_numpy
 from .._core.tensor import Tensor
-from ..random import default_generator
 from .collate import convert, default_collate
 from .columns import in_bounds
 from .dataset import IterableDataset, TensorDataset, array_columns, fetch
@@ -22,16 +21,14 @@ from .sampler import (
     BatchSampler,
     RandomSampler,
     SequentialSampler,
-    draw_seed,
-    generator_behind,
-    generator_of,
     is_seeded,
     order_of,
     plan_of,
+    source_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from .._typing import Generator, Integers
@@ -79,11 +76,11 @@ class DataLoader:
 
     Notes
     -----
-    **What draws, and when.**  An epoch that needs random numbers takes one number from the generator when it begins
-    (``iter(loader)``).  That number is the seed of its order, and with a batch's number of the `rng` that `transform` gets.
-    So batches do not depend on prefetching, nor on what else draws in the meantime, and what else draws does not depend on
-    how batches are made.  A sampler of yours that has a length is read to its end when the epoch begins; one without, and an
-    IterableDataset, are read as batches are made.
+    **What draws, and when.**  An epoch that needs random numbers takes them from the generator when it begins
+    (``iter(loader)``): its order, and with a `transform` one number more, from which and from its number each batch has a
+    generator of its own.  So batches do not depend on prefetching, nor on what else draws in the meantime, and what else
+    draws does not depend on how batches are made.  A sampler of yours that has a length is read to its end when the epoch
+    begins; one without, and an IterableDataset, are read as batches are made.
 
     **Resuming.**  `state_dict` tells the epoch and how many batches of it were given out.  In a loader made alike,
     `load_state_dict` lets the next iteration give the rest of that epoch; those after it are as they would have been.
@@ -173,7 +170,7 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         if self._epoch is None or not self._loaded:
             self.epoch += 1
-            self._epoch = self._drawn(self._new_seed())
+            self._epoch = self._drawn()
         self._loaded = False
         epoch = self._epoch
         start = epoch.position
@@ -196,14 +193,14 @@ class DataLoader:
         epoch = self._epoch
         under_way = epoch is not None and not epoch.done
         draws = self._draws()
-        state = {"epoch": self.epoch, "position": None, "seed": None, "order": None, "ends": None,
+        state = {"epoch": self.epoch, "position": None, "drawn_from": None, "seed": None, "order": None, "ends": None,
                  "samples": self._samples(), "batch_size": self.batch_size,
                  "generator": self._source().bit_generator.state if draws else None, "parts": self._part_states()}
         if under_way:
             assert epoch is not None
-            state |= {"position": epoch.position, "seed": epoch.seed}
+            state |= {"position": epoch.position, "drawn_from": epoch.drawn_from, "seed": epoch.seed}
             if epoch.order is None:
-                state["parts"] = epoch.parts
+                state["parts"] = list(epoch.parts)
             elif not is_seeded(self._chooser()):
                 state |= {"order": epoch.order.copy(), "ends": epoch.ends.copy()}
         return state
@@ -217,10 +214,10 @@ class DataLoader:
             If the state is of a loader with other data or settings, or not of a DataLoader; nothing has been changed then.
         """
         state = dict(state_dict)
-        expected = {"epoch", "position", "seed", "samples", "batch_size", "order", "ends", "generator", "parts"}
-        if set(state) != expected:
-            raise ValueError(f"DataLoader: the state lacks {sorted(expected - set(state))} and has unknown "
-                             f"{sorted(set(state) - expected)}")
+        known = set(self.state_dict())
+        if set(state) != known:
+            raise ValueError(f"DataLoader: the state lacks {sorted(known - set(state))} and has unknown "
+                             f"{sorted(set(state) - known)}")
         for name, mine in (("samples", self._samples()), ("batch_size", self.batch_size)):
             if state[name] != mine:
                 raise ValueError(f"DataLoader: the state is of a loader with {name} {state[name]}, this one has {mine}")
@@ -232,27 +229,35 @@ class DataLoader:
         if len(parts) != len(its):
             raise ValueError(f"DataLoader: the state is of a loader with {len(its)} parts that have states, a sampler or "
                              f"data set, and this one has {len(parts)}")
-        epoch = None if state["position"] is None else self._resumed(state)
-        if draws:
-            self._source().bit_generator.state = state["generator"]
+        source = self._source()
+        now = source.bit_generator.state
+        try:
+            epoch = None if state["position"] is None else self._resumed(state, source)
+            if draws:
+                source.bit_generator.state = state["generator"]
+        except BaseException:
+            source.bit_generator.state = now
+            raise
         for part, told in zip(parts, its, strict=True):
             part.load_state_dict(told)
         self._epoch, self._loaded, self.epoch = epoch, epoch is not None, int(state["epoch"])
 
-    def _resumed(self, state: Mapping[str, Any]) -> _Epoch:
-        """The epoch that was under way."""
-        seed, position, order, unread = state["seed"], int(state["position"]), state["order"], self._is_read_along()
-        known = unread or is_seeded(self._chooser())
-        if (order is None) != known or (seed is not None) != self._draws():
-            raise ValueError("DataLoader: the state is of a loader with another kind of sampler")
-        if order is not None:
-            epoch = _Epoch(seed, np.array(order, np.int64), np.array(state["ends"], np.int64), [])
+    def _resumed(self, state: Mapping[str, Any], source: np.random.Generator) -> _Epoch:
+        """The epoch that was under way, its order drawn again."""
+        position, order, unread = int(state["position"]), state["order"], self._is_read_along()
+        if ((order is None) != (unread or is_seeded(self._chooser())) or (state["drawn_from"] is not None) != self._draws()
+                or (state["seed"] is not None) != (self.transform is not None)):
+            raise ValueError("DataLoader: the state is of a loader with another kind of sampler, or transform")
+        if order is None:
+            if self._draws():
+                source.bit_generator.state = state["drawn_from"]
+            epoch = self._drawn()
         else:
-            epoch = self._drawn(seed)
-            epoch.parts = list(state["parts"])
+            epoch = _Epoch(np.array(order, np.int64), np.array(state["ends"], np.int64))
         if position < 0 or (not unread and position > len(epoch.ends)):
             raise ValueError(f"DataLoader: the state has given out {position} batches of an epoch of "
                              f"{'some' if unread else len(epoch.ends)}")
+        epoch.drawn_from, epoch.seed, epoch.parts = state["drawn_from"], state["seed"], list(state["parts"])
         epoch.position = position
         return epoch
 
@@ -280,10 +285,7 @@ class DataLoader:
         return self.transform is not None or bool(getattr(self._chooser(), "draws", False))
 
     def _source(self) -> np.random.Generator:
-        return generator_behind(self._chooser()) or self.generator or default_generator()
-
-    def _new_seed(self) -> int | None:
-        return draw_seed(self._chooser(), self.generator) if self._draws() else None
+        return source_of(self._chooser(), self.generator)
 
     def _parts(self) -> list[Any]:
         """What has a state of its own: a sampler, a data set."""
@@ -294,14 +296,21 @@ class DataLoader:
     def _part_states(self) -> list[Any]:
         return [part.state_dict() for part in self._parts()]
 
-    def _drawn(self, seed: int | None) -> _Epoch:
+    def _drawn(self) -> _Epoch:
+        source = self._source()
+        before = source.bit_generator.state if self._draws() else None
         if self._is_read_along():
-            return _Epoch(seed, None, None, self._part_states())
-        rng = generator_of(seed or 0)
-        if self._batched():
-            return _Epoch(seed, *plan_of(self.batch_sampler, rng), [])
-        order = order_of(self.sampler, rng)
-        return _Epoch(seed, order, np.arange(1, len(order) + 1), [])
+            epoch = _Epoch(None, None)
+            epoch.parts = self._part_states()
+        elif self._batched():
+            epoch = _Epoch(*plan_of(self.batch_sampler, source))
+        else:
+            order = order_of(self.sampler, source)
+            epoch = _Epoch(order, np.arange(1, len(order) + 1))
+        epoch.drawn_from = before
+        if self.transform is not None:
+            epoch.seed = int(source.integers(1 << 63))
+        return epoch
 
     # -- batches
     def _picked(self, epoch: _Epoch, start: int) -> Iterator[Any]:
@@ -356,16 +365,20 @@ class DataLoader:
     def _transformed(self, batches: Iterable[Any], seed: int | None, start: int) -> Iterator[Any]:
         assert self.transform is not None and seed is not None
         for k, batch in zip(count(start), batches, strict=False):
-            yield self.transform(batch, generator_of(seed, k))
+            yield self.transform(batch, np.random.default_rng([seed, k]))
 
 
 class _Epoch:
-    """What was drawn for an epoch, and how far it has come: `position` batches were given out.  Order and ends are None if
-    they are not known beforehand, and `parts` is then what the sampler and the data set told of themselves when it began."""
+    """What was drawn for an epoch, and how far it has come."""
 
-    def __init__(self, seed: int | None, order: Any, ends: Any, parts: list[Any]) -> None:
-        self.seed, self.order, self.ends, self.parts = seed, order, ends, parts
-        self.position, self.done = 0, False
+    drawn_from: Mapping[str, Any] | None = None     # the generator's state before
+    seed: int | None = None                         # of what `transform` draws
+    parts: Sequence[Any] = ()                       # what sampler and data set told before, where order is None
+    position = 0                                    # batches given out
+    done = False
+
+    def __init__(self, order: Any, ends: Any) -> None:
+        self.order, self.ends = order, ends         # None: not known beforehand
 
     def counted(self, batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:

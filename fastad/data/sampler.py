@@ -43,7 +43,7 @@ class Sampler(Generic[T]):
     """
 
     generator: Generator = None
-    draws = False                          # whether `order` needs random numbers
+    draws = False                          # whether `order`, or `plan`, needs random numbers
 
     def __iter__(self) -> Iterator[T]:
         raise NotImplementedError(f"{type(self).__name__} has no __iter__ method")
@@ -59,7 +59,7 @@ class _Ordered(Sampler[int]):
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.order(generator_of(draw_seed(self) if self.draws else 0)).tolist())
+        return iter(self.order(source_of(self)).tolist())
 
     def __len__(self) -> int:
         return self.size
@@ -97,7 +97,7 @@ class RandomSampler(_Ordered):
     num_samples : int, optional
         Of an epoch, by default as many as there are.  More without replacement are whole epochs, and a part of one.
     generator : numpy.random.Generator, optional
-        Gives one number an epoch, the seed of its order; by default fastad's default generator does.
+        Draws the order of an epoch when it begins; by default fastad's default generator.
 
     Raises
     ------
@@ -223,7 +223,7 @@ class _Planned(Sampler[list[int]]):
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[list[int]]:
-        order, ends = self.plan(generator_of(draw_seed(self) if self.draws else 0))
+        order, ends = self.plan(source_of(self))
         return (part.tolist() for part in np.split(order, ends)[:len(ends)])
 
 
@@ -341,14 +341,9 @@ def generator_behind(sampler: Any) -> Generator:
     return found if isinstance(found, np.random.Generator) else None
 
 
-def draw_seed(sampler: Any, otherwise: Generator = None) -> int:
-    """One number from a sampler's generator, or else another, or else the default one: what an epoch is drawn from."""
-    return int((generator_behind(sampler) or otherwise or default_generator()).integers(1 << 63))
-
-
-def generator_of(seed: int, *key: int) -> np.random.Generator:
-    """The generator of an epoch's order, or, by a key, another that is independent of it."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+def source_of(sampler: Any, otherwise: Generator = None) -> np.random.Generator:
+    """What draws: the sampler's generator, or else another, or else the default one."""
+    return generator_behind(sampler) or otherwise or default_generator()
 
 
 def _has(sampler: Any, method: str) -> bool:
@@ -356,7 +351,7 @@ def _has(sampler: Any, method: str) -> bool:
 
 
 def is_seeded(sampler: Any) -> bool:
-    """Whether an epoch of it depends on the seed alone."""
+    """Whether an epoch of it depends on the generator alone."""
     if _has(sampler, "plan"):
         return not isinstance(sampler, BatchSampler) or is_seeded(sampler.sampler)
     return _has(sampler, "order")
