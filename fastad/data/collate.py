@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from .._typing import Field
     from ..nn.utils.rnn import PackedSequence
-
-    Field = int | str
 
 Plain = Tensor | np.ndarray | np.generic | bool | int | float | complex
 

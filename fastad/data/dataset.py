@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_right
+from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -324,3 +325,18 @@ def array_columns(dataset: Any) -> tuple[Columns | None, Integers | None]:
         which = dataset.indices if which is None else dataset.indices[which]
         dataset = dataset.dataset
     return (dataset.columns, which) if type(dataset) is TensorDataset else (None, None)
+
+
+def as_dataset(given: Any) -> Any:
+    """What was given, as a data set: arrays are a TensorDataset."""
+    if isinstance(given, tuple):
+        if not given:
+            raise ValueError("DataLoader: data is an empty tuple")
+        return TensorDataset(*given)
+    if isinstance(given, np.ndarray | Tensor) or hasattr(given, "__array__"):
+        return TensorDataset(given)
+    if isinstance(given, Mapping):
+        raise TypeError("DataLoader: a mapping has no numbered samples; StackDataset(**arrays) makes batches that are dicts")
+    if not hasattr(given, "__getitem__") and not hasattr(given, "__iter__"):
+        raise TypeError(f"DataLoader: a {type(given).__name__} is no data set: it has neither __getitem__ nor __iter__")
+    return given

@@ -5,36 +5,30 @@ by the core's `samples`; everything else goes through `fetch` (dataset.py) and c
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import count, islice, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 import numpy as np
 
 from .._core.make import from_numpy
-from .._core.tensor import Tensor
 from .collate import convert, default_collate
 from .columns import in_bounds
-from .dataset import IterableDataset, TensorDataset, array_columns, fetch
+from .dataset import IterableDataset, array_columns, as_dataset, fetch
 from .prefetch import prefetched
-from .sampler import (
-    BatchSampler,
-    RandomSampler,
-    SequentialSampler,
-    is_seeded,
-    order_of,
-    plan_of,
-    source_of,
-)
+from .sampler import BatchSampler, RandomSampler, SequentialSampler, is_seeded, order_of, plan_of, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from .._typing import Generator, Integers
+    from .._core.tensor import Tensor
+    from .._typing import Arrayed, Generator, Integers
+    from .dataset import TensorDataset
+
+B = TypeVar("B", covariant=True)
 
 
-class DataLoader:
+class DataLoader(Generic[B]):
     """Iterating yields the batches of one epoch; the next iteration is the next epoch.
 
     Of arrays, a batch is a tuple of Tensors, and picking it is one compiled call.
@@ -104,9 +98,21 @@ class DataLoader:
     7
     """
 
+    @overload
+    def __init__(self: DataLoader[tuple[Tensor, ...]], dataset: Arrayed | TensorDataset, batch_size: int | None = 1,
+                 shuffle: bool = False, *, sampler: Iterable[int] | None = None,
+                 batch_sampler: Iterable[list[int]] | None = None, num_workers: int = 0,
+                 collate_fn: None = None, drop_last: bool = False, generator: Generator = None, prefetch: int = 0,
+                 transform: None = None) -> None: ...
+    @overload
+    def __init__(self: DataLoader[Any], dataset: Any, batch_size: int | None = 1, shuffle: bool = False, *,
+                 sampler: Iterable[int] | None = None, batch_sampler: Iterable[list[int]] | None = None,
+                 num_workers: int = 0, collate_fn: Callable[[Any], Any] | None = None, drop_last: bool = False,
+                 generator: Generator = None, prefetch: int = 0,
+                 transform: Callable[[Any, np.random.Generator], Any] | None = None) -> None: ...
     def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False, *,
                  sampler: Iterable[int] | None = None, batch_sampler: Iterable[list[int]] | None = None,
-                 num_workers: int = 0, collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False,
+                 num_workers: int = 0, collate_fn: Callable[[Any], Any] | None = None, drop_last: bool = False,
                  generator: Generator = None, prefetch: int = 0,
                  transform: Callable[[Any, np.random.Generator], Any] | None = None) -> None:
         if num_workers != 0:
@@ -120,7 +126,7 @@ class DataLoader:
         if generator is not None and not isinstance(generator, np.random.Generator):
             raise TypeError(f"DataLoader: generator must be a numpy.random.Generator, got a {type(generator).__name__}; "
                             f"numpy.random.default_rng(seed) makes one")
-        self.dataset = _dataset(dataset)
+        self.dataset: Any = as_dataset(dataset)
         self.batch_size, self.drop_last, self.generator, self.prefetch = batch_size, bool(drop_last), generator, prefetch
         self.collate_fn, self.transform = collate_fn, transform
         self.sampler: Any = sampler
@@ -167,7 +173,7 @@ class DataLoader:
         n = len(self.dataset)
         return n if self.batch_size is None else n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[B]:
         if self._epoch is None or not self._loaded:
             self.epoch += 1
             self._epoch = self._drawn()
@@ -385,18 +391,3 @@ class _Epoch:
             self.position += 1
             yield batch
         self.done = True
-
-
-def _dataset(given: Any) -> Any:
-    """What was given, as a data set: arrays are a TensorDataset."""
-    if isinstance(given, tuple):
-        if not given:
-            raise ValueError("DataLoader: data is an empty tuple")
-        return TensorDataset(*given)
-    if isinstance(given, np.ndarray | Tensor) or hasattr(given, "__array__"):
-        return TensorDataset(given)
-    if isinstance(given, Mapping):
-        raise TypeError("DataLoader: a mapping has no numbered samples; StackDataset(**arrays) makes batches that are dicts")
-    if not hasattr(given, "__getitem__") and not hasattr(given, "__iter__"):
-        raise TypeError(f"DataLoader: a {type(given).__name__} is no data set: it has neither __getitem__ nor __iter__")
-    return given

@@ -10,13 +10,11 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Literal, Self
+    from typing import Self
 
     import numpy.typing as npt
 
-    from .._typing import Integers
-
-    Unit = Literal["char", "word"]
+    from .._typing import Integers, Unit
 
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
