@@ -276,6 +276,15 @@ def _leaves(tree):
     return [leaf for part in tree for leaf in _leaves(part)] if isinstance(tree, (list, tuple)) else [tree]
 
 
+def test_samples_of_another_library():
+    torch = pytest.importorskip("torch")
+    theirs = torch.utils.data.TensorDataset(torch.arange(6.0).reshape(3, 2), torch.tensor([1, 2, 3], dtype=torch.int32))
+    (x, y), = DataLoader(theirs, 3)
+    assert x.tolist() == [[0, 1], [2, 3], [4, 5]] and y.tolist() == [1, 2, 3] and y.dtype == np.int64
+    (x, y), = DataLoader((theirs.tensors[0], theirs.tensors[1]), 3)
+    assert isinstance(x, fa.Tensor) and y.dtype == np.int64
+
+
 @pytest.mark.parametrize("samples, error, message", [
     ([], ValueError, "default_collate: no samples"),
     ([np.ones(2), np.ones(3)], ValueError, r"sample 0 of the batch has shape \(2,\), sample 1 \(3,\); .* collate_fn=pad_collate"),

@@ -152,7 +152,7 @@ def _collated(batch: Sequence[Any], stacked: Callable[[list[Any], Field, str], A
                             f"{type(sample).__name__}")
     if isinstance(first, str | bytes):
         return list(batch)
-    if isinstance(first, Plain):
+    if _kind(first) is Plain:
         return stacked(list(batch), field, where)
     if isinstance(first, Mapping):
         for k, sample in enumerate(batch):
@@ -170,7 +170,8 @@ def _collated(batch: Sequence[Any], stacked: Callable[[list[Any], Field, str], A
 
 def _kind(sample: Any) -> Any:
     """What samples of one batch have in common."""
-    return next((kind for kind in (str, bytes, Plain, Mapping, tuple, list) if isinstance(sample, kind)), type(sample))
+    found = next((kind for kind in (str, bytes, Plain, Mapping, tuple, list) if isinstance(sample, kind)), None)
+    return found or (Plain if hasattr(sample, "__array__") else type(sample))        # e.g. a tensor of another library
 
 
 def _stacked(samples: list[Any], field: Field, where: str) -> Tensor:
@@ -182,7 +183,7 @@ def _stacked(samples: list[Any], field: Field, where: str) -> Tensor:
     if any(isinstance(s, Tensor) for s in samples):
         tensor: Tensor = stack(samples)
         return tensor if tensor.dtype.kind not in "iu" else tensor.astype(batch_dtype(tensor.dtype, tensor.ndim))
-    array = np.stack(samples) if shapes[0] else np.array(samples)
+    array = np.stack([np.asarray(s) for s in samples])
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{where}: arrays of dtype {array.dtype} hold no numbers; give a collate_fn")
     return _as_batch(array)

@@ -283,7 +283,7 @@ class DataLoader(Generic[B]):
             return True
         try:
             len(self._chooser())
-        except TypeError:
+        except (TypeError, NotImplementedError):
             return True
         return False
 
