@@ -28,7 +28,8 @@ def public():
     for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (extend, "fastad.extend"), (nn, "fastad.nn"),
                            (functional, "fastad.nn.functional"), (init, "fastad.nn.init"), (utils, "fastad.nn.utils"),
                            (utils.rnn, "fastad.nn.utils.rnn"), (linalg, "fastad.linalg"),
-                           (optimize, "fastad.optimize"), (optim, "fastad.optim"), (data, "fastad.data"), (datasets, "fastad.datasets"),
+                           (optimize, "fastad.optimize"), (optim, "fastad.optim"),
+                           (optim.lr_scheduler, "fastad.optim.lr_scheduler"), (data, "fastad.data"), (datasets, "fastad.datasets"),
                            (testing, "fastad.testing")):
         found.update(functions_of(module, prefix))
     return found
