@@ -99,13 +99,14 @@ def test_a_batch_does_not_share_the_data():
     assert (data == 0).all()
 
 
-@pytest.mark.parametrize("layout", ["C", "F", "every other", "backwards", "columns", "big-endian", "read-only", "unaligned"])
+@pytest.mark.parametrize("layout", ["C", "F", "every other", "backwards", "columns", "big-endian", "read-only", "unaligned", "broadcast"])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64", "bool", "uint8", "int8", "int32", "uint16", "int64"])
 def test_every_dtype_and_layout_is_gathered_as_numpy_takes_it(dtype, layout):
     rng = np.random.default_rng(0)
     full = rng.integers(0, 2 if dtype == "bool" else 100, (14, 6, 5)).astype(dtype)
     arrays = {"C": full, "F": np.asfortranarray(full), "every other": full[::2], "backwards": full[::-1],
               "columns": full[:, :, 1:4], "big-endian": full.astype(full.dtype.newbyteorder(">")), "read-only": full.copy(),
+              "broadcast": np.broadcast_to(full[0], full.shape),
               "unaligned": np.frombuffer(b"1" + full.tobytes(), np.uint8)[1:].view(full.dtype).reshape(full.shape)}
     array = arrays[layout]
     if layout == "read-only":

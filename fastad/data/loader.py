@@ -14,7 +14,6 @@ from .._core.make import from_numpy
 from .collate import convert, default_collate
 from .columns import in_bounds
 from .dataset import IterableDataset, array_columns, as_dataset, fetch
-from .prefetch import prefetched
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, is_seeded, order_of, plan_of, source_of
 
 if TYPE_CHECKING:
@@ -185,6 +184,7 @@ class DataLoader(Generic[B]):
         if self.transform is not None:
             batches = self._transformed(batches, epoch.seed, start)
         if self.prefetch:
+            from .prefetch import prefetched
             batches = prefetched(batches, self.prefetch)
         return epoch.counted(batches)
 
