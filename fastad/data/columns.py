@@ -4,6 +4,7 @@ Imports the core's `samples`.  Next: dataset.py, the data sets made of columns.
 """
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from .._core.primitives.index import samples
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     import numpy.typing as npt
@@ -39,12 +41,11 @@ class Columns:
         # what the core reads: samples that are stretches of memory; NumPy picks from the others
         self.tensors = tuple(from_numpy(a) if a.dtype.isnative and a.flags.aligned and a[:1].flags.c_contiguous else None
                              for a in self.arrays)
-        self.all = None not in self.tensors
+        # of each array the samples order[start : start + n]; nothing of Python's stands between here and the core
+        self.pick: Callable[[Tensor, int, int], tuple[Tensor, ...]] = (
+            self._pick if None in self.tensors else partial(samples, self.tensors, self.dtypes))
 
-    def pick(self, order: Tensor, start: int, n: int) -> tuple[Tensor, ...]:
-        """Of each array the samples order[start : start + n]."""
-        if self.all:
-            return samples(self.tensors, self.dtypes, order, start, n)
+    def _pick(self, order: Tensor, start: int, n: int) -> tuple[Tensor, ...]:
         which = order.numpy()[start:start + n]
         return tuple(from_numpy(np.array(a[which], dtype, order="C")) if t is None
                      else samples((t,), (dtype,), order, start, n)[0]

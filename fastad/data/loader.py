@@ -5,7 +5,7 @@ by the core's `samples`; everything else goes through `fetch` (dataset.py) and c
 """
 from __future__ import annotations
 
-from itertools import count, islice, pairwise
+from itertools import count, islice, repeat
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 import numpy as np
@@ -324,9 +324,8 @@ class DataLoader(Generic[B]):
         assert self._columns is not None
         chosen = in_bounds(epoch.order, len(self.dataset), "DataLoader")
         order = from_numpy(chosen if self._which is None else self._which[chosen])
-        pick, ends = self._columns.pick, [0, *epoch.ends.tolist()]
-        for begin, end in pairwise(ends[start:]):
-            yield pick(order, begin, end - begin)
+        begins = np.append(0, epoch.ends)[start:-1]
+        return map(self._columns.pick, repeat(order), begins.tolist(), (epoch.ends[start:] - begins).tolist())
 
     def _made(self, epoch: _Epoch, start: int) -> Iterator[Any]:
         collate = self.collate_fn or (default_collate if self._batched() or self.batch_size is not None else convert)
