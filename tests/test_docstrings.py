@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastad as fa
-from fastad import autograd, data, datasets, extend, linalg, nn, optim, optimize, testing
+from fastad import autograd, data, datasets, extend, linalg, nn, optim, optimize, testing, training
 from fastad._core.tensor import FUNCTIONS, Tensor
 from fastad.nn import functional, init, utils
 
@@ -30,7 +30,7 @@ def public():
                            (utils.rnn, "fastad.nn.utils.rnn"), (linalg, "fastad.linalg"),
                            (optimize, "fastad.optimize"), (optim, "fastad.optim"),
                            (optim.lr_scheduler, "fastad.optim.lr_scheduler"), (data, "fastad.data"), (datasets, "fastad.datasets"),
-                           (testing, "fastad.testing")):
+                           (testing, "fastad.testing"), (training, "fastad.training")):
         found.update(functions_of(module, prefix))
     return found
 
