@@ -162,6 +162,19 @@ def test_resuming_restores_what_else_draws_from_the_default_generator():
     assert steps(loader) + steps(loader) == expected
 
 
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, np.random.SFC64, np.random.Philox])
+def test_a_state_is_saved_with_a_checkpoint(tmp_path, kind):
+    def loader(seed):
+        return DataLoader(Y, 8, shuffle=True, generator=np.random.Generator(kind(seed)))
+
+    first, other = loader(1), loader(2)
+    batches = iter(first)
+    next(batches)
+    fa.save(tmp_path / "run.npz", {"loader": first.state_dict()})
+    other.load_state_dict(fa.load(tmp_path / "run.npz")["loader"])
+    assert epoch_of(other) == [plain(b) for b in batches] and epoch_of(other) == epoch_of(first)
+
+
 def test_after_a_break_an_epoch_begins_anew_and_a_loaded_one_goes_on():
     loader = DataLoader(Y, 8, shuffle=True, generator=np.random.default_rng(0))
     for _ in loader:
