@@ -1,21 +1,25 @@
 """What is timed: the families, and the shape that they share.
 
-    small_ops.py   the cost of one operation: a long chain on few elements
-    training.py    a training step of a small network, and its floor
-    optimizers.py  a step of each optimizer
-    recurrent.py   whole sequences through RNN, LSTM and GRU, forward and back through time
-    convolution.py training steps of convolutional networks, and their layers
+    small_ops.py      the cost of one operation: a long chain on few elements
+    training.py       a training step of a small network, and its floor
+    optimizers.py     a step of each optimizer
+    recurrent.py      whole sequences through RNN, LSTM and GRU, forward and back through time
+    convolution.py    training steps of convolutional networks, and their layers
     normalisation.py  normalisation, dropout, embedding and attention, with gradients
-    activations.py a million numbers through tanh, relu, softmax and their kin
-    science.py     value and gradient of functions a scientist differentiates
+    activations.py    a million numbers through tanh, relu, softmax and their kin
+    science.py        value and gradient of functions a scientist differentiates
+    loading.py        shuffled batches of arrays
 
 A workload has one *builder* a library: from the data it makes a function without arguments that does the
 whole work once, the way a user of that library would write it, and returns its results.
 """
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from bench import peers
+
+MODULES = ("small_ops", "training", "optimizers", "recurrent", "convolution", "normalisation", "activations", "science", "loading")
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,7 @@ class Workload:
 
 def all_workloads():
     """Every workload, in the table's order."""
-    from bench.workloads import activations, convolution, normalisation, optimizers, recurrent, science, small_ops, training
-    return [*small_ops.WORKLOADS, *training.WORKLOADS, *optimizers.WORKLOADS, *recurrent.WORKLOADS, *convolution.WORKLOADS,
-            *normalisation.WORKLOADS,
-            *activations.WORKLOADS, *science.WORKLOADS]
+    return [w for name in MODULES for w in import_module(f"{__name__}.{name}").WORKLOADS]
 
 
 def mean_targets(family):
