@@ -19,7 +19,8 @@ from importlib import import_module
 
 from bench import peers
 
-MODULES = ("small_ops", "training", "optimizers", "recurrent", "convolution", "normalisation", "activations", "science", "loading")
+MODULES = ("small_ops", "training", "optimizers", "recurrent", "convolution", "normalisation", "activations", "science",
+           "loading", "augmentation")
 
 
 @dataclass(frozen=True)
