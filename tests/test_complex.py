@@ -28,7 +28,7 @@ V = drawn(3, 3)
 REFUSED = {
     "arctan2", "bce", "bce_with_logits", "cholesky", "clip", "cross_entropy", "cross_entropy_mean", "eigh", "elu", "erf", "gelu",
     "gelu_tanh", "hypot", "leaky_relu", "log_softmax", "logaddexp", "logsigmoid", "logsumexp", "max", "maximum", "min", "minimum",
-    "mish", "pinv", "qr", "relu", "relu6", "rnn_relu", "sign", "silu", "softmax", "softplus", "svd",
+    "mish", "pinv", "qr", "relu", "relu6", "rnn_relu", "sign", "silu", "softmax", "softplus", "spread", "svd", "warp",
 }
 PARTS = {"real", "imag", "conj", "absolute", "angle"}       # their samples make the complex number themselves; see below
 SAMPLES = [s for s in all_samples() if s.name in registry() and s.name not in PARTS]

@@ -25,6 +25,7 @@ FAMILIES = (
 LATER = (                                 # not all programs need them: imported when first asked for
     "optimizer",                          # the compiled steps of fastad.optim
     "recurrent",                          # whole sequences through RNN, LSTM and GRU cells
+    "warp",                               # pictures resampled by a map
 )
 
 

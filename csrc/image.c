@@ -1,0 +1,140 @@
+/* image.c: pictures resampled by a map, for float32, float64 and uint8; image.inc holds the loops.
+ *
+ * One of three routes serves a map: rows copied, where it moves by whole pixels and turns nothing (flips, crops, padding); two
+ * passes of a triangle filter, where it only scales and moves; four neighbours of each place, anywhere else.  Compiled once:
+ * what these loops wait for is memory and not arithmetic. */
+#include "image.h"
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#if defined(__GNUC__) && !defined(__clang__)
+#define IVDEP _Pragma("GCC ivdep")
+#else
+#define IVDEP
+#endif
+/* what few places need stands in the library once */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
+static const double REDUCES = 1.5;      /* a map that steps over so many pixels is filtered first, unless it only scales */
+static const double LUMA[3] = { 0.299, 0.587, 0.114 };      /* ITU-R BT.601, as Pillow's */
+
+/* a coordinate that an int can hold; whoever is so far outside has no neighbours */
+static double tame(double v)
+{
+    return v > -1e9 ? (v < 1e9 ? v : 1e9) : -1e9;
+}
+
+/* the pixel that is seen at place i of an axis of length n, or -1 */
+static APART ptrdiff_t seen(ptrdiff_t i, ptrdiff_t n, int mode)
+{
+    if (i >= 0 && i < n)
+        return i;
+    if (mode == FAD_CONSTANT)
+        return -1;
+    if (mode == FAD_EDGE || n == 1)
+        return i < 0 ? 0 : n - 1;
+    i = (i < 0 ? -i : i) % (2 * n - 2);
+    return i < n ? i : 2 * n - 2 - i;
+}
+
+/* along one axis: the places start + step i, and a triangle of half its base `width` about each */
+typedef struct { double start, step, width; ptrdiff_t n, length; int taps; } axis_t;
+
+static APART axis_t axis(ptrdiff_t n, ptrdiff_t length, double start, double step, double width)
+{
+    axis_t a = { start, step, width < 1 ? 1 : width > n ? n : width, n, length, 2 };
+    a.taps = (int)ceil(2 * a.width);
+    return a;
+}
+
+/* whether the pixels of the result lie within the picture: an antialiased one then sees no edge */
+static APART int within(const axis_t *a)
+{
+    const double last = a->start + a->step * (a->length - 1), half = fabs(a->step) / 2;
+    const double low = (a->step < 0 ? last : a->start) - half, high = (a->step < 0 ? a->start : last) + half;
+    return low >= -0.5 - 1e-6 && high <= a->n - 0.5 + 1e-6;
+}
+
+static int separable(const double *m)
+{
+    return m[1] == 0 && m[3] == 0;
+}
+
+static APART int whole(const double *m)
+{
+    return separable(m) && fabs(m[0]) == 1 && fabs(m[4]) == 1 && m[2] == floor(m[2]) && m[5] == floor(m[5])
+        && fabs(m[2]) < 1e9 && fabs(m[5]) < 1e9;
+}
+
+/* both axes of a map that only scales and moves, or of the filter before another map; 0 if none is needed */
+static APART int axes(const fad_warp *s, const double *m, axis_t *rows, axis_t *cols)
+{
+    if (separable(m)) {
+        *rows = axis(s->h, s->ho, m[2], m[0], s->antialias ? fabs(m[0]) : 1);
+        *cols = axis(s->w, s->wo, m[5], m[4], s->antialias ? fabs(m[4]) : 1);
+        return 1;
+    }
+    const double over = hypot(m[0], m[1]), along = hypot(m[3], m[4]);
+    *rows = axis(s->h, s->h, 0, 1, over);
+    *cols = axis(s->w, s->w, 0, 1, along);
+    return s->antialias && (over > REDUCES || along > REDUCES);
+}
+
+/* work: a filtered picture, a row of it, and the taps of every column and of one row; eight bytes a number */
+static size_t taps_size(const axis_t *a, ptrdiff_t length)
+{
+    return 8 * (size_t)length * (2 * (size_t)a->taps + 1);
+}
+
+size_t fad_warp_work(const fad_warp *s, const double *m)
+{
+    axis_t rows, cols;
+    if (s->field || !axes(s, m, &rows, &cols))
+        return 0;
+    return taps_size(&cols, cols.length) + taps_size(&rows, 1) + 8 * (size_t)s->w
+        + (separable(m) ? 0 : 8 * (size_t)(s->c * s->h * s->w));
+}
+
+/* R: weights and sums; W: the weights of four neighbours, which add to ONE */
+#define T float
+#define R float
+#define W float
+#define ONE 1.0f
+#define FN(name) CAT(name, _f32)
+#include "image.inc"
+#undef T
+#undef R
+#undef W
+#undef ONE
+#undef FN
+
+#define T double
+#define R double
+#define W double
+#define ONE 1.0
+#define FN(name) CAT(name, _f64)
+#include "image.inc"
+#undef T
+#undef R
+#undef W
+#undef ONE
+#undef FN
+
+#define BYTES
+#define T uint8_t
+#define R float
+#define W int32_t
+#define ONE (1 << 22)          /* times 255 below 2^31 */
+#define FN(name) CAT(name, _u8)
+#include "image.inc"
+
+fad_warp_fn *const fad_warps[FAD_PICTURES] = { warp_f32, warp_f64, warp_u8 };
+fad_spread_fn *const fad_spreads[2] = { spread_f32, spread_f64 };
+fad_blend_fn *const fad_blends[FAD_PICTURES] = { blend_f32, blend_f64, blend_u8 };
