@@ -22,6 +22,7 @@
 #define APART
 #endif
 
+enum { BLOCK = 128 };                   /* places whose neighbours are found before they are read */
 static const double REDUCES = 1.5;      /* a map that steps over so many pixels is filtered first, unless it only scales */
 static const double LUMA[3] = { 0.299, 0.587, 0.114 };      /* ITU-R BT.601, as Pillow's */
 
@@ -31,17 +32,27 @@ static double tame(double v)
     return v > -1e9 ? (v < 1e9 ? v : 1e9) : -1e9;
 }
 
-/* the pixel that is seen at place i of an axis of length n, or -1 */
-static APART ptrdiff_t seen(ptrdiff_t i, ptrdiff_t n, int mode)
+/* floor, of what an int can hold; the library's is a call where the processor has no instruction for it */
+static inline int32_t below(double v)
 {
-    if (i >= 0 && i < n)
-        return i;
+    const int32_t i = (int32_t)v;
+    return i - (v < i);
+}
+
+static APART ptrdiff_t seen_beyond(ptrdiff_t i, ptrdiff_t n, int mode)
+{
     if (mode == FAD_CONSTANT)
         return -1;
     if (mode == FAD_EDGE || n == 1)
         return i < 0 ? 0 : n - 1;
     i = (i < 0 ? -i : i) % (2 * n - 2);
     return i < n ? i : 2 * n - 2 - i;
+}
+
+/* the pixel that is seen at place i of an axis of length n, or -1 */
+static inline ptrdiff_t seen(ptrdiff_t i, ptrdiff_t n, int mode)
+{
+    return i >= 0 && i < n ? i : seen_beyond(i, n, mode);
 }
 
 /* along one axis: the places start + step i, and a triangle of half its base `width` about each */
@@ -102,7 +113,7 @@ size_t fad_warp_work(const fad_warp *s, const double *m)
         + (separable(m) ? 0 : 8 * (size_t)(s->c * s->h * s->w));
 }
 
-/* R: weights and sums; W: the weights of four neighbours, which add to ONE */
+/* R: weights and sums; W: the shares of neighbours, of ONE */
 #define T float
 #define R float
 #define W float
@@ -131,7 +142,7 @@ size_t fad_warp_work(const fad_warp *s, const double *m)
 #define T uint8_t
 #define R float
 #define W int32_t
-#define ONE (1 << 22)          /* times 255 below 2^31 */
+#define ONE (1 << 15)
 #define FN(name) CAT(name, _u8)
 #include "image.inc"
 
