@@ -1,0 +1,114 @@
+"""warp: pictures resampled by a map, and maps one after the other.  Imports the core.  Next: transform.py."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from .._core.primitives.warp import map_of, warped
+from .._core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
+
+    import numpy.typing as npt
+
+    from .._typing import ArrayLike, Floats
+
+    Mode: TypeAlias = Literal["constant", "edge", "reflect"]
+
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
+
+
+@overload
+def warp(images: Tensor, map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Mode = "constant", fill: float = 0.0,
+         antialias: bool = False) -> Tensor: ...
+@overload
+def warp(images: npt.NDArray[Any], map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Mode = "constant",
+         fill: float = 0.0, antialias: bool = False) -> npt.NDArray[Any]: ...
+def warp(images: Any, map: Any, size: tuple[int, int] | None = None, *, mode: Mode = "constant", fill: float = 0.0,
+         antialias: bool = False) -> Any:
+    """Pictures at the places that a map names, between pixels by bilinear interpolation.
+
+    ``y[n, c, i, j] = images[n, c]`` at the place (row, column) = ``map[n]`` of (i, j).  Pixel centres lie at whole numbers,
+    as in SciPy's `affine_transform` and `map_coordinates`.  The warp is linear in the pictures, and its derivative by them, in
+    both modes and to any order, is the warp itself or its transpose; there is none by the map.
+
+    Parameters
+    ----------
+    images : Tensor or ndarray, shape (n, c, h, w)
+        float32, float64 or uint8; bytes are rounded to the nearest.
+    map : array_like
+        A matrix, (2, 3) for all pictures or (n, 2, 3), that takes (i, j, 1) to a row and a column of the picture; or a field
+        (n, 2, height, width) of rows and columns, with n = 1 for all pictures.
+    size : (int, int), optional
+        Rows and columns of the result, by default those of the pictures; a field says it itself.
+    mode : 'constant', 'edge' or 'reflect'
+        What lies beyond the edges: `fill`, the pixel at the edge, or the picture mirrored about the centres of the pixels at
+        its edge; named as in `numpy.pad`.
+    fill : float
+        In the units of the pictures.
+    antialias : bool
+        Average where a matrix makes pictures smaller.  One that only scales and moves becomes a triangle filter as wide as
+        its step over pixels, and sees no edge if it stays within the picture: what Pillow's `resize` does.  Any other is
+        preceded by that filter if it steps over more than 1.5 pixels.  Fields are not filtered.
+
+    Returns
+    -------
+    Tensor or ndarray, shape (n, c, height, width), of the dtype of `images`.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a matrix or `fill` is not finite, or `mode` is unknown.
+    TypeError
+        If the dtype is another one, or the map requires a gradient.
+
+    Examples
+    --------
+    >>> import fastad, numpy as np
+    >>> x = np.arange(6.0).reshape(1, 1, 2, 3)
+    >>> print(fastad.augment.warp(x, [[1, 0, 0], [0, -1, 2]])[0, 0])
+    [[2. 1. 0.]
+     [5. 4. 3.]]
+    >>> x = fastad.tensor(x, requires_grad=True)
+    >>> fastad.augment.warp(x, [[1, 0, 0], [0, 1, 0.25]], (1, 2)).sum().backward()
+    >>> print(x.grad.numpy()[0, 0])
+    [[0.75 1.   0.25]
+     [0.   0.   0.  ]]
+    """
+    images = pictures("warp", images)
+    return warped(images, map_of(map, size, images.shape, mode, fill, antialias))
+
+
+def pictures(name: str, images: Any) -> Any:
+    """A tensor as it is, anything else as an array that compiled loops can read; (n, c, h, w), the dtype checked."""
+    if not isinstance(images, Tensor):
+        images = np.asarray(images)
+        if images.dtype.newbyteorder("=") in DTYPES and not (images.dtype.isnative and images.flags.aligned):
+            images = images.astype(images.dtype.newbyteorder("="))
+    if images.dtype not in DTYPES:
+        raise TypeError(f"{name}: pictures must be float32, float64 or uint8, got {images.dtype}; use astype")
+    if images.ndim != 4:
+        hint = "; of one picture use images[None]" if images.ndim == 3 else ""
+        raise ValueError(f"{name}: pictures must have shape (n, channels, height, width), got {images.shape}{hint}")
+    return images
+
+
+def after(first: Floats, then: Floats) -> Floats:
+    """The matrices (n, 2, 3) that take a place through `then`, and what it gives through `first`."""
+    product: Floats = first[:, :, :2] @ then
+    product[:, :, 2] += first[:, :, 2]
+    return product
+
+
+def field(maps: list[Any], size: tuple[int, int]) -> Floats:
+    """Where every pixel of a result of that size leads through maps, the last of them first."""
+    places = np.stack(np.meshgrid(*[np.arange(float(v)) for v in size], indexing="ij"))[None]
+    for map in reversed(maps):
+        if callable(map):
+            places = map(places)
+        else:
+            flat = places.reshape(*places.shape[:2], -1)
+            places = (map[:, :, :2] @ flat + map[:, :, 2:]).reshape(-1, 2, *size)
+    return np.ascontiguousarray(places)
