@@ -14,6 +14,7 @@ from ._core.make import IndependentWarning as IndependentWarning
 from ._core.tensor import Tensor as Tensor
 from .creation import arange as arange
 from .creation import asarray as asarray
+from . import augment as augment
 from . import autograd as autograd
 from .checkpointing import checkpoint as checkpoint
 from . import data as data
@@ -67,6 +68,7 @@ from .creation import ones as ones
 from .creation import ones_like as ones_like
 from . import optim as optim
 from . import optimize as optimize
+from . import preprocessing as preprocessing
 from ._core.primitives.recurrent import recurrent as recurrent
 from . import reference as reference
 from .recording import set_grad_enabled as set_grad_enabled

@@ -4,7 +4,8 @@
 
     transform.py   Transform: what is called, what it draws; Compose: one after the other
        |           Batch: pictures on their way, with the maps that wait to be applied together
-       +-- geometry.py     flips, crops, sizes, translation, rotation, stretch, shear, lens distortion
+       +-- geometry.py     translation, rotation, stretch, shear, lens distortion
+       |      +-- windows.py    flips, crops, sizes
        +-- colour.py       brightness, contrast, saturation, noise, cutout
        +-- mixing.py       Mixup, of pictures and labels
     warping.py     warp: pictures through a map, with a derivative; the compiled loops are csrc/image.c's
@@ -13,23 +14,12 @@ Maps that follow each other are composed, and the pictures are resampled once.  
 what is done to a tensor that requires a gradient has derivatives; nothing that is handed over is altered.
 """
 from .colour import Brightness, Contrast, Cutout, GaussianNoise, Saturation
-from .geometry import (
-    CenterCrop,
-    HorizontalFlip,
-    LensDistortion,
-    RandomCrop,
-    Resize,
-    ResizedCrop,
-    Rotate,
-    Shear,
-    Stretch,
-    Translate,
-    VerticalFlip,
-)
+from .geometry import LensDistortion, Rotate, Shear, Stretch, Translate
 from .mixing import Mixup
 from .transform import Compose, Transform
 from .warping import warp
+from .windows import CenterCrop, HorizontalFlip, RandomCrop, Resize, ResizedCrop, VerticalFlip
 
 __all__ = ["Brightness", "CenterCrop", "Compose", "Contrast", "Cutout", "GaussianNoise", "HorizontalFlip", "LensDistortion",
-           "Mixup", "RandomCrop", "Resize", "ResizedCrop", "Rotate", "Saturation", "Shear", "Stretch", "Transform", "Translate",
-           "VerticalFlip", "warp"]
+           "Mixup", "RandomCrop", "Resize", "ResizedCrop", "Rotate", "Saturation", "Shear", "Stretch", "Transform",
+           "Translate", "VerticalFlip", "warp"]

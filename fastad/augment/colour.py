@@ -197,13 +197,13 @@ class GaussianNoise(Transform):
     def apply(self, batch: Batch, chosen: npt.NDArray[np.bool_], drawn: Floats) -> None:
         """Draw and add, picture by picture."""
         images = batch.own()
-        tensor, shape, dtype = isinstance(images, Tensor), images.shape[1:], np.dtype(images.dtype)
+        shape, dtype = images.shape[1:], np.dtype(images.dtype)
         std = between(self.std, drawn[:, 0]) * (255 if dtype == np.uint8 else 1)
-        noise = np.zeros(images.shape, dtype) if tensor else np.empty((), dtype)
+        noise = np.zeros(images.shape, dtype) if isinstance(images, Tensor) else None
         for i, stream in zip(np.flatnonzero(chosen), streams(drawn[chosen, 1]), strict=False):
-            added = stream.standard_normal(shape, dtype=np.float64 if dtype == np.float64 else np.float32)
-            added *= added.dtype.type(std[i])
-            if tensor:
+            added: Any = stream.standard_normal(shape, dtype=np.float64 if dtype == np.float64 else np.float32)
+            added *= np.asarray(std[i], added.dtype)
+            if noise is not None:
                 noise[i] = added
             elif dtype == np.uint8:
                 added += images[i]
@@ -211,7 +211,7 @@ class GaussianNoise(Transform):
                 images[i] = np.clip(added, 0, 255, out=added)
             else:
                 images[i] += added
-        if tensor:
+        if noise is not None:
             batch.replace(images + noise)
 
 
@@ -245,8 +245,8 @@ class Cutout(Transform):
 
     def __init__(self, size: float = 0.25, fill: float = 0.0, *, p: float = 1.0, generator: Generator = None) -> None:
         super().__init__(p, generator)
-        whole = isinstance(size, (int, np.integer))
-        if isinstance(size, bool) or not isinstance(size, (int, float, np.number)) or not (size > 0 if whole else 0 < size <= 1):
+        pixels = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
+        if not (size > 0 if pixels else isinstance(size, (float, np.floating)) and 0 < size <= 1):
             raise ValueError(f"Cutout: size must be a positive number of pixels, or a share in (0, 1], got {size!r}")
         self.size, self.fill = size, float(fill)
 

@@ -189,8 +189,8 @@ class Transform:
 class Compose(Transform):
     """Transforms one after the other, each with its own probability, picture by picture.
 
-    Geometric ones that follow each other, with one border between them, become one map, and pictures are resampled once; so a
-    rotation after a crop sees what the crop left out.
+    Geometric ones that follow each other, with one border between them, become one map, and pictures are resampled once; so
+    a rotation after a crop sees what the crop left out.
 
     Parameters
     ----------

@@ -31,8 +31,8 @@ def warp(images: Any, map: Any, size: tuple[int, int] | None = None, *, mode: Mo
     """Pictures at the places that a map names, between pixels by bilinear interpolation.
 
     ``y[n, c, i, j] = images[n, c]`` at the place (row, column) = ``map[n]`` of (i, j).  Pixel centres lie at whole numbers,
-    as in SciPy's `affine_transform` and `map_coordinates`.  The warp is linear in the pictures, and its derivative by them, in
-    both modes and to any order, is the warp itself or its transpose; there is none by the map.
+    as in SciPy's `affine_transform` and `map_coordinates`.  The warp is linear in the pictures, and its derivative by them,
+    in both modes and to any order, is the warp itself or its transpose; there is none by the map.
 
     Parameters
     ----------
@@ -96,8 +96,10 @@ def pictures(name: str, images: Any) -> Any:
 
 
 def after(first: Floats, then: Floats) -> Floats:
-    """The matrices (n, 2, 3) that take a place through `then`, and what it gives through `first`."""
-    product: Floats = first[:, :, :2] @ then
+    """The matrices (n, 2, 3) that take a place through `then`, and what it gives through `first`.
+
+    Sums and not products of matrices, which would round by how many there are."""
+    product: Floats = first[:, :, :1] * then[:, :1] + first[:, :, 1:2] * then[:, 1:]
     product[:, :, 2] += first[:, :, 2]
     return product
 
@@ -109,6 +111,6 @@ def field(maps: list[Any], size: tuple[int, int]) -> Floats:
         if callable(map):
             places = map(places)
         else:
-            flat = places.reshape(*places.shape[:2], -1)
-            places = (map[:, :, :2] @ flat + map[:, :, 2:]).reshape(-1, 2, *size)
+            m = map[:, :, :, None, None]
+            places = m[:, :, 0] * places[:, :1] + m[:, :, 1] * places[:, 1:] + m[:, :, 2]
     return np.ascontiguousarray(places)

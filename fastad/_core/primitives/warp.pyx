@@ -52,11 +52,11 @@ cdef int number_of(str name, Layout x) except -1:
 @cython.final
 cdef class Map:
     """Where each place of the result looks, and what it sees beyond the edges; checked, and its own copy."""
-    cdef readonly object places           # float64: matrices (1 or n, 2, 3), or fields (1 or n, 2, ho, wo)
-    cdef readonly tuple size
-    cdef readonly str mode
-    cdef readonly bint antialias
-    cdef readonly double fill
+    cdef object places                    # float64: matrices (1 or n, 2, 3), or fields (1 or n, 2, ho, wo)
+    cdef tuple size
+    cdef str mode
+    cdef bint antialias
+    cdef double fill
 
     def __repr__(self):
         return f"<map of shape {self.places.shape}, mode={self.mode!r}>"
@@ -214,10 +214,10 @@ def map_of(places, size, shape, str mode, double fill_value, bint antialias):
         places = places.detach().numpy()
     places = np.array(places, np.float64, order="C")
     cdef bint field = places.ndim == 4
+    if places.ndim not in (2, 3, 4) or (places.shape[1] != 2 if field else places.shape[places.ndim - 2:] != (2, 3)):
+        raise ValueError(f"warp: a map is a matrix (2, 3) or (n, 2, 3), or a field (n, 2, height, width), got shape {places.shape}")
     if places.ndim == 2:
         places = places[None]
-    if places.ndim not in (3, 4) or (places.shape[1] != 2 if field else places.shape[1:] != (2, 3)):
-        raise ValueError(f"warp: a map is a matrix (2, 3) or (n, 2, 3), or a field (n, 2, height, width), got shape {places.shape}")
     if field and size is not None:
         raise ValueError("warp: a field says the size of the result by its shape; leave size out")
     if len(places) not in (1, n):
