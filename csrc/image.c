@@ -84,10 +84,42 @@ static APART int whole(const double *m)
         && fabs(m[2]) < 1e9 && fabs(m[5]) < 1e9;
 }
 
-/* both axes of a map that only scales and moves, or of the filter before another map; 0 if none is needed */
-static APART int axes(const fad_warp *s, const double *m, axis_t *rows, axis_t *cols)
+/* where a place of the result leads through a matrix, or (bent) a lens */
+static inline void locate(const double *m, int bent, double i, double j, double *r, double *q)
 {
-    if (separable(m)) {
+    const double *first = bent ? m + 6 : m;
+    double row = (first[0] * i + first[2]) + first[1] * j, col = (first[3] * i + first[5]) + first[4] * j;
+    if (bent) {
+        const double down = row - m[12], right = col - m[13], longer = m[14] * (down * down + right * right);
+        row += down * longer;
+        col += right * longer;
+        const double there = m[0] * row + m[1] * col + m[2];
+        col = m[3] * row + m[4] * col + m[5];
+        row = there;
+    }
+    *r = row;
+    *q = col;
+}
+
+/* a lens that bends nothing as a matrix; `room` for it */
+static APART const double *unbent(const fad_warp *s, const double *m, double room[6])
+{
+    if (s->kind != FAD_LENS)
+        return m;
+    for (int i = 0; i < 6; i++)
+        room[i] = m[i / 3 * 3] * m[6 + i % 3] + m[i / 3 * 3 + 1] * m[9 + i % 3] + (i % 3 == 2 ? m[i] : 0);
+    return room;
+}
+
+static inline int is_bent(const fad_warp *s, const double *m)
+{
+    return s->kind == FAD_LENS && m[14] != 0;
+}
+
+/* both axes of a map that only scales and moves, or of the filter before another map; 0 if none is needed */
+static APART int axes(const fad_warp *s, const double *m, int bent, axis_t *rows, axis_t *cols)
+{
+    if (separable(m) && !bent) {
         *rows = axis(s->h, s->ho, m[2], m[0], s->antialias ? fabs(m[0]) : 1);
         *cols = axis(s->w, s->wo, m[5], m[4], s->antialias ? fabs(m[4]) : 1);
         return 1;
@@ -107,10 +139,13 @@ static size_t taps_size(const axis_t *a, ptrdiff_t length)
 size_t fad_warp_work(const fad_warp *s, const double *m)
 {
     axis_t rows, cols;
-    if (s->field || !axes(s, m, &rows, &cols))
+    double room[6];
+    const int bent = is_bent(s, m);
+    m = unbent(s, m, room);
+    if (s->kind == FAD_FIELD || !axes(s, m, bent, &rows, &cols))
         return 0;
     return taps_size(&cols, cols.length) + taps_size(&rows, 1) + 8 * (size_t)s->w
-        + (separable(m) ? 0 : 8 * (size_t)(s->c * s->h * s->w));
+        + (separable(m) && !bent ? 0 : 8 * (size_t)(s->c * s->h * s->w));
 }
 
 /* R: weights and sums; W: the shares of neighbours, of ONE */

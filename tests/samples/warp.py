@@ -1,8 +1,8 @@
 """Samples of warp and its transpose: every route of csrc/image.c, every border, with and without a filter."""
 import numpy as np
-from fastad._core.primitives.warp import map_of, warped
 
 import fastad as fa
+from fastad._core.primitives.warp import map_of, warped
 from samples import Sample
 
 TURN = np.array([[[0.8, -0.7, 1.3], [0.5, 0.9, -0.6]], [[1.1, 0.4, -2.2], [-0.3, 0.7, 1.6]]])
@@ -10,6 +10,9 @@ ZOOM = np.array([[[0.6, 0, 0.3], [0, 0.7, -0.4]], [[-1.2, 0, 4.1], [0, 1.1, 0.2]
 FLIP = np.array([[1.0, 0, -1], [0, -1, 3]])
 SHRINK = np.array([[2.0, 0, 0.5], [0, 1.5, 0.25]])
 FAR = np.array([[1.7, 1.1, -1], [-0.9, 1.6, 2]])
+LENS = np.array([[1.0, 0.1, -0.2, 0, 0.9, 0.3, 0.8, -0.3, 0.5, 0.2, 1, -0.4, 1.5, 2, 0.05],
+                 [1, 0, 0.5, 0, 1.2, 0, 1, 0, 0, 0, 1, 0, 1.5, 2, 0]])          # the second bends nothing
+FAR_LENS = LENS[:1] * np.repeat([2.0, 1.0], [6, 9])
 FIELD = np.random.default_rng(5).uniform(-2, 6, (1, 2, 3, 2))
 
 
@@ -75,12 +78,17 @@ def warp_numpy(x, places, size=None, mode="constant", fill=0.0, antialias=False)
     if x.dtype == np.uint8:
         fill = np.floor(fill + 0.5)
     for k, picture in enumerate(x.astype(np.float64)):
-        m = places if places.ndim == 2 else places[min(k, len(places) - 1)]
+        m = places if places.shape == (2, 3) else places[min(k, len(places) - 1)]
         if m.ndim == 3:
             found.append(bilinear(picture, m, mode, fill))
             continue
         extent = x.shape[-2:] if size is None else size
-        if m[0, 1] == m[1, 0] == 0:
+        then, centre, bend = None, 0.0, 0.0
+        if m.ndim == 1:
+            last, first, centre, bend = m[:6].reshape(2, 3), m[6:12].reshape(2, 3), m[12:14, None, None], m[14]
+            m = last @ np.vstack([first, [0, 0, 1]])
+            then = last if bend else None
+        if m[0, 1] == m[1, 0] == 0 and then is None:
             found.append(scaled(picture, m, extent, mode, fill, antialias))
             continue
         over, along = np.hypot(*m[0, :2]), np.hypot(*m[1, :2])
@@ -89,7 +97,11 @@ def warp_numpy(x, places, size=None, mode="constant", fill=0.0, antialias=False)
             cols, _ = resampled(x.shape[-1], x.shape[-1], 0, 1, max(along, 1), mode, True)
             picture = rows @ picture @ cols.T
         grid = np.stack([*np.meshgrid(*map(np.arange, extent), indexing="ij"), np.ones(extent)])
-        found.append(bilinear(picture, np.tensordot(m, grid, 1), mode, fill))
+        points = np.tensordot(m if then is None else first, grid, 1)
+        if then is not None:
+            points = points + (points - centre) * bend * ((points - centre) ** 2).sum(0)
+            points = np.tensordot(then[:, :2], points, 1) + then[:, 2, None, None]
+        found.append(bilinear(picture, points, mode, fill))
     extent = places.shape[-2:] if places.ndim == 4 else x.shape[-2:] if size is None else size
     y = np.array(found).reshape(*x.shape[:-2], *extent)
     return (np.floor(y + 0.5) if x.dtype == np.uint8 else y).astype(x.dtype)
@@ -137,10 +149,13 @@ SAMPLES = [
     sample("filtered", (1, 2, 6, 7), FAR, size=(3, 3), mode="edge", antialias=True),
     sample("field", (2, 1, 4, 4), FIELD, fill=-0.5),
     sample("field-reflect", (2, 1, 4, 1), FIELD, mode="reflect"),
+    sample("lens", (2, 2, 5, 6), LENS, size=(4, 5), fill=0.5),
+    sample("lens-filtered", (1, 1, 6, 7), FAR_LENS, size=(3, 3), mode="edge", antialias=True),
     sample("no-pictures", (0, 1, 3, 3), FLIP),
     sample("no-result", (1, 1, 3, 3), TURN[0], size=(0, 3)),
     transposed("turned", (2, 1, 4, 3), TURN, size=(3, 2), mode="edge"),
     transposed("shrunk", (1, 2, 4, 4), SHRINK, size=(2, 3), antialias=True),
     transposed("filtered", (1, 1, 5, 4), FAR, size=(3, 3), antialias=True),
+    transposed("lens", (2, 1, 4, 3), LENS, size=(3, 3), mode="edge"),
     transposed("field", (2, 1, 3, 4), FIELD, mode="reflect"),
 ]

@@ -20,10 +20,11 @@ from .shape cimport in_layout, lead_in, lead_of
 cdef extern from "image.h" nogil:
     enum:
         FAD_CONSTANT, FAD_EDGE, FAD_REFLECT
+        FAD_MATRIX, FAD_FIELD, FAD_LENS, FAD_LENS_LENGTH
         FAD_PLAIN, FAD_MEAN, FAD_LUMA, FAD_OTHER
     ctypedef struct fad_warp:
         Py_ssize_t c, h, w, ho, wo
-        int mode, antialias, field
+        int mode, antialias, kind
         double fill
     ctypedef void fad_warp_fn(const fad_warp* s, const double* map, const void* x, void* out, void* work)
     ctypedef void fad_blend_fn(int kind, Py_ssize_t c, Py_ssize_t n, double f, const void* x, const void* other, void* out)
@@ -83,7 +84,8 @@ cdef class Map:
             n *= picture.shape[i]
         s.c, s.h, s.w = picture.shape[d], picture.shape[d + 1], picture.shape[d + 2]
         s.ho, s.wo = self.size
-        s.mode, s.antialias, s.field, s.fill = MODES[self.mode], self.antialias, places.layout.ndim == 4, self.fill
+        s.mode, s.antialias, s.fill = MODES[self.mode], self.antialias, self.fill
+        s.kind = FAD_FIELD if places.layout.ndim == 4 else FAD_MATRIX if places.layout.ndim == 3 else FAD_LENS
         if n == 0 or s.c * s.ho * s.wo == 0:
             return 0
         if s.h * s.w == 0:
@@ -202,8 +204,8 @@ PRIMITIVES = {"warp": WARP, "spread": SPREAD}
 
 # ---- what fastad.augment calls -----------------------------------------------------------------------
 def map_of(places, size, shape, str mode, double fill_value, bint antialias):
-    """A checked map for pictures of shape (n, c, h, w): matrices (2, 3) or (n, 2, 3), or fields (n, 2, ho, wo), which say
-    the size themselves; n may be 1."""
+    """A checked map for pictures of shape (n, c, h, w): matrices (2, 3) or (n, 2, 3), fields (n, 2, ho, wo), which say the size
+    themselves, or lenses (n, 15), see csrc/image.h; n may be 1."""
     cdef Map map = Map.__new__(Map)
     if len(shape) != 4:
         raise ValueError(f"warp: pictures must have shape (n, channels, height, width), got {tuple(shape)}")
@@ -213,10 +215,10 @@ def map_of(places, size, shape, str mode, double fill_value, bint antialias):
             raise TypeError("warp: there is no derivative by the map; use map.detach()")
         places = places.detach().numpy()
     places = np.array(places, np.float64, order="C")
-    cdef bint field = places.ndim == 4
-    if places.ndim not in (2, 3, 4) or (places.shape[1] != 2 if field else places.shape[places.ndim - 2:] != (2, 3)):
+    cdef bint field = places.ndim == 4, lens = places.ndim == 2 and places.shape[1] == FAD_LENS_LENGTH
+    if not (lens or (field and places.shape[1] == 2) or (places.ndim in (2, 3) and places.shape[places.ndim - 2:] == (2, 3))):
         raise ValueError(f"warp: a map is a matrix (2, 3) or (n, 2, 3), or a field (n, 2, height, width), got shape {places.shape}")
-    if places.ndim == 2:
+    if places.ndim == 2 and not lens:
         places = places[None]
     if field and size is not None:
         raise ValueError("warp: a field says the size of the result by its shape; leave size out")
