@@ -243,6 +243,16 @@ def test_a_composed_map_is_the_product():
     np.testing.assert_allclose(once[0, 0, 14:26, 14:26], (0.3 * p[0] - 0.2 * p[1] + 5)[14:26, 14:26], atol=1e-10)
 
 
+def test_two_lenses_are_a_field():
+    """Which is filtered by nobody, and else the same as one after the other, on a plane."""
+    i, j = np.mgrid[:30, :30].astype(float) - 14.5
+    scale = 1 + 0.2 * (i**2 + j**2) / (2 * 14.5**2)
+    p, q = i * scale, j * scale
+    scale = 1 - 0.1 * (p**2 + q**2) / (2 * 14.5**2)
+    y = Compose([LensDistortion((-0.1, -0.1)), HorizontalFlip(1), LensDistortion((0.2, 0.2))])(np.stack([i, j])[None])[0]
+    np.testing.assert_allclose(y[:, 8:22, 8:22], np.stack([p * scale, -q * scale])[:, 8:22, 8:22], atol=1e-12)
+
+
 def test_different_borders_are_not_confused():
     """The padding of the first is black; the second repeats what then stands at the edge."""
     x = np.ones((1, 1, 8, 8))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .transform import Transform, between, interval
+from .warping import IDENTITY
 
 if TYPE_CHECKING:
     from typing import Any
@@ -14,11 +15,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .._typing import Floats, Generator
-    from .transform import Batch, Map
+    from .transform import Batch
     from .warping import Mode
-
-IDENTITY = np.eye(2, 3)[None]
-
 
 class Geometric(Transform):
     """A transform by a map: a subclass gives `matrix`, or another `map`."""
@@ -42,7 +40,7 @@ class Geometric(Transform):
         """Rows and columns of the result."""
         return size
 
-    def map(self, size: tuple[int, int], chosen: npt.NDArray[np.bool_], drawn: Floats) -> Map:
+    def map(self, size: tuple[int, int], chosen: npt.NDArray[np.bool_], drawn: Floats) -> Floats:
         """The matrices of the chosen pictures, and of the others the identity."""
         found = np.empty((len(chosen), 2, 3))
         found[:] = self.matrix(size, drawn)
@@ -257,15 +255,10 @@ class LensDistortion(Geometric):
         super().__init__(p, mode, fill, generator)
         self.k = interval("LensDistortion", "k", k, about=0.0)
 
-    def map(self, size: tuple[int, int], chosen: npt.NDArray[np.bool_], drawn: Floats) -> Map:
+    def map(self, size: tuple[int, int], chosen: npt.NDArray[np.bool_], drawn: Floats) -> Floats:
         """Scales distances from the middle."""
-        k = np.where(chosen, between(self.k, drawn[:, 0]), 0.0)[:, None, None, None]
-        centre = ((np.array(size) - 1) / 2)[:, None, None]
-        corner = max(float((centre**2).sum()), 1e-9)
-
-        def lens(places: Floats) -> Floats:
-            from_centre = places - centre
-            square = (from_centre**2).sum(1, keepdims=True) / corner
-            found: Floats = places + from_centre * (k * square)
-            return found
-        return lens
+        centre = (np.array(size) - 1) / 2
+        found = np.empty((len(chosen), 3))
+        found[:, :2] = centre
+        found[:, 2] = np.where(chosen, between(self.k, drawn[:, 0]), 0.0) / max(float((centre**2).sum()), 1e-9)
+        return found

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core.make import from_numpy
+from .._core.primitives.warp import map_of, warped
 from .._core.tensor import Tensor
 from ..random import default_generator
-from .warping import after, field, pictures, warp
+from .warping import pictures, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     import numpy.typing as npt
 
     from .._typing import Floats, Generator
-
-    Map = Floats | Callable[[Floats], Floats]
 
 
 class Batch:
@@ -41,30 +40,26 @@ class Batch:
         self.images, self.labels = images, labels
         self.n, self.channels = images.shape[:2]
         self.size: tuple[int, int] = tuple(images.shape[2:])     # of what is to come
-        self.maps: list[Map] = []
+        self.maps: list[Floats] = []
         self.mode: str | None = None                             # beyond the edges; None while no map looks there
         self.fill = 0.0
         self.ours = False                                        # whether the pictures may be written to
 
-    def look(self, map: Map, size: tuple[int, int], mode: str | None, fill: float) -> None:
-        """Take the pictures at the places of a map: matrices (n or 1, 2, 3), or a function of places (n or 1, 2, h, w)."""
+    def look(self, map: Floats, size: tuple[int, int], mode: str | None, fill: float) -> None:
+        """Take the pictures at the places of a map: matrices (n or 1, 2, 3), or lenses (n or 1, 3); see `warping.together`."""
         if mode is not None and self.mode is not None and (mode, fill) != (self.mode, self.fill):
             self.pictures()
         if mode is not None:
             self.mode, self.fill = mode, fill
-        if self.maps and isinstance(map, np.ndarray) and isinstance(self.maps[-1], np.ndarray):
-            self.maps[-1] = after(self.maps[-1], map)
-        else:
-            self.maps.append(map)
+        self.maps.append(map)
         self.size = size
 
     def pictures(self) -> Any:
         """The pictures, after the maps that waited."""
         if self.maps:
-            only = self.maps[0] if len(self.maps) == 1 and isinstance(self.maps[0], np.ndarray) else None
-            places, size = (field(self.maps, self.size), None) if only is None else (only, self.size)
-            mode: Any = self.mode or "constant"
-            self.replace(warp(self.images, places, size, mode=mode, fill=self.fill, antialias=True))
+            places = together(self.maps, self.size)
+            self.replace(warped(self.images, map_of(places, None if places.ndim == 4 else self.size, self.images.shape,
+                                                    self.mode or "constant", self.fill, True)))
             self.maps, self.mode, self.fill = [], None, 0.0
         return self.images
 

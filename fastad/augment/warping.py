@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Mode: TypeAlias = Literal["constant", "edge", "reflect"]
 
+IDENTITY = np.eye(2, 3)[None]
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 
 
@@ -104,12 +105,29 @@ def after(first: Floats, then: Floats) -> Floats:
     return product
 
 
-def field(maps: list[Any], size: tuple[int, int]) -> Floats:
+def together(maps: list[Floats], size: tuple[int, int]) -> Floats:
+    """Maps, the last of them first, as one: matrices, a lens between matrices, or where there are several a field.
+
+    Maps are matrices (n or 1, 2, 3) and lenses (n or 1, 3) of a centre and k: p becomes c + (p - c) (1 + k |p - c|^2)."""
+    lenses = [at for at, map in enumerate(maps) if map.ndim == 2]
+    if not lenses:
+        return maps[0] if len(maps) == 1 else after(maps[0], together(maps[1:], size))
+    if len(lenses) > 1:
+        return field(maps, size)
+    at, = lenses
+    parts = [together(side, size).reshape(-1, 6) if side else IDENTITY.reshape(1, 6) for side in (maps[:at], maps[at + 1:])]
+    parts.append(maps[at])
+    n = max(map(len, parts))
+    return np.concatenate([np.broadcast_to(part, (n, part.shape[1])) for part in parts], 1)
+
+
+def field(maps: list[Floats], size: tuple[int, int]) -> Floats:
     """Where every pixel of a result of that size leads through maps, the last of them first."""
     places = np.stack(np.meshgrid(*[np.arange(float(v)) for v in size], indexing="ij"))[None]
     for map in reversed(maps):
-        if callable(map):
-            places = map(places)
+        if map.ndim == 2:
+            from_centre = places - map[:, :2, None, None]
+            places = places + from_centre * (map[:, 2:, None, None] * (from_centre**2).sum(1, keepdims=True))
         else:
             m = map[:, :, :, None, None]
             places = m[:, :, 0] * places[:, :1] + m[:, :, 1] * places[:, 1:] + m[:, :, 2]
