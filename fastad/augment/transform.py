@@ -46,7 +46,7 @@ class Batch:
         self.ours = False                                        # whether the pictures may be written to
 
     def look(self, map: Floats, size: tuple[int, int], mode: str | None, fill: float) -> None:
-        """Take the pictures at the places of a map: matrices (n or 1, 2, 3), or lenses (n or 1, 3); see `warping.together`."""
+        """Take the pictures at the places of a map: matrices (n or 1, 2, 3), or lenses (n, 3); see `together`."""
         if mode is not None and self.mode is not None and (mode, fill) != (self.mode, self.fill):
             self.pictures()
         if mode is not None:

@@ -108,7 +108,7 @@ def after(first: Floats, then: Floats) -> Floats:
 def together(maps: list[Floats], size: tuple[int, int]) -> Floats:
     """Maps, the last of them first, as one: matrices, a lens between matrices, or where there are several a field.
 
-    Maps are matrices (n or 1, 2, 3) and lenses (n or 1, 3) of a centre and k: p becomes c + (p - c) (1 + k |p - c|^2)."""
+    Maps are matrices (n or 1, 2, 3) and lenses (n, 3) of a centre and k: p becomes c + (p - c) (1 + k |p - c|^2)."""
     lenses = [at for at, map in enumerate(maps) if map.ndim == 2]
     if not lenses:
         return maps[0] if len(maps) == 1 else after(maps[0], together(maps[1:], size))
@@ -116,9 +116,7 @@ def together(maps: list[Floats], size: tuple[int, int]) -> Floats:
         return field(maps, size)
     at, = lenses
     parts = [together(side, size).reshape(-1, 6) if side else IDENTITY.reshape(1, 6) for side in (maps[:at], maps[at + 1:])]
-    parts.append(maps[at])
-    n = max(map(len, parts))
-    return np.concatenate([np.broadcast_to(part, (n, part.shape[1])) for part in parts], 1)
+    return np.concatenate([np.broadcast_to(part, (len(maps[at]), 6)) for part in parts] + [maps[at]], 1)
 
 
 def field(maps: list[Floats], size: tuple[int, int]) -> Floats:
