@@ -5,6 +5,7 @@
     recurrent.py   whole sequences through RNN, LSTM and GRU, forward and back through time
     activations.py a million numbers through tanh, relu, softmax and their kin
     science.py     value and gradient of functions a scientist differentiates
+    augmentation.py    batches of pictures flipped, cropped, turned, coloured
 
 A workload has one *builder* a library: from the data it makes a function without arguments that does the
 whole work once, the way a user of that library would write it, and returns its results.
@@ -40,8 +41,9 @@ class Workload:
 
 def all_workloads():
     """Every workload, in the table's order."""
-    from bench.workloads import activations, recurrent, science, small_ops, training
-    return [*small_ops.WORKLOADS, *training.WORKLOADS, *recurrent.WORKLOADS, *activations.WORKLOADS, *science.WORKLOADS]
+    from bench.workloads import activations, augmentation, recurrent, science, small_ops, training
+    return [*small_ops.WORKLOADS, *training.WORKLOADS, *recurrent.WORKLOADS, *activations.WORKLOADS, *science.WORKLOADS,
+            *augmentation.WORKLOADS]
 
 
 def mean_targets(family):
