@@ -15,6 +15,11 @@
 #else
 #define IVDEP
 #endif
+#if defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 4")
+#else
+#define UNROLL
+#endif
 /* what few places need stands in the library once */
 #if defined(__GNUC__)
 #define APART __attribute__((noinline))
@@ -55,22 +60,19 @@ static inline ptrdiff_t seen(ptrdiff_t i, ptrdiff_t n, int mode)
     return i >= 0 && i < n ? i : seen_beyond(i, n, mode);
 }
 
-/* along one axis: the places start + step i, and a triangle of half its base `width` about each */
-typedef struct { double start, step, width; ptrdiff_t n, length; int taps; } axis_t;
+/* along one axis: the places start + step i, and a triangle of half its base `width` about each; `inside`: the pixels of an
+ * antialiased result lie within the picture, and it sees no edge */
+typedef struct { double start, step, width; ptrdiff_t n, length; int taps, inside; } axis_t;
 
-static APART axis_t axis(ptrdiff_t n, ptrdiff_t length, double start, double step, double width)
+static APART axis_t axis(ptrdiff_t n, ptrdiff_t length, double start, double step, double width, int antialias)
 {
-    axis_t a = { start, step, width < 1 ? 1 : width > n ? n : width, n, length, 2 };
+    axis_t a = { start, step, width < 1 ? 1 : width > n ? n : width, n, length, 0, 0 };
+    const double last = start + step * (length - 1), half = fabs(step) / 2;
+    const double low = (step < 0 ? last : start) - half, high = (step < 0 ? start : last) + half;
     a.taps = (int)ceil(2 * a.width);
+    a.taps = a.taps < n ? a.taps : (int)n;
+    a.inside = antialias && low >= -0.5 - 1e-6 && high <= n - 0.5 + 1e-6;
     return a;
-}
-
-/* whether the pixels of the result lie within the picture: an antialiased one then sees no edge */
-static APART int within(const axis_t *a)
-{
-    const double last = a->start + a->step * (a->length - 1), half = fabs(a->step) / 2;
-    const double low = (a->step < 0 ? last : a->start) - half, high = (a->step < 0 ? a->start : last) + half;
-    return low >= -0.5 - 1e-6 && high <= a->n - 0.5 + 1e-6;
 }
 
 static int separable(const double *m)
@@ -120,20 +122,20 @@ static inline int is_bent(const fad_warp *s, const double *m)
 static APART int axes(const fad_warp *s, const double *m, int bent, axis_t *rows, axis_t *cols)
 {
     if (separable(m) && !bent) {
-        *rows = axis(s->h, s->ho, m[2], m[0], s->antialias ? fabs(m[0]) : 1);
-        *cols = axis(s->w, s->wo, m[5], m[4], s->antialias ? fabs(m[4]) : 1);
+        *rows = axis(s->h, s->ho, m[2], m[0], s->antialias ? fabs(m[0]) : 1, s->antialias);
+        *cols = axis(s->w, s->wo, m[5], m[4], s->antialias ? fabs(m[4]) : 1, s->antialias);
         return 1;
     }
     const double over = hypot(m[0], m[1]), along = hypot(m[3], m[4]);
-    *rows = axis(s->h, s->h, 0, 1, over);
-    *cols = axis(s->w, s->w, 0, 1, along);
+    *rows = axis(s->h, s->h, 0, 1, over, 1);
+    *cols = axis(s->w, s->w, 0, 1, along, 1);
     return s->antialias && (over > REDUCES || along > REDUCES);
 }
 
 /* work: a filtered picture, a row of it, and the taps of every column and of one row; eight bytes a number */
 static size_t taps_size(const axis_t *a, ptrdiff_t length)
 {
-    return 8 * (size_t)length * (2 * (size_t)a->taps + 1);
+    return 8 * (size_t)length * ((size_t)a->taps + 2);
 }
 
 size_t fad_warp_work(const fad_warp *s, const double *m)
@@ -144,7 +146,7 @@ size_t fad_warp_work(const fad_warp *s, const double *m)
     m = unbent(s, m, room);
     if (s->kind == FAD_FIELD || !axes(s, m, bent, &rows, &cols))
         return 0;
-    return taps_size(&cols, cols.length) + taps_size(&rows, 1) + 8 * (size_t)s->w
+    return taps_size(&cols, cols.length) + taps_size(&rows, 1) + 8 * (size_t)(s->c * s->w)
         + (separable(m) && !bent ? 0 : 8 * (size_t)(s->c * s->h * s->w));
 }
 
