@@ -150,29 +150,34 @@ size_t fad_warp_work(const fad_warp *s, const double *m)
         + (separable(m) && !bent ? 0 : 8 * (size_t)(s->c * s->h * s->w));
 }
 
-/* R: weights and sums; W: the shares of neighbours, of ONE */
+/* R: weights and sums; W: the shares of neighbours, of ONE; USUAL: pictures come in this dtype, so three channels have loops
+ * of their own */
 #define T float
 #define R float
 #define W float
 #define ONE 1.0f
+#define USUAL 1
 #define FN(name) CAT(name, _f32)
 #include "image.inc"
 #undef T
 #undef R
 #undef W
 #undef ONE
+#undef USUAL
 #undef FN
 
 #define T double
 #define R double
 #define W double
 #define ONE 1.0
+#define USUAL 0
 #define FN(name) CAT(name, _f64)
 #include "image.inc"
 #undef T
 #undef R
 #undef W
 #undef ONE
+#undef USUAL
 #undef FN
 
 #define BYTES
@@ -180,6 +185,10 @@ size_t fad_warp_work(const fad_warp *s, const double *m)
 #define R float
 #define W int32_t
 #define ONE (1 << 15)
+#define USUAL 1
+#define taps_u8 taps_f32
+#define place_u8 place_f32
+#define find_u8 find_f32
 #define FN(name) CAT(name, _u8)
 #include "image.inc"
 

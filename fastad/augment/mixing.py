@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .._typing import Floats, Generator
     from .transform import Batch
 
+OTHER = 3                                  # csrc/image.h's number of it
+
 
 class Mixup(Transform):
     """Every picture blended with another of its batch, (1 - w) x + w x', and its label likewise: (1 - w) y + w y'.
@@ -104,7 +106,9 @@ class Mixup(Transform):
         if isinstance(images, Tensor):
             batch.replace(mixed(images, other, weight))
         else:
-            batch.replace(blended("other", images, 1 - weight, images[other]))
+            found = np.empty(images.shape, images.dtype)
+            blended(OTHER, images, 1 - weight, images[other].copy(), found)
+            batch.replace(found)
         if batch.labels is not None:
             batch.labels = mixed(self._probabilities(batch.labels, images), other, weight)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core.make import from_numpy
-from .._core.primitives.warp import map_of, warped
+from .._core.primitives.warp import warped
 from .._core.tensor import Tensor
 from ..random import default_generator
-from .warping import pictures, together
+from .warping import map_of, pictures, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,11 +1,12 @@
 """warp: pictures resampled by a map, and maps one after the other.  Imports the core.  Next: transform.py."""
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from .._core.primitives.warp import map_of, warped
+from .._core.primitives.warp import Map, warped
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     Mode: TypeAlias = Literal["constant", "edge", "reflect"]
 
+MODES = ("constant", "edge", "reflect")    # as csrc/image.h numbers them
+LARGEST = 1 << 30                          # rows or columns
 IDENTITY = np.eye(2, 3)[None]
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 
@@ -80,6 +83,36 @@ def warp(images: Any, map: Any, size: tuple[int, int] | None = None, *, mode: Mo
     """
     images = pictures("warp", images)
     return warped(images, map_of(map, size, images.shape, mode, fill, antialias))
+
+
+def map_of(places: Any, size: Any, shape: tuple[int, ...], mode: str, fill: float, antialias: bool) -> Map:
+    """A map for pictures of shape (n, c, h, w), checked: matrices (2, 3) or (n, 2, 3), fields (n, 2, height, width), or lenses
+    (n, 15) as `together` makes them."""
+    if isinstance(places, Tensor):
+        if places.requires_grad:
+            raise TypeError("warp: there is no derivative by the map; use map.detach()")
+        places = places.detach().numpy()
+    places = np.array(places, np.float64, order="C")
+    field, lens = places.ndim == 4, places.ndim == 2 and places.shape[1] == 15
+    if not (lens or (field and places.shape[1] == 2) or (places.ndim in (2, 3) and places.shape[-2:] == (2, 3))):
+        raise ValueError(f"warp: a map is a matrix (2, 3) or (n, 2, 3), or a field (n, 2, height, width), got shape "
+                         f"{places.shape}")
+    if places.ndim == 2 and not lens:
+        places = places[None]
+    if len(places) not in (1, shape[0]):
+        raise ValueError(f"warp: {len(places)} maps for {shape[0]} pictures of shape {shape}")
+    if not field and not np.isfinite(places).all():
+        raise ValueError("warp: a matrix holds a number that is not finite")
+    if mode not in MODES:
+        raise ValueError(f"warp: mode must be one of {', '.join(MODES)}, got {mode!r}")
+    if field and size is not None:
+        raise ValueError("warp: a field says the size of the result by its shape; leave size out")
+    extent = places.shape[2:] if field else shape[2:] if size is None else tuple(map(operator.index, size))
+    if len(extent) != 2 or min(extent) < 0 or max(*extent, *shape[2:]) > LARGEST:
+        raise ValueError(f"warp: size must be (height, width), each at most {LARGEST}, got {size} for pictures of shape {shape}")
+    if not np.isfinite(fill):
+        raise ValueError(f"warp: fill must be a finite number, got {fill!r}")
+    return Map(places, extent, MODES.index(mode), float(fill), bool(antialias))
 
 
 def pictures(name: str, images: Any) -> Any:

@@ -2,7 +2,8 @@
 import numpy as np
 
 import fastad as fa
-from fastad._core.primitives.warp import map_of, warped
+from fastad._core.primitives.warp import warped
+from fastad.augment.warping import map_of
 from samples import Sample
 
 TURN = np.array([[[0.8, -0.7, 1.3], [0.5, 0.9, -0.6]], [[1.1, 0.4, -2.2], [-0.3, 0.7, 1.6]]])

@@ -6,8 +6,6 @@ The loops are csrc/image.c's, which also blend pictures (fastad.augment's colour
 """
 cimport cython
 
-import math
-
 import numpy as np
 
 from ..arrays cimport contiguous, fill
@@ -19,9 +17,7 @@ from .shape cimport in_layout, lead_in, lead_of
 
 cdef extern from "image.h" nogil:
     enum:
-        FAD_CONSTANT, FAD_EDGE, FAD_REFLECT
-        FAD_MATRIX, FAD_FIELD, FAD_LENS, FAD_LENS_LENGTH
-        FAD_PLAIN, FAD_MEAN, FAD_LUMA, FAD_OTHER
+        FAD_MATRIX, FAD_FIELD, FAD_LENS
     ctypedef struct fad_warp:
         Py_ssize_t c, h, w, ho, wo
         int mode, antialias, kind
@@ -33,12 +29,9 @@ cdef extern from "image.h" nogil:
     fad_warp_fn* fad_spreads[2]
     fad_blend_fn* fad_blends[3]
 
-MODES = {"constant": FAD_CONSTANT, "edge": FAD_EDGE, "reflect": FAD_REFLECT}
-KINDS = {"plain": FAD_PLAIN, "mean": FAD_MEAN, "luma": FAD_LUMA, "other": FAD_OTHER}
 cdef object UINT8 = np.dtype(np.uint8)
 cdef enum:
     PICTURE = 2                           # fad_warps' number of uint8
-    LARGEST = 1 << 30                     # rows or columns
 
 
 cdef int number_of(str name, Layout x) except -1:
@@ -52,23 +45,22 @@ cdef int number_of(str name, Layout x) except -1:
 
 @cython.final
 cdef class Map:
-    """Where each place of the result looks, and what it sees beyond the edges; checked, and its own copy."""
-    cdef object places                    # float64: matrices (1 or n, 2, 3), or fields (1 or n, 2, ho, wo)
+    """Where each place of the result looks, and what it sees beyond the edges; `fastad.augment.warping.map_of` makes them."""
+    cdef object places                    # float64: matrices (1 or n, 2, 3), fields (1 or n, 2, ho, wo), lenses (1 or n, 15)
     cdef tuple size
-    cdef str mode
+    cdef int mode                         # FAD_CONSTANT, FAD_EDGE or FAD_REFLECT
     cdef bint antialias
     cdef double fill
 
+    def __init__(self, places, tuple size, int mode, double fill, bint antialias):
+        self.places, self.size, self.mode, self.fill, self.antialias = places, size, mode, fill, antialias
+
     def __repr__(self):
-        return f"<map of shape {self.places.shape}, mode={self.mode!r}>"
+        return f"<map of shape {self.places.shape}>"
 
     cdef Map linear(self):
         """The same with nothing beyond the edges: what tangents go through."""
-        if self.fill == 0 or self.mode != "constant":
-            return self
-        cdef Map other = Map.__new__(Map)
-        other.places, other.size, other.mode, other.antialias = self.places, self.size, self.mode, self.antialias
-        return other
+        return self if self.fill == 0 else Map(self.places, self.size, self.mode, 0, self.antialias)
 
     cdef int run(self, str name, fad_warp_fn* f, Layout picture, const char* source, Py_ssize_t source_bytes, char* to,
                  Py_ssize_t to_bytes) except -1:
@@ -84,7 +76,7 @@ cdef class Map:
             n *= picture.shape[i]
         s.c, s.h, s.w = picture.shape[d], picture.shape[d + 1], picture.shape[d + 2]
         s.ho, s.wo = self.size
-        s.mode, s.antialias, s.fill = MODES[self.mode], self.antialias, self.fill
+        s.mode, s.antialias, s.fill = self.mode, self.antialias, self.fill
         s.kind = FAD_FIELD if places.layout.ndim == 4 else FAD_MATRIX if places.layout.ndim == 3 else FAD_LENS
         if n == 0 or s.c * s.ho * s.wo == 0:
             return 0
@@ -202,44 +194,7 @@ cdef Spread SPREAD = Spread()
 PRIMITIVES = {"warp": WARP, "spread": SPREAD}
 
 
-# ---- what fastad.augment calls -----------------------------------------------------------------------
-def map_of(places, size, shape, str mode, double fill_value, bint antialias):
-    """A checked map for pictures of shape (n, c, h, w): matrices (2, 3) or (n, 2, 3), fields (n, 2, ho, wo), which say the size
-    themselves, or lenses (n, 15), see csrc/image.h; n may be 1."""
-    cdef Map map = Map.__new__(Map)
-    if len(shape) != 4:
-        raise ValueError(f"warp: pictures must have shape (n, channels, height, width), got {tuple(shape)}")
-    n, _, h, w = shape
-    if isinstance(places, Tensor):
-        if places.requires_grad:
-            raise TypeError("warp: there is no derivative by the map; use map.detach()")
-        places = places.detach().numpy()
-    places = np.array(places, np.float64, order="C")
-    cdef bint field = places.ndim == 4, lens = places.ndim == 2 and places.shape[1] == FAD_LENS_LENGTH
-    if not (lens or (field and places.shape[1] == 2) or (places.ndim in (2, 3) and places.shape[places.ndim - 2:] == (2, 3))):
-        raise ValueError(f"warp: a map is a matrix (2, 3) or (n, 2, 3), or a field (n, 2, height, width), got shape {places.shape}")
-    if places.ndim == 2 and not lens:
-        places = places[None]
-    if field and size is not None:
-        raise ValueError("warp: a field says the size of the result by its shape; leave size out")
-    if len(places) not in (1, n):
-        raise ValueError(f"warp: {len(places)} maps for {n} pictures of shape {tuple(shape)}")
-    if not field and not np.isfinite(places).all():
-        raise ValueError("warp: a matrix holds a number that is not finite")
-    if mode not in MODES:
-        raise ValueError(f"warp: mode must be one of {', '.join(MODES)}, got {mode!r}")
-    if field:
-        size = places.shape[2:]
-    map.size = (h, w) if size is None else tuple([int(v) for v in size])
-    if len(map.size) != 2 or min(map.size) < 0 or max(*map.size, h, w) > LARGEST:
-        raise ValueError(f"warp: size must be (height, width), each at most {LARGEST}, got {size} for pictures of shape "
-                         f"{tuple(shape)}")
-    if not math.isfinite(fill_value):
-        raise ValueError(f"warp: fill must be a finite number, got {fill_value}")
-    map.places, map.mode, map.fill, map.antialias = places, mode, fill_value, antialias
-    return map
-
-
+# ---- what fastad.augment calls, with arguments that it has checked --------------------------------------
 def warped(x, Map map not None):
     """A tensor, or an array as an array, through a map."""
     if isinstance(x, Tensor):
@@ -247,26 +202,18 @@ def warped(x, Map map not None):
     return to_ndarray(map.seen("warp", from_ndarray(x)))
 
 
-def blended(str kind, x, factors, other=None, out=None):
-    """factors[i] x[i] + (1 - factors[i]) y[i] of an array x (n, c, ...), into `out` if given: which may be x.
+def blended(int kind, x, factors, other, out):
+    """out[i] = factors[i] x[i] + (1 - factors[i]) y[i] of an array x (n, c, ...), dense ones alike; `out` may be x.
 
-    y is zero ("plain"), the picture's mean luma ("mean"), the luma of every pixel ("luma"), or `other` of x's shape.  Bytes
-    are rounded to the nearest and kept within 0 and 255."""
-    cdef Array a = from_ndarray(x), b = None, to, f = from_ndarray(np.ascontiguousarray(factors, np.float64))
-    cdef int number = number_of("blended", a.layout), code = KINDS[kind]
-    cdef Py_ssize_t i, n = a.layout.shape[0], c = a.layout.shape[1], size = a.layout.size // (n * c) if a.layout.size else 0
-    cdef Py_ssize_t nbytes = c * size * a.layout.itemsize
-    cdef const double* factor = <const double*> f.data
-    a = contiguous(a)
-    to = from_ndarray(np.empty(x.shape, x.dtype) if out is None else out)
-    if other is not None:
-        b = contiguous(from_ndarray(other))
-    if (to.layout.size, to.layout.dtype) != (a.layout.size, a.layout.dtype) or f.layout.size != n or not to.layout.contiguous or \
-            (b is not None and (b.layout.size, b.layout.dtype) != (a.layout.size, a.layout.dtype)) or (code == FAD_OTHER) != (b is not None):
-        raise ValueError("blended: shapes or dtypes differ")
+    y is zero, the picture's mean luma, the luma of every pixel, or `other`: by number, see csrc/image.h.  Bytes are rounded to
+    the nearest and kept within 0 and 255."""
+    cdef Array a = contiguous(from_ndarray(x)), b = None if other is None else from_ndarray(other), to = from_ndarray(out)
+    cdef Array f = from_ndarray(factors)
+    cdef int number = number_of("blended", a.layout)
+    cdef Py_ssize_t i, n = f.layout.size, nbytes = a.layout.size // max(n, 1) * a.layout.itemsize
+    cdef Py_ssize_t c = a.layout.shape[1], size = a.layout.size // max(n * c, 1)
     cdef const char* beside = b.data if b is not None else NULL
     with nogil:
         for i in range(n if size else 0):
-            fad_blends[number](code, c, size, factor[i], a.data + i * nbytes, beside + i * nbytes if beside else NULL,
-                               to.data + i * nbytes)
-    return to_ndarray(to)
+            fad_blends[number](kind, c, size, (<const double*> f.data)[i], a.data + i * nbytes,
+                               beside + i * nbytes if beside else NULL, to.data + i * nbytes)
