@@ -86,21 +86,22 @@ static APART int whole(const double *m)
         && fabs(m[2]) < 1e9 && fabs(m[5]) < 1e9;
 }
 
-/* where a place of the result leads through a matrix, or (bent) a lens */
-static inline void locate(const double *m, int bent, double i, double j, double *r, double *q)
+/* where n places of row i of the result, from j on, lead through a matrix, or (bent) a lens */
+static APART void locate(const double *m, int bent, double i, int j, int n, double *r, double *q)
 {
     const double *first = bent ? m + 6 : m;
-    double row = (first[0] * i + first[2]) + first[1] * j, col = (first[3] * i + first[5]) + first[4] * j;
-    if (bent) {
-        const double down = row - m[12], right = col - m[13], longer = m[14] * (down * down + right * right);
-        row += down * longer;
-        col += right * longer;
-        const double there = m[0] * row + m[1] * col + m[2];
-        col = m[3] * row + m[4] * col + m[5];
-        row = there;
+    const double row = first[0] * i + first[2], col = first[3] * i + first[5];
+    IVDEP
+    for (int k = 0; k < n; k++) {
+        r[k] = row + first[1] * (double)(j + k);
+        q[k] = col + first[4] * (double)(j + k);
     }
-    *r = row;
-    *q = col;
+    for (int k = 0; k < n && bent; k++) {
+        const double down = r[k] - m[12], right = q[k] - m[13], longer = m[14] * (down * down + right * right);
+        const double there_r = r[k] + down * longer, there_q = q[k] + right * longer;
+        r[k] = m[0] * there_r + m[1] * there_q + m[2];
+        q[k] = m[3] * there_r + m[4] * there_q + m[5];
+    }
 }
 
 /* a lens that bends nothing as a matrix; `room` for it */

@@ -86,8 +86,8 @@ def warp(images: Any, map: Any, size: tuple[int, int] | None = None, *, mode: Mo
 
 
 def map_of(places: Any, size: Any, shape: tuple[int, ...], mode: str, fill: float, antialias: bool) -> Map:
-    """A map for pictures of shape (n, c, h, w), checked: matrices (2, 3) or (n, 2, 3), fields (n, 2, height, width), or lenses
-    (n, 15) as `together` makes them."""
+    """A map for pictures of shape (n, c, h, w), checked: matrices (2, 3) or (n, 2, 3), fields (n, 2, height, width), or
+    lenses (n, 15) as `together` makes them."""
     if isinstance(places, Tensor):
         if places.requires_grad:
             raise TypeError("warp: there is no derivative by the map; use map.detach()")
@@ -109,7 +109,8 @@ def map_of(places: Any, size: Any, shape: tuple[int, ...], mode: str, fill: floa
         raise ValueError("warp: a field says the size of the result by its shape; leave size out")
     extent = places.shape[2:] if field else shape[2:] if size is None else tuple(map(operator.index, size))
     if len(extent) != 2 or min(extent) < 0 or max(*extent, *shape[2:]) > LARGEST:
-        raise ValueError(f"warp: size must be (height, width), each at most {LARGEST}, got {size} for pictures of shape {shape}")
+        raise ValueError(f"warp: size must be (height, width), each at most {LARGEST}, got {size} for pictures of shape "
+                         f"{shape}")
     if not np.isfinite(fill):
         raise ValueError(f"warp: fill must be a finite number, got {fill!r}")
     return Map(places, extent, MODES.index(mode), float(fill), bool(antialias))
