@@ -468,6 +468,11 @@ def test_a_wide_line_goes_block_by_block():
     np.testing.assert_allclose(warp(x, m)[0, :, 1, 400], expected)
 
 
+def test_a_fill_that_no_byte_holds_is_the_nearest_one():
+    for m in ([[1, 0, 99], [0, 1, 0]], [[0.9, 0, 99], [0, 0.9, 0]], [[0.9, 0.1, 99], [0, 0.9, 0]]):
+        assert (warp(BYTES, m, fill=300) == 255).all() and (warp(BYTES, m, fill=-9) == 0).all()
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1e12, 1e300])
 def test_absurd_maps_do_no_harm(scale):
     for m in ([[scale, 0, 0], [0, -scale, scale]], [[scale, 1, 0], [1, scale, -scale]], [[1, 0, scale], [0, 1, -scale]]):

@@ -215,8 +215,8 @@ SPECIAL = {
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
     # of one class
-    "Map.__init__": "(self, places: npt.NDArray[np.float64], size: tuple[int, ...], mode: int, fill: float, antialias: bool) "
-                    "-> None",
+    "Map.__init__": "(self, places: npt.NDArray[np.float64], size: tuple[int, ...], mode: int, fill: float, "
+                    "antialias: bool) -> None",
     "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
     "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "

@@ -4,6 +4,7 @@ fastad gets an array (n, 3, h, w); the others the same pictures one by one, as P
 OpenCV and Albumentations, made beforehand and not converted back.  What they return agrees but for the edges of what is
 turned and the rounding of colours; a rotation that fastad composed with a crop sees in the corners what the crop left out.
 """
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -128,7 +129,7 @@ def one_by_one(library, steps, size, method, prepared):
         module = peers.load(library)
         ends = np.cumsum([0, *[s.columns for s in steps]])
         drawn = np.random.default_rng(SEED).random((len(x), ends[-1]))
-        parts = [[u[a:b] for a, b in zip(ends, ends[1:], strict=False)] for u in drawn]
+        parts = [[u[a:b] for a, b in itertools.pairwise(ends)] for u in drawn]
         calls = [getattr(s, method) for s in steps]
 
         def one(picture, numbers):
