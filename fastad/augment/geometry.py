@@ -14,17 +14,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .._typing import Floats, Generator
+    from .._typing import Border, Floats, Generator
     from .transform import Batch
-    from .warping import Mode
 
 class Geometric(Transform):
     """A transform by a map: a subclass gives `matrix`, or another `map`."""
 
-    mode: Mode | None = None               # None: it never looks beyond the edges
+    mode: Border | None = None               # None: it never looks beyond the edges
     fill: float = 0.0
 
-    def __init__(self, p: float, mode: Mode | None, fill: float, generator: Generator) -> None:
+    def __init__(self, p: float, mode: Border | None, fill: float, generator: Generator) -> None:
         super().__init__(p, generator)
         if mode not in (None, "constant", "edge", "reflect"):
             raise ValueError(f"{self._name}: mode must be 'constant', 'edge' or 'reflect', got {mode!r}")
@@ -96,7 +95,7 @@ class Translate(Geometric):
     parameters = 2
 
     def __init__(self, limit: float | tuple[float, float] = 0.1, *, subpixel: bool = False, p: float = 1.0,
-                 mode: Mode = "constant", fill: float = 0.0, generator: Generator = None) -> None:
+                 mode: Border = "constant", fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
         pair = limit if isinstance(limit, (tuple, list)) and len(limit) == 2 else (limit, limit)
         self.limit = tuple([interval("Translate", "limit", v, least=0.0)[1] for v in pair])
@@ -133,7 +132,7 @@ class Rotate(Geometric):
 
     parameters = 1
 
-    def __init__(self, degrees: float | tuple[float, float] = 15.0, *, p: float = 1.0, mode: Mode = "constant",
+    def __init__(self, degrees: float | tuple[float, float] = 15.0, *, p: float = 1.0, mode: Border = "constant",
                  fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
         self.degrees = interval("Rotate", "degrees", degrees, about=0.0)
@@ -168,7 +167,7 @@ class Stretch(Geometric):
 
     parameters = 2
 
-    def __init__(self, factor: float | tuple[float, float] = (0.8, 1.25), *, p: float = 1.0, mode: Mode = "constant",
+    def __init__(self, factor: float | tuple[float, float] = (0.8, 1.25), *, p: float = 1.0, mode: Border = "constant",
                  fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
         self.factor = interval("Stretch", "factor", factor, least=1e-3)
@@ -208,7 +207,7 @@ class Shear(Geometric):
     parameters = 2
 
     def __init__(self, horizontal: float | tuple[float, float] = 15.0, vertical: float | tuple[float, float] = 0.0, *,
-                 p: float = 1.0, mode: Mode = "constant", fill: float = 0.0, generator: Generator = None) -> None:
+                 p: float = 1.0, mode: Border = "constant", fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
         self.horizontal = interval("Shear", "horizontal", horizontal, about=0.0)
         self.vertical = interval("Shear", "vertical", vertical, about=0.0)
@@ -250,7 +249,7 @@ class LensDistortion(Geometric):
 
     parameters = 1
 
-    def __init__(self, k: float | tuple[float, float] = 0.2, *, p: float = 1.0, mode: Mode = "constant", fill: float = 0.0,
+    def __init__(self, k: float | tuple[float, float] = 0.2, *, p: float = 1.0, mode: Border = "constant", fill: float = 0.0,
                  generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
         self.k = interval("LensDistortion", "k", k, about=0.0)

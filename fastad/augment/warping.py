@@ -10,13 +10,11 @@ from .._core.primitives.warp import Map, warped
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from typing import Any, Literal, TypeAlias
+    from typing import Any
 
     import numpy.typing as npt
 
-    from .._typing import ArrayLike, Floats
-
-    Mode: TypeAlias = Literal["constant", "edge", "reflect"]
+    from .._typing import ArrayLike, Border, Floats
 
 MODES = ("constant", "edge", "reflect")    # as csrc/image.h numbers them
 LARGEST = 1 << 30                          # rows or columns
@@ -25,12 +23,12 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 
 
 @overload
-def warp(images: Tensor, map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Mode = "constant", fill: float = 0.0,
+def warp(images: Tensor, map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Border = "constant", fill: float = 0.0,
          antialias: bool = False) -> Tensor: ...
 @overload
-def warp(images: npt.NDArray[Any], map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Mode = "constant",
+def warp(images: npt.NDArray[Any], map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Border = "constant",
          fill: float = 0.0, antialias: bool = False) -> npt.NDArray[Any]: ...
-def warp(images: Any, map: Any, size: tuple[int, int] | None = None, *, mode: Mode = "constant", fill: float = 0.0,
+def warp(images: Any, map: Any, size: tuple[int, int] | None = None, *, mode: Border = "constant", fill: float = 0.0,
          antialias: bool = False) -> Any:
     """Pictures at the places that a map names, between pixels by bilinear interpolation.
 

@@ -10,8 +10,7 @@ from .geometry import Geometric, matrices
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import Floats, Generator
-    from .warping import Mode
+    from .._typing import Border, Floats, Generator
 
 
 def size_pair(name: str, what: str, size: Any) -> tuple[int, int]:
@@ -101,7 +100,7 @@ class RandomCrop(Geometric):
 
     parameters = 2
 
-    def __init__(self, size: int | tuple[int, int], padding: int | tuple[int, int] = 0, *, mode: Mode = "constant",
+    def __init__(self, size: int | tuple[int, int], padding: int | tuple[int, int] = 0, *, mode: Border = "constant",
                  fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(1.0, mode, fill, generator)
         self.size = size_pair("RandomCrop", "size", size)
