@@ -23,13 +23,13 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 
 
 @overload
-def warp(images: Tensor, map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Border = "constant", fill: float = 0.0,
-         antialias: bool = False) -> Tensor: ...
+def warp(images: Tensor, map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Border = "constant",
+         fill: float = 0.0, antialias: bool = False) -> Tensor: ...
 @overload
 def warp(images: npt.NDArray[Any], map: ArrayLike, size: tuple[int, int] | None = None, *, mode: Border = "constant",
          fill: float = 0.0, antialias: bool = False) -> npt.NDArray[Any]: ...
-def warp(images: Any, map: Any, size: tuple[int, int] | None = None, *, mode: Border = "constant", fill: float = 0.0,
-         antialias: bool = False) -> Any:
+def warp(images: Any, map: Any, size: tuple[int, int] | None = None, *, mode: Border = "constant",
+         fill: float = 0.0, antialias: bool = False) -> Any:
     """Pictures at the places that a map names, between pixels by bilinear interpolation.
 
     ``y[n, c, i, j] = images[n, c]`` at the place (row, column) = ``map[n]`` of (i, j).  Pixel centres lie at whole numbers,
