@@ -139,13 +139,13 @@ static size_t taps_size(const axis_t *a, ptrdiff_t length)
     return 8 * (size_t)length * ((size_t)a->taps + 2);
 }
 
-size_t fad_warp_work(const fad_warp *s, const double *m)
+size_t fad_warp_work(const fad_warp *s, const double *m, int back)
 {
     axis_t rows, cols;
     double room[6];
     const int bent = is_bent(s, m);
     m = unbent(s, m, room);
-    if (s->kind == FAD_FIELD || !axes(s, m, bent, &rows, &cols))
+    if (s->kind == FAD_FIELD || (whole(m) && !bent && !back) || !axes(s, m, bent, &rows, &cols))
         return 0;
     return taps_size(&cols, cols.length) + taps_size(&rows, 1) + 8 * (size_t)(s->c * s->w)
         + (separable(m) && !bent ? 0 : 8 * (size_t)(s->c * s->h * s->w));

@@ -25,7 +25,7 @@ typedef void fad_spread_fn(const fad_warp *s, const double *map, const void *g, 
 /* f x + (1 - f) y, of c channels of n pixels; y is 0, x's mean luma, its luma pixel by pixel, or another picture. */
 typedef void fad_blend_fn(int kind, ptrdiff_t c, ptrdiff_t n, double f, const void *x, const void *other, void *out);
 
-size_t fad_warp_work(const fad_warp *s, const double *map);    /* bytes of `work`, 0 where it may be NULL */
+size_t fad_warp_work(const fad_warp *s, const double *map, int back);    /* bytes of `work`, 0 where it may be NULL */
 extern fad_warp_fn *const fad_warps[FAD_PICTURES];
 extern fad_spread_fn *const fad_spreads[2];
 extern fad_blend_fn *const fad_blends[FAD_PICTURES];

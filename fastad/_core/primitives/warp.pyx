@@ -24,7 +24,7 @@ cdef extern from "image.h" nogil:
         double fill
     ctypedef void fad_warp_fn(const fad_warp* s, const double* map, const void* x, void* out, void* work)
     ctypedef void fad_blend_fn(int kind, Py_ssize_t c, Py_ssize_t n, double f, const void* x, const void* other, void* out)
-    size_t fad_warp_work(const fad_warp* s, const double* map)
+    size_t fad_warp_work(const fad_warp* s, const double* map, bint back)
     fad_warp_fn* fad_warps[3]
     fad_warp_fn* fad_spreads[2]
     fad_blend_fn* fad_blends[3]
@@ -68,6 +68,7 @@ cdef class Map:
         cdef fad_warp s
         cdef Py_ssize_t i, n = 1, step
         cdef int d = picture.ndim - 3
+        cdef bint back = f == fad_spreads[0] or f == fad_spreads[1]
         cdef size_t need = 0
         cdef void* work = NULL
         cdef Array places = from_ndarray(self.places)
@@ -84,7 +85,7 @@ cdef class Map:
             raise ValueError(f"{name}: a picture of shape {shape_of(picture)} has no pixels to look at")
         cdef Py_ssize_t maps = places.layout.shape[0], length = places.layout.size // maps
         for i in range(maps):
-            need = max(need, fad_warp_work(&s, map + i * length))
+            need = max(need, fad_warp_work(&s, map + i * length, back))
         if need:
             work = resize(NULL, need)
             if work is NULL:
