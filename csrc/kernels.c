@@ -44,12 +44,17 @@
 #define inline __inline__ __attribute__((always_inline))
 #endif
 
+/* of the options of a rule of optim.inc: in a text of this dtype these are other functions */
+static double power(double base, double t) { return pow(base, t); }
+static double root(double x) { return sqrt(x); }
+
 #define T float
 #define FLOAT_BITS 32
 #define FN(name) CAT(name, _f32)
 #include "vmath.h"
 #include "loops.inc"
 #include "gemm.inc"
+#include "windows.inc"
 #undef T
 #undef FLOAT_BITS
 #undef FN
@@ -60,6 +65,7 @@
 #include "vmath.h"
 #include "loops.inc"
 #include "gemm.inc"
+#include "windows.inc"
 #undef T
 #undef FLOAT_BITS
 #undef FN
@@ -82,12 +88,18 @@ static const fad_row rows[] = {
 #include "rows.def"
 };
 
+#define RULE(name) { #name, BOTH(name) }
+static const fad_rule rules[] = {
+    RULE(sgd), RULE(adam), RULE(nadam), RULE(radam), RULE(adamax), RULE(adadelta), RULE(adagrad), RULE(rmsprop), RULE(rprop),
+    { 0, { 0, 0 } },
+};
+
 extern fad_over_fn CAT(fad_map_, FAD_ISA);              /* map.c's */
 extern fad_copy_fn CAT(fad_copy_, FAD_ISA);
 extern fad_cast_fn CAT(fad_cast_, FAD_ISA);
 extern const fad_kernels CAT(fad_kernels_, FAD_ISA);
 const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
-    .isa = STR(FAD_ISA), .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
+    .isa = STR(FAD_ISA), .wide = sizeof(wide_f32), .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
     .sum = BOTH(sum), .prod = BOTH(prod), .max = BOTH(max), .min = BOTH(min),
     .lse = BOTH(lse), .cumsum = BOTH(cumsum), .squares = BOTH(squares),
     .argmax = BOTH(argmax), .argmin = BOTH(argmin),
@@ -95,6 +107,9 @@ const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .softmax_back = BOTH(softmax_back), .log_softmax_back = BOTH(log_softmax_back),
     .xent = BOTH(xent), .xent_back = BOTH(xent_back),
     .lstm = BOTH(lstm), .lstm_back = BOTH(lstm_back), .gru = BOTH(gru), .gru_back = BOTH(gru_back),
-    .gemm = BOTH(gemm), .sgd = BOTH(sgd), .adam = BOTH(adam), .where = BOTH(where_),
+    .convolve = BOTH(convolve), .correlate = BOTH(correlate),
+    .max_windows = BOTH(max_windows), .max_windows_back = BOTH(max_windows_back),
+    .sum_windows = BOTH(sum_windows),
+    .gemm = BOTH(gemm), .rules = rules, .with_l1 = BOTH(with_l1), .where = BOTH(where_),
     .map = CAT(fad_map_, FAD_ISA), .copy = CAT(fad_copy_, FAD_ISA), .cast = CAT(fad_cast_, FAD_ISA),
 };

@@ -31,6 +31,22 @@ cdef extern from "kernels.h" nogil:
                                  const void* a, Py_ssize_t ars, Py_ssize_t acs,
                                  const void* b, Py_ssize_t brs, Py_ssize_t bcs,
                                  void* c, Py_ssize_t ldc, int add) noexcept nogil
+    ctypedef void (*fad_convolve_fn)(Py_ssize_t k, const void* w, const void* x, const Py_ssize_t* off, const void* bias,
+                                     Py_ssize_t rows, Py_ssize_t n, void* c, Py_ssize_t ldc) noexcept nogil
+    ctypedef void (*fad_correlate_fn)(Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t line, Py_ssize_t k, const void* x,
+                                      const Py_ssize_t* off, const void* g, Py_ssize_t ldg, void* dw) noexcept nogil
+    ctypedef struct fad_windows:
+        Py_ssize_t height, width, rows, cols
+        Py_ssize_t kernel[2]
+        Py_ssize_t stride[2]
+        Py_ssize_t pad[2]
+        Py_ssize_t dilation[2]
+    ctypedef void (*fad_max_windows_fn)(const fad_windows* q, Py_ssize_t planes, const void* x, void* y,
+                                        void* where) noexcept nogil
+    ctypedef void (*fad_max_windows_back_fn)(Py_ssize_t planes, Py_ssize_t n, Py_ssize_t size, const void* g,
+                                             const void* where, void* dx) noexcept nogil
+    ctypedef void (*fad_sum_windows_fn)(const fad_windows* q, Py_ssize_t planes, void* images, void* sums,
+                                        int back) noexcept nogil
     ctypedef void (*fad_lstm_fn)(Py_ssize_t rows, Py_ssize_t h, void* gates, const void* before, void* c,
                                  void* y) noexcept nogil
     ctypedef void (*fad_lstm_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* before, const void* c,
@@ -39,21 +55,20 @@ cdef extern from "kernels.h" nogil:
                                 void* kept, void* y) noexcept nogil
     ctypedef void (*fad_gru_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* kept, const void* before,
                                      const void* g, void* dh, void* d, void* e) noexcept nogil
-    ctypedef struct fad_sgd:
-        double lr, momentum, dampening, weight_decay
-        int nesterov, first, maximize
-    ctypedef struct fad_adam:
-        double lr, beta1, beta2, eps, weight_decay, correction1, correction2_sqrt
-        int decoupled, maximize, amsgrad
-    ctypedef void (*fad_sgd_fn)(Py_ssize_t n, void* p, const void* g, void* buf, const fad_sgd* o) noexcept nogil
-    ctypedef void (*fad_adam_fn)(Py_ssize_t n, void* p, const void* g, void* m, void* v, void* vmax,
-                                 const fad_adam* o) noexcept nogil
+    enum:
+        FAD_STEP, FAD_KEPT, FAD_KEEP, FAD_L1, FAD_LR, FAD_OPTIONS, FAD_STATES
+    ctypedef void (*fad_rule_fn)(Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil
+    ctypedef void (*fad_l1_fn)(fad_rule_fn rule, Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil
+    ctypedef struct fad_rule:
+        const char* name
+        fad_rule_fn step[2]
     ctypedef struct fad_operand:
         const char* data
         const Py_ssize_t* strides
         Py_ssize_t itemsize
     ctypedef struct fad_kernels:
         const char* isa
+        int wide
         const fad_row* rows
         int n_rows
         fad_reduce_fn sum[2]
@@ -72,12 +87,17 @@ cdef extern from "kernels.h" nogil:
         fad_xent_fn xent[2]
         fad_xent_back_fn xent_back[2]
         fad_gemm_fn gemm[2]
+        fad_convolve_fn convolve[2]
+        fad_correlate_fn correlate[2]
+        fad_max_windows_fn max_windows[2]
+        fad_max_windows_back_fn max_windows_back[2]
+        fad_sum_windows_fn sum_windows[2]
         fad_lstm_fn lstm[2]
         fad_lstm_back_fn lstm_back[2]
         fad_gru_fn gru[2]
         fad_gru_back_fn gru_back[2]
-        fad_sgd_fn sgd[2]
-        fad_adam_fn adam[2]
+        const fad_rule* rules
+        fad_l1_fn with_l1[2]
         fad_map_fn where[2]
         void (*map)(fad_map_fn, const double*, int, const Py_ssize_t*, int, const fad_operand*,
                     const fad_operand*) noexcept nogil

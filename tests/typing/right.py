@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 import fastad as fa
 import fastad.numpy as fnp
-from fastad import data, datasets, extend, nn, optim, testing
+from fastad import data, datasets, extend, nn, optim, testing, training
 from fastad.nn.utils import rnn as sequences
 
 # ---- tensors -----------------------------------------------------------------------------------------
@@ -191,7 +191,13 @@ nn.utils.stateless.functional_call(net, dict(net.named_parameters()), x)
 optimizer = optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.99))
 assert_type(optimizer.step(), None)
 assert_type(optimizer.step(lambda: net(x)[0].sum()), fa.Tensor)
-optim.SGD([{"params": [x], "lr": 0.1}], momentum=0.9)
+optim.SGD([{"params": [x], "lr": 0.1}], momentum=0.9, l1=0.1)
+assert_type(optim.LBFGS([x], line_search_fn="strong_wolfe").step(lambda: x.sum()), fa.Tensor)
+schedule = optim.lr_scheduler.SequentialLR(optimizer, [optim.lr_scheduler.LinearLR(optimizer), optim.lr_scheduler.StepLR(
+    optimizer, 3)], milestones=[5])
+assert_type(schedule.get_last_lr(), list[float])
+optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+optim.lr_scheduler.ReduceLROnPlateau(optimizer, "max").step(x.sum())
 with fa.no_grad():
     for p in net.parameters():
         p -= 0.1 * p
@@ -237,3 +243,11 @@ for batch in data.DataLoader((images, labels), batch_size=1000):
 assert_type(fa.manual_seed(0), np.random.Generator)
 assert_type(fa.get_num_threads(), int)
 assert_type(fa.show_config("dicts"), dict[str, Any])
+
+
+def trained(path: str) -> None:
+    history = training.fit(net, fa.mse_loss, optimizer, (images, labels), 2, metrics=["accuracy"], validation=0.25,
+                           callbacks=[training.EarlyStopping(), lambda run: run.stop("enough")])
+    assert_type(history["loss"], list[float])
+    assert_type(history[-1], dict[str, float])
+    fa.save(path, {"model": net.state_dict(), "losses": history["loss"]})
