@@ -30,7 +30,7 @@ demo-text: $(VENV)/installed-demo
 	$(BIN)/python examples/char_rnn.py
 
 # the other examples; their pictures go into gallery/
-GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity vanishing_gradients names preprocessing
+GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity vanishing_gradients names preprocessing augmentation
 gallery: $(VENV)/installed-gallery
 	mkdir -p gallery
 	for name in $(GALLERY); do echo "== $$name" && $(BIN)/python examples/$$name.py --out gallery/$$name.png || exit 1; done

@@ -4,7 +4,8 @@ import sys
 
 from bench import THREADS
 
-ORDER = ("fastad", "reference", "PyTorch", "JAX", "autograd", "MyGrad", "micrograd", "NumPy", "floor")
+ORDER = ("fastad", "reference", "PyTorch", "JAX", "autograd", "MyGrad", "micrograd", "NumPy", "floor",
+         "Pillow", "OpenCV", "Albumentations")
 
 
 def _fastad():
@@ -53,9 +54,27 @@ def _numpy():
     return numpy
 
 
+def _pillow():
+    import PIL.Image
+    import PIL.ImageEnhance
+    return PIL
+
+
+def _opencv():
+    import cv2
+    cv2.setNumThreads(THREADS)
+    return cv2
+
+
+def _albumentations():
+    import albumentations
+    return albumentations
+
+
 _LOADERS = {
     "fastad": _fastad, "reference": _reference, "PyTorch": _pytorch, "JAX": _jax, "autograd": _autograd,
     "MyGrad": _mygrad, "micrograd": _micrograd, "NumPy": _numpy, "floor": _numpy,
+    "Pillow": _pillow, "OpenCV": _opencv, "Albumentations": _albumentations,
 }
 
 

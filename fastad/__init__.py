@@ -21,7 +21,7 @@ globals().update(_FUNCTIONS)
 _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
-_LAZY = ("autograd", "data", "datasets", "diagnostics", "extend", "linalg", "nn", "numpy", "optim", "optimize",
+_LAZY = ("augment", "autograd", "data", "datasets", "diagnostics", "extend", "linalg", "nn", "numpy", "optim", "optimize",
          "preprocessing", "reference", "testing", "training")
 _LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "observers.anomaly", "trace": "observers.trace",
               "recurrent": "_core.primitives.recurrent", **dict.fromkeys(("CheckpointError", "load", "save"), "saving"),

@@ -15,6 +15,7 @@ from ._core.make import IndependentWarning as IndependentWarning
 from ._core.tensor import Tensor as Tensor
 from .creation import arange as arange
 from .creation import asarray as asarray
+from . import augment as augment
 from . import autograd as autograd
 from .checkpointing import checkpoint as checkpoint
 from ._core.primitives.convolution import conv1d as conv1d

@@ -38,6 +38,7 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 Fan: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
 Argnum: TypeAlias = int | str | tuple[int | str, ...]
 Mode: TypeAlias = Literal["forward", "reverse"]
+Border: TypeAlias = Literal["constant", "edge", "reflect"]
 Blocks: TypeAlias = list[list[Any]]               # arrays or tensors, by output and input
 Cell: TypeAlias = Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"]
 Unit: TypeAlias = Literal["char", "word"]         # of a text

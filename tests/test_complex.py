@@ -29,7 +29,8 @@ REFUSED = {
     "arctan2", "batch_norm", "bce", "bce_with_logits", "cholesky", "clip", "cross_entropy", "cross_entropy_mean", "eigh",
     "elu", "erf", "gelu", "gelu_tanh", "group_norm", "huber", "hypot", "layer_norm", "leaky_relu", "log_softmax",
     "logaddexp", "logsigmoid", "logsumexp", "max", "max_pool", "maximum", "min", "minimum", "mish", "pinv", "qr", "relu", "relu6",
-    "rms_norm", "rnn_relu", "scaled_dot_product_attention", "sign", "silu", "softmax", "softplus", "svd",
+    "rms_norm", "rnn_relu", "scaled_dot_product_attention", "sign", "silu", "softmax", "softplus", "spread",
+    "svd", "warp",
 }
 PARTS = {"real", "imag", "conj", "absolute", "angle"}       # their samples make the complex number themselves; see below
 SAMPLES = [s for s in all_samples() if s.name in registry() and s.name not in PARTS]

@@ -224,6 +224,8 @@ SPECIAL = {
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
     # of one class
+    "Map.__init__": "(self, places: npt.NDArray[np.float64], size: tuple[int, ...], mode: int, fill: float, "
+                    "antialias: bool) -> None",
     "Stepper.__init__": "(self, name: str, options: tuple[str, ...], state: dict[str, Any], formula: Function, "
                         "only_if: dict[str, str] = ..., start: dict[str, str] = ...) -> None",
     "Stepper.step": "(self, groups: list[dict[str, Any]], states: list[dict[str, list[Any]]]) -> None",

@@ -9,6 +9,7 @@
     activations.py    a million numbers through tanh, relu, softmax and their kin
     science.py        value and gradient of functions a scientist differentiates
     loading.py        shuffled batches of arrays
+    augmentation.py   pictures moved, resized, coloured, and all at once
 
 A workload has one *builder* a library: from the data it makes a function without arguments that does the
 whole work once, the way a user of that library would write it, and returns its results.

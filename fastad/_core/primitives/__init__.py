@@ -29,6 +29,7 @@ LATER = (                                 # not all programs need them: imported
     "attention",                          # scaled_dot_product_attention, dropout
     "normalisation",                      # batch_norm, layer_norm, group_norm, rms_norm
     "recurrent",                          # whole sequences through RNN, LSTM and GRU cells
+    "warp",                               # pictures resampled by a map
 )
 
 

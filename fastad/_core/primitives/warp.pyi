@@ -1,0 +1,26 @@
+"""Level 4: pictures resampled by a map, and the transpose, which spreads what a place receives over what it read.
+
+Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
+"""
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from fastad._core.tape import Primitive
+
+@final
+class Map:
+    def __init__(self, places: npt.NDArray[np.float64], size: tuple[int, ...], mode: int, fill: float, antialias: bool) -> None: ...
+    def __repr__(self) -> str: ...
+@final
+class Spread(Primitive):
+    def jvp(self, /, node: Any, saved: Any, tangents: Any) -> Any: ...
+    def vjp(self, /, node: Any, saved: Any, g: Any) -> Any: ...
+@final
+class Warp(Primitive):
+    def jvp(self, /, node: Any, saved: Any, tangents: Any) -> Any: ...
+    def vjp(self, /, node: Any, saved: Any, g: Any) -> Any: ...
+PRIMITIVES: dict[Any, Any]
+def blended(kind: Any, x: Any, factors: Any, other: Any, out: Any) -> Any: ...
+def warped(x: Any, map: Any) -> Any: ...
