@@ -22,9 +22,10 @@ _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
 _LAZY = ("autograd", "data", "datasets", "diagnostics", "extend", "linalg", "nn", "numpy", "optim", "optimize", "reference",
-         "testing")
+         "testing", "training")
 _LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "observers.anomaly", "trace": "observers.trace",
-              "recurrent": "_core.primitives.recurrent", **dict.fromkeys(transforms.NAMES, "transforms")}
+              "recurrent": "_core.primitives.recurrent", **dict.fromkeys(("CheckpointError", "load", "save"), "saving"),
+              **dict.fromkeys(transforms.NAMES, "transforms")}
 
 
 def __getattr__(name):

@@ -51,6 +51,22 @@ def state() -> Mapping[str, Any]:
     return default_generator().bit_generator.state
 
 
+def set_state(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
+    """Continue from the state of a bit generator of the same kind, which may come from a file of anybody's.
+
+    ValueError, and no change, if it is none: NumPy itself believes positions, and would read beyond its memory."""
+    own, before = generator.bit_generator, generator.bit_generator.state
+    inner = state.get("state") if isinstance(state, dict) else None
+    for where, name, last in ((inner, "pos", 624), (state, "buffer_pos", 4)):
+        if isinstance(where, dict) and name in where and not (type(where[name]) is int and 0 <= where[name] <= last):
+            raise ValueError(f"the position {where[name]!r} of a random generator is none")
+    try:
+        own.state = state
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError) as error:
+        own.state = before
+        raise ValueError(f"this is no state of {type(own).__name__}: {error}") from None
+
+
 @contextmanager
 def rewound(to: Mapping[str, Any]) -> Iterator[None]:
     """Draw again inside what was drawn after `state` gave `to`."""
