@@ -82,9 +82,9 @@ def asarray(a: ArrayLike, dtype: DType | None = None, *, requires_grad: bool = F
     """`a` itself if it is a tensor of that dtype, else a tensor with a copy of its numbers."""
 def astype(x: ArrayLike, dtype: DType, order: Order = 'K', casting: Casting = 'unsafe', subok: bool = True, copy: bool = True, *, device: Literal["cpu"] | None = None) -> Any:
     """x in another dtype."""
-def binary_cross_entropy(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, reduction: Reduction = 'mean') -> Any:
+def binary_cross_entropy(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, reduction: Reduction = 'mean', *, sample_weight: ArrayLike | None = None) -> Any:
     """-(target log(input) + (1 - target) log(1 - input)) of probabilities; a logarithm counts at least -100."""
-def binary_cross_entropy_with_logits(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, reduction: Reduction = 'mean', pos_weight: ArrayLike | None = None) -> Any:
+def binary_cross_entropy_with_logits(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, reduction: Reduction = 'mean', pos_weight: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None) -> Any:
     """`binary_cross_entropy` of sigmoid(input), from the logits themselves: nothing overflows."""
 def bitwise_and(x1: ArrayLike, x2: ArrayLike, /, *, dtype: DType | None = None) -> Any:
     """a & b. As ``numpy.bitwise_and``; the result has no derivative."""
@@ -108,7 +108,7 @@ def cos(x: ArrayLike, /) -> Any:
     """cos(x), elementwise: ``cos(x)``."""
 def cosh(x: ArrayLike, /) -> Any:
     """cosh(x), elementwise: ``cosh(x)``."""
-def cross_entropy(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, ignore_index: SupportsIndex = -100, reduction: Reduction = 'mean', label_smoothing: float = 0.0) -> Any:
+def cross_entropy(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, ignore_index: SupportsIndex = -100, reduction: Reduction = 'mean', label_smoothing: float = 0.0, *, sample_weight: ArrayLike | None = None) -> Any:
     """The cross-entropy -log softmax(input)[target] from logits, without overflow."""
 def cumsum(a: ArrayLike, axis: SupportsIndex | None = None, dtype: DType | None = None, out: None = None) -> Any:
     """The sums of the elements up to each one, along an axis or (None) of the flattened array."""
@@ -172,7 +172,7 @@ def isinf(x: ArrayLike, /, *, dtype: DType | None = None) -> Any:
     """Where x is infinite. As ``numpy.isinf``; the result has no derivative."""
 def isnan(x: ArrayLike, /, *, dtype: DType | None = None) -> Any:
     """Where x is NaN. As ``numpy.isnan``; the result has no derivative."""
-def l1_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = 'mean') -> Any:
+def l1_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = 'mean', *, sample_weight: ArrayLike | None = None) -> Any:
     """abs(input - target), and its mean or sum; arguments and errors as `mse_loss`."""
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Any:
     """x for x > 0, else negative_slope * x; the derivative at 0 is negative_slope."""
@@ -227,15 +227,15 @@ def mish(x: ArrayLike, /) -> Any:
     """mish(x), elementwise: ``mish(x)``."""
 def moveaxis(a: ArrayLike, source: Axes, destination: Axes) -> Any:
     """`a` with the axes `source` moved to the positions `destination`; the others keep their order. A view."""
-def mse_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = 'mean') -> Any:
-    """(input - target)^2, and its mean or sum; both of one shape and dtype."""
+def mse_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = 'mean', *, sample_weight: ArrayLike | None = None) -> Any:
+    """(input - target)^2, and its mean or sum; both of one shape and dtype; `sample_weight` as in `cross_entropy`."""
 def multiply(a: ArrayLike, b: ArrayLike, /) -> Any:
     """multiply(a, b), elementwise: ``a * b``."""
 def ndim(a: ArrayLike) -> int:
     """The number of axes. As ``numpy.ndim``; the result has no derivative."""
 def negative(x: ArrayLike, /) -> Any:
     """negative(x), elementwise: ``-x``."""
-def nll_loss(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, ignore_index: SupportsIndex = -100, reduction: Reduction = 'mean') -> Any:
+def nll_loss(input: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, ignore_index: SupportsIndex = -100, reduction: Reduction = 'mean', *, sample_weight: ArrayLike | None = None) -> Any:
     """-input[target]: the loss of log-probabilities, shapes, weights and errors as in `cross_entropy`."""
 def nonzero(a: ArrayLike) -> Any:
     """The indices of the elements that are not 0, one array for each axis. As ``numpy.nonzero``; the result has no derivative."""

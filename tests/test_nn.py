@@ -237,7 +237,7 @@ def test_sequential():
     net[1] = nn.ReLU()
     del net[2]
     assert isinstance(net.act, nn.ReLU) and len(net) == 2
-    with pytest.raises(IndexError, match="2 modules"):
+    with pytest.raises(IndexError, match="2 members"):
         net[2]
     with pytest.raises(TypeError, match="must be a Module"):
         nn.Sequential(a, fa.relu)

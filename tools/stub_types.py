@@ -39,6 +39,7 @@ PARAMETERS = {
     "out": "None",
     "pad_width": "SupportsIndex | Sequence[Any] | npt.NDArray[np.integer[Any]] | dict[int, Any]",
     "reduction": "Reduction",
+    "sample_weight": "ArrayLike | None",
     "repeats": "ArrayLike",
     "reps": "Axes",
     "retain_graph": "bool | None",

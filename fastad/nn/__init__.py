@@ -2,12 +2,19 @@
 
 ::
 
+    hooks.py         functions that see a module's inputs, outputs and gradients
+       |
     module.py        Parameter, Module: registration, state_dict, train and eval
        |
-       +-- container.py    Sequential
+       +-- container.py    Sequential, ModuleList, ParameterDict, ...
        +-- linear.py       Linear, Identity
-       +-- activation.py   ReLU, Tanh, Softmax, ...
-       +-- loss.py         CrossEntropyLoss, MSELoss, ...
+       +-- activation.py   ReLU, Tanh, Softmax, ...;  piecewise.py   Hardtanh, Threshold, ...
+       |                   units.py        SELU, GLU, PReLU, ...
+       +-- branches.py     the texts' Maxout, Duplicate, MaxOf, LinearActivation
+       +-- flatten.py      Flatten, Unflatten
+       +-- loss.py         CrossEntropyLoss, MSELoss, ...;  regression.py   HuberLoss, KLDivLoss, ...
+       |                   margin.py   MultiMarginLoss, TripletMarginLoss, ...;  penalty.py   L1, L2, elastic net
+       +-- distance.py     CosineSimilarity, PairwiseDistance
        +-- dropout.py      Dropout
        +-- sparse.py       Embedding
        +-- cells.py        RNNCell, LSTMCell, GRUCell
@@ -35,49 +42,111 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .branches import Duplicate, LinearActivation, MaxOf, Maxout
 from .cells import GRUCell, LSTMCell, RNNCell
-from .container import Sequential
+from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import Dropout
+from .flatten import Flatten, Unflatten
 from .linear import Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
+from .margin import (
+    CosineEmbeddingLoss,
+    HingeEmbeddingLoss,
+    MarginRankingLoss,
+    MulticlassHingeLoss,
+    MultiMarginLoss,
+    SoftMarginLoss,
+    TripletMarginLoss,
+)
 from .module import Module, Parameter
+from .piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink, Threshold
+from .regression import (
+    GaussianNLLLoss,
+    HalfSquaredErrorLoss,
+    HuberLoss,
+    KLDivLoss,
+    PoissonNLLLoss,
+    SmoothL1Loss,
+    TukeyLoss,
+)
 from .rnn import GRU, LSTM, RNN
 from .scanning import scan
 from .sparse import Embedding
+from .units import CELU, GLU, SELU, PReLU, Softmin, Softsign
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
     "GRU",
     "LSTM",
     "RNN",
+    "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
+    "Duplicate",
     "Embedding",
+    "Flatten",
     "GRUCell",
+    "GaussianNLLLoss",
+    "HalfSquaredErrorLoss",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
     "Identity",
+    "KLDivLoss",
     "L1Loss",
     "LSTMCell",
     "LeakyReLU",
     "Linear",
+    "LinearActivation",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MarginRankingLoss",
+    "MaxOf",
+    "Maxout",
     "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiMarginLoss",
+    "MulticlassHingeLoss",
     "NLLLoss",
+    "PReLU",
+    "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    "PoissonNLLLoss",
     "RNNCell",
     "ReLU",
     "ReLU6",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
+    "TripletMarginLoss",
+    "TukeyLoss",
+    "Unflatten",
     "functional",
     "init",
     "scan",

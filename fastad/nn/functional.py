@@ -1,4 +1,5 @@
-"""The operations of the layers as functions: fastad's own, under the names of torch.nn.functional."""
+"""The operations of the layers as functions: fastad's own, and those that stand beside their module, under the names of
+torch.nn.functional."""
 from .. import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -21,30 +22,87 @@ from .. import (
     softplus,
     tanh,
 )
+from .distance import cosine_similarity, normalize, pairwise_distance
 from .dropout import dropout
+from .flatten import one_hot
+from .margin import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multiclass_hinge_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
+from .penalty import elastic_net_penalty, l1_penalty, l2_penalty
+from .piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, softshrink, tanhshrink, threshold
+from .regression import (
+    gaussian_nll_loss,
+    half_squared_error,
+    huber_loss,
+    kl_div,
+    poisson_nll_loss,
+    smooth_l1_loss,
+    tukey_loss,
+)
 from .sparse import embedding
+from .units import celu, glu, prelu, selu, softmin, softsign
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "elastic_net_penalty",
     "elu",
     "embedding",
+    "gaussian_nll_loss",
     "gelu",
+    "glu",
+    "half_squared_error",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
     "l1_loss",
+    "l1_penalty",
+    "l2_penalty",
     "leaky_relu",
     "linear",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multiclass_hinge_loss",
     "nll_loss",
+    "normalize",
+    "one_hot",
+    "pairwise_distance",
+    "poisson_nll_loss",
+    "prelu",
     "relu",
     "relu6",
+    "selu",
     "sigmoid",
     "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "triplet_margin_loss",
+    "tukey_loss",
 ]

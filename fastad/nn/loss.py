@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .functional import (
+from .. import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 
 
 class Loss(Module):
-    """What the losses share: a reduction, 'mean', 'sum' or 'none', and perhaps a constant weight."""
+    """What the losses share: a reduction, 'mean', 'sum' or 'none', and perhaps a constant weight.
 
+    A call may take `sample_weight`, one number a sample; the mean then divides by the sum of these.
+    """
+
+    REDUCTIONS: tuple[str, ...] = ("mean", "sum", "none")
     weight: Tensor | None
 
     def __init__(self, reduction: Reduction = "mean", weight: Tensor | None = None) -> None:
         super().__init__()
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(
-                f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}"
-            )
+        if reduction not in self.REDUCTIONS:
+            raise ValueError(f"{type(self).__name__}: reduction must be one of {', '.join(self.REDUCTIONS)}, got "
+                             f"{reduction!r}")
         self.reduction: Reduction = reduction
         self.register_buffer("weight", weight, persistent=False)
 
@@ -52,9 +55,9 @@ class CrossEntropyLoss(Loss):
         super().__init__(reduction, weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
+    def forward(self, input: Tensor, target: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Tensor:
         return cross_entropy(
-            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing, sample_weight=sample_weight
         )
 
 
@@ -72,8 +75,8 @@ class NLLLoss(Loss):
         super().__init__(reduction, weight)
         self.ignore_index = ignore_index
 
-    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
-        return nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+    def forward(self, input: Tensor, target: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Tensor:
+        return nll_loss(input, target, self.weight, self.ignore_index, self.reduction, sample_weight=sample_weight)
 
 
 class MSELoss(Loss):
@@ -86,8 +89,8 @@ class MSELoss(Loss):
     2.0
     """
 
-    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
-        return mse_loss(input, target, self.reduction)
+    def forward(self, input: Tensor, target: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Tensor:
+        return mse_loss(input, target, self.reduction, sample_weight=sample_weight)
 
 
 class L1Loss(Loss):
@@ -100,8 +103,8 @@ class L1Loss(Loss):
     1.0
     """
 
-    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
-        return l1_loss(input, target, self.reduction)
+    def forward(self, input: Tensor, target: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Tensor:
+        return l1_loss(input, target, self.reduction, sample_weight=sample_weight)
 
 
 class BCELoss(Loss):
@@ -118,8 +121,8 @@ class BCELoss(Loss):
     def __init__(self, weight: Tensor | None = None, reduction: Reduction = "mean") -> None:
         super().__init__(reduction, weight)
 
-    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
-        return binary_cross_entropy(input, target, self.weight, self.reduction)
+    def forward(self, input: Tensor, target: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Tensor:
+        return binary_cross_entropy(input, target, self.weight, self.reduction, sample_weight=sample_weight)
 
 
 class BCEWithLogitsLoss(Loss):
@@ -141,5 +144,6 @@ class BCEWithLogitsLoss(Loss):
         super().__init__(reduction, weight)
         self.register_buffer("pos_weight", pos_weight, persistent=False)
 
-    def forward(self, input: Tensor, target: ArrayLike) -> Tensor:
-        return binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
+    def forward(self, input: Tensor, target: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Tensor:
+        return binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight,
+                                                sample_weight=sample_weight)

@@ -4,7 +4,7 @@ A module's parameters, buffers and submodules are plain attributes of the instan
 what reading any attribute costs; beside them the module keeps ordered registries of them, which only
 `__setattr__` and `__delattr__` change.  Calling a module calls its `forward` without a frame in between.
 
-Imports fastad._core only.  Next: linear.py, the simplest layer.
+Imports hooks.py.  Next: linear.py, the simplest layer.
 """
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .._core.make import from_numpy, is_differentiated, rebind, subclass, tensor
 from .._core.primitives.optimizer import zero_grad
 from .._core.tape import is_grad_enabled
 from .._core.tensor import Tensor
+from .hooks import Hookable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +69,7 @@ def positive(layer: str, **sizes: int) -> None:
             raise ValueError(f"{layer}: {what} must be at least 1, got {size}")
 
 
-class Module:
+class Module(Hookable):
     """Base class of layers and networks: set parameters and submodules as attributes, define `forward`.
 
     Examples
@@ -90,6 +91,7 @@ class Module:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Any]
     _transient: set[str]
+    _hooks: dict[str, list[Any]]                # once there was one
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
@@ -186,26 +188,28 @@ class Module:
         self._register(self._modules, name, module, Module)
 
     # -- members
-    def _members(self, registry: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
-        """(name, object) of every member once, in the order of registration, depth first."""
+    def _members(self, registry: str, prefix: str, recurse: bool, once: bool = True) -> Iterator[tuple[str, Any]]:
+        """(name, object) of every member, `once` or by all its names, in the order of registration, depth first."""
         seen = set()
-        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+        for path, module in self.named_modules(prefix, once) if recurse else [(prefix, self)]:
             for name, member in getattr(module, registry).items():
-                if member is not None and id(member) not in seen:
+                if member is not None and not (once and id(member) in seen):
                     seen.add(id(member))
                     yield (f"{path}.{name}" if path else name), member
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """(name, Parameter) pairs; a parameter that is shared appears once."""
-        return self._members("_parameters", prefix, recurse)
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """(name, Parameter) pairs; a parameter that is shared appears once, unless told otherwise."""
+        return self._members("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, of submodules too unless told otherwise."""
         return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
         """(name, Tensor) pairs of the buffers."""
-        return self._members("_buffers", prefix, recurse)
+        return self._members("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, of submodules too unless told otherwise."""
@@ -235,6 +239,43 @@ class Module:
     def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""
         return (m for _, m in self.named_modules())
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of this name, such as 'encoder.0'; the module itself for ''.  Raises AttributeError if there is none.
+
+        Examples
+        --------
+        >>> from fastad import nn
+        >>> nn.Sequential(nn.ReLU(), nn.Tanh()).get_submodule("1")
+        Tanh()
+        """
+        module: Module = self
+        for name in target.split(".") if target else ():
+            found = module._modules.get(name)
+            if found is None:
+                raise AttributeError(f"{type(self).__name__} has no module {target!r}: {type(module).__name__} has no "
+                                     f"member {name!r}; there are {', '.join(module._modules) or 'none'}")
+            module = found
+        return module
+
+    def _get(self, registry: str, what: str, target: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        found = getattr(module, registry).get(name)
+        if found is None:
+            raise AttributeError(f"{type(self).__name__} has no {what} {target!r}: {type(module).__name__} has "
+                                 f"{', '.join(getattr(module, registry)) or 'none'}")
+        return found
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of this name, such as 'encoder.0.weight'.  Raises AttributeError if there is none."""
+        found: Parameter = self._get("_parameters", "parameter", target)
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of this name.  Raises AttributeError if there is none."""
+        found: Tensor = self._get("_buffers", "buffer", target)
+        return found
 
     # -- changes to all of them
     def apply(self, function: Callable[[Module], object]) -> Self:
@@ -285,6 +326,23 @@ class Module:
         """`astype(float64)`."""
         return self.astype(np.float64)
 
+    def half(self) -> Self:
+        """`astype(float16)`, which has no kernels of its own: it saves memory, not time."""
+        return self.astype(np.float16)
+
+    def to(self, dtype: DType | Tensor) -> Self:
+        """`astype` a dtype, or the dtype of a tensor; "cpu" changes nothing.  Raises TypeError for what is neither.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> fastad.nn.Linear(2, 3).to("float64").weight.dtype
+        dtype('float64')
+        """
+        if isinstance(dtype, str) and dtype == "cpu":
+            return self
+        return self.astype(dtype.dtype if isinstance(dtype, Tensor) else dtype)
+
     # -- state
     def _state(self) -> Iterator[tuple[str, Tensor]]:
         """(name, Tensor) of what the state_dict holds; a shared member has every one of its names."""
@@ -293,8 +351,10 @@ class Module:
                 if member is not None and name not in module._transient:
                     yield (f"{path}.{name}" if path else name), member
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
         """A dict from name to Tensor: the parameters and persistent buffers, sharing their memory.
+
+        `prefix` stands before every name; with `keep_vars` the values are the parameters and buffers themselves.
 
         Examples
         --------
@@ -302,7 +362,7 @@ class Module:
         >>> list(fastad.nn.Linear(2, 3).state_dict())
         ['weight', 'bias']
         """
-        return {name: member.detach() for name, member in self._state()}
+        return {prefix + name: member if keep_vars else member.detach() for name, member in self._state()}
 
     def load_state_dict(self, state_dict: Mapping[str, ArrayLike], strict: bool = True) -> Keys:
         """Copy values into the parameters and buffers of the same names.
@@ -362,6 +422,8 @@ class Module:
         twin.__dict__.update(self.__dict__)
         for registry in ("_parameters", "_buffers", "_transient", "_modules"):
             twin.__dict__[registry] = self.__dict__[registry].copy()
+        if "_hooks" in self.__dict__:
+            twin.__dict__["_hooks"] = {kind: hooks.copy() for kind, hooks in self._hooks.items()}
         return twin
 
     # -- appearance

@@ -1,8 +1,8 @@
 """Level 4: the loss functions.
 
 One primitive stands here, cross-entropy from class indices: as one loss a row, and as their mean in one node,
-which is what a training step asks for.  The other losses are composed.  Every target is checked before a
-kernel reads memory.  Next: optimizer.pyx.
+which is what a training step asks for.  The other losses are composed, here and in fastad/nn, with `pair`, `reduced`
+and the checks.  Every target is checked before a kernel reads memory.  Next: optimizer.pyx.
 """
 cimport cython
 from libc.stdint cimport int64_t
@@ -129,7 +129,8 @@ cdef Array plain_targets(Array target, Py_ssize_t classes):
     return out
 
 
-def cross_entropy(input, target, weight=None, ignore_index=-100, str reduction="mean", double label_smoothing=0.0):
+def cross_entropy(input, target, weight=None, ignore_index=-100, str reduction="mean", double label_smoothing=0.0, *,
+                  sample_weight=None):
     """The cross-entropy -log softmax(input)[target] from logits, without overflow.
 
     Parameters
@@ -146,6 +147,10 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, str reduction="
     reduction : 'mean', 'sum' or 'none'
     label_smoothing : float in [0, 1]
         This part of the target is spread evenly over the classes.
+    sample_weight : array_like, optional
+        A weight for each sample, numbers >= 0 of the losses' shape or its leading axes.  It multiplies the losses, and the
+        mean divides by what the weights add up to (over class indices: by the sum of sample weight times class weight),
+        so that a sample of weight 2 counts as if it were there twice.
 
     Returns
     -------
@@ -154,7 +159,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, str reduction="
     Raises
     ------
     ValueError
-        If a target is not a class (or not a probability), or shapes do not fit.
+        If a target is not a class (or not a probability), shapes do not fit, or a sample weight is negative.
     TypeError
         If the input is not float, or the target neither integers nor probabilities.
 
@@ -172,33 +177,34 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, str reduction="
     cdef Layout lx, lt
     cdef Array plain
     if isinstance(input, Tensor) and isinstance(target, Tensor) and weight is None and label_smoothing == 0 \
-            and reduction == "mean":
+            and reduction == "mean" and sample_weight is None:
         x, t = <Tensor> input, <Tensor> target
         lx, lt = x.arr.layout, t.arr.layout
         if lx.ndim == 2 and lt.ndim == 1 and compiled(lx.code) and lt.code == I64 and lt.shape[0] == lx.shape[0]:
             plain = plain_targets(t.arr, lx.shape[1])
             if plain is not None:
                 return CROSS_ENTROPY_MEAN.apply(x, plain)
-    return general_cross_entropy(as_tensor(input), as_tensor(target), weight, ignore_index, reduction, label_smoothing)
+    return general_cross_entropy(as_tensor(input), as_tensor(target), weight, ignore_index, reduction, label_smoothing,
+                                 sample_weight)
 
 
 cdef object general_cross_entropy(Tensor x, Tensor target, object weight, object ignore_index, str reduction,
-                                  double smoothing):
+                                  double smoothing, object samples):
     check_reduction("cross_entropy", reduction)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], got {smoothing}")
     cdef int axis = class_axis("cross_entropy", x), classes = x.shape[axis]
     cdef object w = class_weights("cross_entropy", weight, x)
     if target.shape == x.shape:
-        return soft_cross_entropy(x, target, w, reduction, smoothing)
+        return soft_cross_entropy(x, target, w, reduction, smoothing, samples)
     indices, valid = class_targets("cross_entropy", x, target, ignore_index)
     if compiled(x.arr.layout.code) and smoothing == 0:
         if axis != x.ndim - 1:
             x = FUNCTIONS["moveaxis"](x, axis, -1)
         losses = CROSS_ENTROPY.apply(x, (<Tensor> result_from(indices)).arr)
-        return weighted(losses, indices, valid, w, reduction)
+        return weighted("cross_entropy", losses, indices, valid, w, reduction, samples)
     logp = FUNCTIONS["log_softmax"](x, axis)
-    hard = weighted(pick(logp, indices, axis), indices, valid, w, reduction)
+    hard = weighted("cross_entropy", pick(logp, indices, axis), indices, valid, w, reduction, samples)
     if smoothing == 0:
         return hard
     if w is not None:
@@ -206,14 +212,11 @@ cdef object general_cross_entropy(Tensor x, Tensor target, object weight, object
     spread = -FUNCTIONS["sum"](logp, axis=axis)
     if valid is not None:
         spread = FUNCTIONS["where"](valid, spread, 0.0)
-    if reduction != "none":
-        spread = FUNCTIONS["sum"](spread)
-    if reduction == "mean":
-        spread = spread / met(indices, valid, w)
+    spread = reduced("cross_entropy", spread, reduction, samples, counts(indices, valid, w))
     return hard * (1 - smoothing) + spread * (smoothing / classes)
 
 
-cdef object soft_cross_entropy(Tensor x, Tensor target, object w, str reduction, double smoothing):
+cdef object soft_cross_entropy(Tensor x, Tensor target, object w, str reduction, double smoothing, object samples):
     """Targets that are probabilities: -sum over the classes of target * log softmax(input)."""
     cdef int axis = class_axis("cross_entropy", x), classes = x.shape[axis]
     if target.dtype.kind != "f":
@@ -227,10 +230,10 @@ cdef object soft_cross_entropy(Tensor x, Tensor target, object w, str reduction,
     if w is not None:
         soft = soft * np.reshape(w, (-1,) + (1,) * (x.ndim - axis - 1))
     losses = -FUNCTIONS["sum"](FUNCTIONS["log_softmax"](x, axis) * soft, axis=axis)
-    return reduced(losses, reduction)
+    return reduced("cross_entropy", losses, reduction, samples)
 
 
-def nll_loss(input, target, weight=None, ignore_index=-100, str reduction="mean"):
+def nll_loss(input, target, weight=None, ignore_index=-100, str reduction="mean", *, sample_weight=None):
     """-input[target]: the loss of log-probabilities, shapes, weights and errors as in `cross_entropy`.
 
     Examples
@@ -244,7 +247,7 @@ def nll_loss(input, target, weight=None, ignore_index=-100, str reduction="mean"
     axis = class_axis("nll_loss", x)
     w = class_weights("nll_loss", weight, x)
     indices, valid = class_targets("nll_loss", x, as_tensor(target), ignore_index)
-    return weighted(pick(x, indices, axis), indices, valid, w, reduction)
+    return weighted("nll_loss", pick(x, indices, axis), indices, valid, w, reduction, sample_weight)
 
 
 cdef int class_axis(str name, Tensor x) except -1:
@@ -255,7 +258,7 @@ cdef int class_axis(str name, Tensor x) except -1:
     return 0 if x.arr.layout.ndim == 1 else 1
 
 
-cdef object class_weights(str name, object weight, Tensor x):
+cpdef object class_weights(str name, object weight, Tensor x):
     """One constant weight a class, as an array of the input's dtype; or None."""
     if weight is None:
         return None
@@ -268,7 +271,7 @@ cdef object class_weights(str name, object weight, Tensor x):
     return ndarray(w).astype(x.arr.layout.dtype)
 
 
-cdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index):
+cpdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index):
     """Class indices, checked: a dense int64 array with 0 where the target is ignored, and the mask of the
     others (None if nothing is ignored)."""
     cdef int axis = class_axis(name, x)
@@ -281,12 +284,13 @@ cdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index)
         raise TypeError(f"{name}: target of shape {target.shape} must hold class indices (integers), its dtype is "
                         f"{target.dtype}")
     t = ndarray(target)
-    valid = t != ignore_index
+    valid = np.ones(t.shape, bool) if ignore_index is None else t != ignore_index
     bad = valid & ((t < 0) | (t >= classes))
     if bad.any():
         where = np.unravel_index(int(np.argmax(bad)), bad.shape)
         raise ValueError(f"{name}: target{[int(i) for i in where] or ''} is {t[where]}, but input has {classes} classes: a "
-                         f"target must be in 0..{classes - 1}, or ignore_index={ignore_index}")
+                         f"target must be in 0..{classes - 1}"
+                         + ("" if ignore_index is None else f", or ignore_index={ignore_index}"))
     every = bool(valid.all())
     return np.where(valid, t, 0).astype(np.int64, order="C"), None if every else valid
 
@@ -297,34 +301,42 @@ cdef object pick(Tensor x, object indices, int axis):
     return -FUNCTIONS["sum"](FUNCTIONS["where"](np.expand_dims(indices, axis) == classes, x, 0.0), axis=axis)
 
 
-cdef object met(object indices, object valid, object w):
-    """What the mean over class indices divides by: the weights of the samples that count."""
-    counts = np.ones(indices.shape) if w is None else w[indices]
-    return float(np.sum(counts if valid is None else np.where(valid, counts, 0), dtype=np.float64))
+cdef object counts(object indices, object valid, object w):
+    """What each sample counts in a mean over class indices; None if all count the same."""
+    if w is None:
+        return None if valid is None else valid.astype(np.float64)
+    return w[indices] if valid is None else np.where(valid, w[indices], 0)
 
 
-cdef object weighted(object losses, object indices, object valid, object w, str reduction):
+cdef object weighted(str name, object losses, object indices, object valid, object w, str reduction, object samples):
     """Weights, ignored samples and the reduction, around one loss a sample."""
     if valid is not None:
         losses = FUNCTIONS["where"](valid, losses, 0.0)
     if w is not None:
         losses = losses * w[indices]
-    if reduction == "mean" and (valid is not None or w is not None):
-        return FUNCTIONS["sum"](losses) / met(indices, valid, w)
-    return reduced(losses, reduction)
+    return reduced(name, losses, reduction, samples, counts(indices, valid, w))
 
 
 # ---- losses of numbers and of probabilities ----------------------------------------------------------
-cdef int check_reduction(str name, str reduction) except -1:
+cpdef int check_reduction(str name, str reduction) except -1:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     return 0
 
 
-cdef object reduced(object losses, str reduction):
-    if reduction == "mean":
-        return FUNCTIONS["mean"](losses)
-    return FUNCTIONS["sum"](losses) if reduction == "sum" else losses
+cpdef object reduced(str name, object losses, str reduction, object sample_weight=None, object counted=None):
+    """The losses times the weights of their samples, and of that the sum, or the mean.
+
+    The mean divides by the sum of what the losses count: their samples' weights (1 if there are none) times `counted`, an
+    array of the losses' shape."""
+    if sample_weight is not None:
+        from .weighing import weighed
+        return weighed(name, losses, reduction, sample_weight, counted)
+    if reduction == "none":
+        return losses
+    if counted is None or reduction == "sum":
+        return FUNCTIONS[reduction](losses)
+    return FUNCTIONS["sum"](losses) / float(np.sum(counted, dtype=np.float64))
 
 
 cdef Tensor like_input(str name, Tensor target, Tensor x):
@@ -337,7 +349,7 @@ cdef Tensor like_input(str name, Tensor target, Tensor x):
     raise TypeError(f"{name}: input is {dtype} and target {target.arr.layout.dtype}; convert one with astype")
 
 
-cdef tuple pair(str name, object input, object target):
+cpdef tuple pair(str name, object input, object target):
     """Input and target of one shape and dtype, as Tensors."""
     cdef Tensor x = as_tensor(input), t
     if x.arr.layout.dtype.kind != "f":
@@ -351,7 +363,7 @@ cdef tuple pair(str name, object input, object target):
     return x, t
 
 
-cdef int check_probabilities(str name, str argument, Tensor t) except -1:
+cpdef int check_probabilities(str name, str argument, Tensor t) except -1:
     """Every entry is in [0, 1]; a NaN is not."""
     a = ndarray(t)
     inside = (a >= 0) & (a <= 1)
@@ -362,8 +374,8 @@ cdef int check_probabilities(str name, str argument, Tensor t) except -1:
     return 0
 
 
-def mse_loss(input, target, str reduction="mean"):
-    """(input - target)^2, and its mean or sum; both of one shape and dtype.
+def mse_loss(input, target, str reduction="mean", *, sample_weight=None):
+    """(input - target)^2, and its mean or sum; both of one shape and dtype; `sample_weight` as in `cross_entropy`.
 
     Raises ValueError if the shapes differ (they do not broadcast), TypeError if the dtypes do.
 
@@ -375,10 +387,10 @@ def mse_loss(input, target, str reduction="mean"):
     """
     check_reduction("mse_loss", reduction)
     x, t = pair("mse_loss", input, target)
-    return reduced(FUNCTIONS["square"](x - t), reduction)
+    return reduced("mse_loss", FUNCTIONS["square"](x - t), reduction, sample_weight)
 
 
-def l1_loss(input, target, str reduction="mean"):
+def l1_loss(input, target, str reduction="mean", *, sample_weight=None):
     """abs(input - target), and its mean or sum; arguments and errors as `mse_loss`.
 
     Examples
@@ -389,10 +401,10 @@ def l1_loss(input, target, str reduction="mean"):
     """
     check_reduction("l1_loss", reduction)
     x, t = pair("l1_loss", input, target)
-    return reduced(FUNCTIONS["abs"](x - t), reduction)
+    return reduced("l1_loss", FUNCTIONS["abs"](x - t), reduction, sample_weight)
 
 
-def binary_cross_entropy(input, target, weight=None, str reduction="mean"):
+def binary_cross_entropy(input, target, weight=None, str reduction="mean", *, sample_weight=None):
     """-(target log(input) + (1 - target) log(1 - input)) of probabilities; a logarithm counts at least -100.
 
     Parameters
@@ -400,8 +412,10 @@ def binary_cross_entropy(input, target, weight=None, str reduction="mean"):
     input, target : Tensor or array_like
         Probabilities of one shape, each in [0, 1].
     weight : array_like, optional
-        Multiplies the losses, broadcast to their shape.
+        Multiplies the losses, broadcast to their shape; the mean divides by their number all the same.
     reduction : 'mean', 'sum' or 'none'
+    sample_weight : array_like, optional
+        As in `cross_entropy`: the mean divides by its sum.
 
     Raises
     ------
@@ -424,10 +438,12 @@ def binary_cross_entropy(input, target, weight=None, str reduction="mean"):
     x, t = pair("binary_cross_entropy", input, target)
     check_probabilities("binary_cross_entropy", "input", x)
     check_probabilities("binary_cross_entropy", "target", t)
-    return reduced(times("binary_cross_entropy", elementwise2("bce", x, t), weight), reduction)
+    losses = times("binary_cross_entropy", elementwise2("bce", x, t), weight)
+    return reduced("binary_cross_entropy", losses, reduction, sample_weight)
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, str reduction="mean", pos_weight=None):
+def binary_cross_entropy_with_logits(input, target, weight=None, str reduction="mean", pos_weight=None, *,
+                                     sample_weight=None):
     """`binary_cross_entropy` of sigmoid(input), from the logits themselves: nothing overflows.
 
     Parameters
@@ -437,10 +453,12 @@ def binary_cross_entropy_with_logits(input, target, weight=None, str reduction="
     target : Tensor or array_like
         Probabilities of the shape of `input`, each in [0, 1].
     weight : array_like, optional
-        Multiplies the losses, broadcast to their shape.
+        Multiplies the losses, broadcast to their shape; the mean divides by their number all the same.
     reduction : 'mean', 'sum' or 'none'
     pos_weight : array_like, optional
         Multiplies the part of the loss that comes from target, broadcast to its shape.
+    sample_weight : array_like, optional
+        As in `cross_entropy`.
 
     Raises
     ------
@@ -464,7 +482,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, str reduction="
     else:
         extra = as_tensor(pos_weight) - 1
         losses = (1 - t) * x + times(name, FUNCTIONS["softplus"](-x), t * extra + 1)
-    return reduced(times(name, losses, weight), reduction)
+    return reduced(name, times(name, losses, weight), reduction, sample_weight)
 
 
 cdef object times(str name, object losses, object weight):
