@@ -50,8 +50,8 @@ def train(model, loss_function, x, y, steps, rate):
 def saturation():
     """Name -> losses and first gradient, of a unit that should say 0 and says sigmoid(bias)."""
     x, y = fa.ones((1, 1), dtype="float64"), fa.zeros((1, 1), dtype="float64")
-    runs = {f"squared error, from $b = {bias:g}$": (bias, train(unit([0.0], bias, nn.Sigmoid()), nn.MSELoss(), x, y, 300, 0.5))
-            for bias in (1.0, 3.0, 6.0)}
+    runs = {f"squared error, from $b = {b:g}$": (b, train(unit([0.0], b, nn.Sigmoid()), nn.MSELoss(), x, y, 300, 0.5))
+            for b in (1.0, 3.0, 6.0)}
     runs["cross-entropy, from $b = 6$"] = 6.0, train(unit([0.0], 6.0), nn.BCEWithLogitsLoss(), x, y, 300, 0.5)
     return runs
 
@@ -130,8 +130,8 @@ def report(saturated, paths, lives, found):
               f"{losses[0]:10.4f}{losses[100]:9.4f}{losses[300]:9.4f}")
     print("two weights on the way from (-1, 1) to (1, -1), a sample a step")
     for name, (path, gradients) in paths.items():
-        print(f"  {name:<18}{of_one_sign(gradients):5.0%} of the gradients have one sign; the way is {detour(path):.1f} times "
-              f"the distance, and ends at ({path[-1][0]:.2f}, {path[-1][1]:.2f})")
+        print(f"  {name:<18}{of_one_sign(gradients):5.0%} of the gradients have one sign; the way is {detour(path):.1f} "
+              f"times the distance, and ends at ({path[-1][0]:.2f}, {path[-1][1]:.2f})")
     print("a unit that should become max(0, x)        loss before, after 100, after 1,000 steps")
     for name, losses in lives.items():
         print(f"  {name:<40}{losses[0]:10.4f}{losses[100]:10.4f}{losses[-1]:10.1e}")
@@ -144,7 +144,8 @@ def draw(saturated, paths, lives, path):
     figure = Figure(figsize=(14.5, 4.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for (name, (_, (losses, _))), colour in zip(saturated.items(), COLOURS, strict=True):
-        left.plot(losses / losses[0], color=colour, linewidth=2, linestyle="--" if name.startswith("cross") else "-", label=name)
+        style = "--" if name.startswith("cross") else "-"
+        left.plot(losses / losses[0], color=colour, linewidth=2, linestyle=style, label=name)
     left.set(title="saturation: a sigmoid unit that is certain, and wrong", xlabel="step", ylabel="loss, by the first")
     left.legend(frameon=False, fontsize=9, loc="center", bbox_to_anchor=(0.39, 0.5))
 

@@ -7,7 +7,8 @@ gradients, in closed form:
 
 The four equations say the same for any depth, with delta^l the gradient at what enters the activation function of layer l:
 
-    delta^L = dC/da * act'(z^L)        delta^l = W^(l+1)^T delta^(l+1) * act'(z^l)        db^l = delta^l        dW^l = delta^l a^(l-1)^T
+    delta^L = dC/da * act'(z^L)                          db^l = delta^l
+    delta^l = W^(l+1)^T delta^(l+1) * act'(z^l)          dW^l = delta^l a^(l-1)^T
 
 Hooks read each delta as fastad's backward pass comes by; of a batch, the last two are sums over the samples.
 
@@ -46,7 +47,8 @@ def by_hand(w=W, b=B, v=V, c=C, x=X, y=Y):
     h = 1 / (1 + np.exp(-(w @ x + b)))
     a = (v @ h + c)[0]
     hidden = (a - y) * v[0] * h * (1 - h)
-    return h, a, {"0.weight": np.outer(hidden, x), "0.bias": hidden, "2.weight": (a - y) * h[None], "2.bias": np.array([a - y])}
+    return h, a, {"0.weight": np.outer(hidden, x), "0.bias": hidden,
+                  "2.weight": (a - y) * h[None], "2.bias": np.array([a - y])}
 
 
 def by_fastad(model, x=X, y=Y):
@@ -83,7 +85,8 @@ def differences(depth):
     """For each layer the largest differences of delta, of the bias's and of the weight's gradient."""
     layers, seen, expected = deep(depth)
     found = ((seen[l], layer.bias.grad.numpy(), layer.weight.grad.numpy()) for l, layer in enumerate(layers))
-    return np.array([[np.abs(f - e).max() for f, e in zip(of_layer, expected[l], strict=True)] for l, of_layer in enumerate(found)])
+    return np.array([[np.abs(f - e).max() for f, e in zip(of_layer, expected[l], strict=True)]
+                     for l, of_layer in enumerate(found)])
 
 
 # ---- report ------------------------------------------------------------------------------------------
@@ -127,14 +130,16 @@ def draw(h, a, gradients, path):
         ax.text(s=f"\n{gradient:+.4f}", color=RED, **where)
     for name, (x, y) in places.items():
         ax.scatter(x, y, s=4200, color="white", edgecolor="#2c6e9b", linewidth=2, zorder=2)
-        ax.text(x, y, f"${name[0]}{'_' + name[1] if name[1:] else ''}$\n{values[name]:.4g}", ha="center", va="center", fontsize=12,
-                zorder=3)
+        symbol = "_".join(name)                                    # x1 is x_1
+        ax.text(x, y, f"${symbol}$\n{values[name]:.4g}", ha="center", va="center", fontsize=12, zorder=3)
         if name in back:
             ax.text(x, y + 0.4, rf"$\delta$ = {back[name]:+.4f}", ha="center", fontsize=11, color=RED)
             ax.text(x, y - 0.5, f"bias {biases[name]:g}", ha="center", fontsize=11)
     ax.annotate("", (5.1, 0), (4.4, 0), arrowprops={"arrowstyle": "->", "color": "0.5"})
-    ax.text(5.18, 0, rf"$E = \frac{{1}}{{2}}(a - y)^2 = {(a - Y) ** 2 / 2:.4f}$" + f"\n$y = {Y:g}$", va="center", fontsize=12)
-    ax.set(title="the worked network: values forwards (black), gradients backwards (red)", xlim=(-0.5, 6.9), ylim=(-1.65, 1.6))
+    error = rf"$E = \frac{{1}}{{2}}(a - y)^2 = {(a - Y) ** 2 / 2:.4f}$"
+    ax.text(5.18, 0, f"{error}\n$y = {Y:g}$", va="center", fontsize=12)
+    ax.set(title="the worked network: values forwards (black), gradients backwards (red)", xlim=(-0.5, 6.9),
+           ylim=(-1.65, 1.6))
     ax.set_axis_off()
     figure.savefig(path, dpi=130)
 

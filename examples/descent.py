@@ -56,8 +56,9 @@ def descend(batch_size, data, epochs):
         with fa.no_grad():
             after_epochs.append(nn.functional.cross_entropy(model(fa.tensor(data[0])), fa.tensor(data[1])).item())
 
-    history = fit(model, noting(nn.functional.cross_entropy, losses), optim.SGD(model.parameters(), lr=RATES[batch_size]), data, epochs,
-                  batch_size=batch_size, generator=np.random.default_rng(2), callbacks=[measure], progress=False)
+    optimizer = optim.SGD(model.parameters(), lr=RATES[batch_size])
+    history = fit(model, noting(nn.functional.cross_entropy, losses), optimizer, data, epochs, batch_size=batch_size,
+                  generator=np.random.default_rng(2), callbacks=[measure], progress=False)
     return np.array(losses), np.array(after_epochs), sum(history.seconds)
 
 
@@ -138,9 +139,11 @@ def report(runs, ways, points, found):
     for name, (losses, after, seconds) in runs.items():
         print(f"  {name:<22}{len(losses):10,d}{after[-1]:20.4f}{roughness(losses):29.1%}{seconds:17.2f}")
     saddle, bottom = (landscape(points, np.array(w)) for w in ((0.0, 1.0), (1.0, 0.0)))
-    print(f"\nfrom (0, 0.25): the saddle at (0, 1) has the loss {saddle:.4f}, the minima at (1, 0) and (-1, 0) have {bottom:.4f}")
+    print(f"\nfrom (0, 0.25): the saddle at (0, 1) has the loss {saddle:.4f}, the minima at (1, 0) and (-1, 0) "
+          f"have {bottom:.4f}")
     for name, way in ways.items():
-        print(f"  {name:<22}after {len(way) - 1} updates w = ({way[-1][0]:+.4f}, {way[-1][1]:+.4f}), loss {landscape(points, way[-1]):.4f}")
+        print(f"  {name:<22}after {len(way) - 1} updates w = ({way[-1][0]:+.4f}, {way[-1][1]:+.4f}), "
+              f"loss {landscape(points, way[-1]):.4f}")
     print()
     for what, ok in found.items():
         print(f"{'yes' if ok else 'NO '}  {what}")
@@ -163,7 +166,8 @@ def draw(runs, ways, points, path):
 
     side = np.linspace(-1.45, 1.45, 200)
     w = np.stack(np.meshgrid(side, side), axis=-1)
-    middle.contour(side, side, landscape(points, w), levels=np.linspace(0.225, 1.1, 26), cmap="Greys_r", linewidths=0.7, alpha=0.7)
+    middle.contour(side, side, landscape(points, w), levels=np.linspace(0.225, 1.1, 26), cmap="Greys_r", linewidths=0.7,
+                   alpha=0.7)
     for name in reversed(OF_POINTS):
         middle.plot(*ways[name].T, color=COLOURS[name], linewidth=2)
     middle.plot(0, 0.25, "s", color="0.2", markersize=7, zorder=4)

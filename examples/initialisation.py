@@ -113,7 +113,8 @@ def checks(measured, expected, same, tolerance):
             all(np.allclose(deviations[name], expected[name], rtol=tolerance) for name in CHOICES),
         "tanh, 0.01: collapses to zero": ratio["tanh, 0.01"] < 0.15,
         f"tanh, 0.05: saturates, over two fifths of the units beyond {SATURATED}": measured["tanh, 0.05"][1] > 0.4,
-        "tanh, Xavier: falls slowly, and no unit saturates": ratio["tanh, Xavier"] > 0.4 and measured["tanh, Xavier"][1] < 0.01,
+        "tanh, Xavier: falls slowly, and no unit saturates":
+            ratio["tanh, Xavier"] > 0.4 and measured["tanh, Xavier"][1] < 0.01,
         "ReLU, Xavier: the mean square halves in every layer": abs(ratio["ReLU, Xavier"] / halved - 1) < tolerance,
         "ReLU, He: holds": abs(ratio["ReLU, He"] - 1) < tolerance,
         "from zero all units of a layer learn the same, though they move":

@@ -11,6 +11,7 @@ Prints the figures, draws what each network says of the plane, and ends with exi
 """
 import argparse
 import sys
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -33,7 +34,7 @@ def spirals(n=200, seed=0):
 def network(activation, depth=DEPTH):
     generator = np.random.default_rng(1)
     sizes = [2] + [WIDTH] * (depth - 1) + [1]
-    layers = [layer for n, m in zip(sizes[:-1], sizes[1:], strict=True)
+    layers = [layer for n, m in pairwise(sizes)
               for layer in (nn.Linear(n, m, dtype="float64", generator=generator), activation())]
     return nn.Sequential(*layers[:-1])
 
@@ -93,8 +94,9 @@ def main(argv=None):
     W, b = folded(models[stacked])
     difference = float(np.abs(scores(models[stacked], points) - (points @ W.T + b)[:, 0]).max())
     for name, model in models.items():
-        print(f"{name:<20}{sum(p.size for p in model.parameters()):6d} parameters   {accuracies[name]:.1%} of the points read rightly")
-    print(f"{DEPTH} layers, identity, folded into one: W = {np.array2string(W, precision=4)}, b = {np.array2string(b, precision=4)}; "
+        size = sum(p.size for p in model.parameters())
+        print(f"{name:<20}{size:6d} parameters   {accuracies[name]:.1%} of the points read rightly")
+    print(f"{stacked}, folded into one: W = {np.array2string(W, precision=4)}, b = {np.array2string(b, precision=4)}; "
           f"the outputs differ by {difference:.1e}")
     draw(models, accuracies, points, arm, options.out)
     print(f"picture: {options.out}")

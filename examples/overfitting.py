@@ -7,8 +7,8 @@ heart, and then reads new images worse than it did before.  What is added to the
     L1 (lasso)     alpha sum of |w|, which leaves many weights at zero
     elastic net    alpha sum of (beta w^2 + |w|)
 
-Dropout sets each hidden unit to zero with probability 3/4, for each sample and step anew.  Early stopping holds 75 of the images
-back, and returns to the weights that did best on them.
+Dropout sets each hidden unit to zero with probability 3/4, for each sample and step anew.  Early stopping holds 75 of
+the images back, and returns to the weights that did best on them.
 
     python examples/overfitting.py [--epochs 100] [--out overfitting.png]
 
@@ -80,7 +80,8 @@ def train(means, seen, test, epochs):
 
     callbacks = [measure, EarlyStopping(patience=10)] if means.early_stopping else [measure]
     fit(model, penalised(model, means), optim.Adam(model.parameters(), lr=0.002), seen, epochs, batch_size=32,
-        generator=np.random.default_rng(0), validation=0.25 if means.early_stopping else None, callbacks=callbacks, progress=False)
+        generator=np.random.default_rng(0), validation=0.25 if means.early_stopping else None, callbacks=callbacks,
+        progress=False)
     if means.early_stopping:                                 # the weights are now those of the best epoch
         measure(None)
     return model, np.array(of_test), np.array(of_seen)
@@ -119,7 +120,8 @@ def report(runs, found):
     print(f"                 test images   at best   labels as given   weights below {SMALL}   deviation of weights")
     for name, (model, of_test, of_seen) in runs.items():
         w = weights_of(model)
-        print(f"  {name:<15}{of_test[-1]:10.1%}{of_test.max():11.1%}{of_seen[-1]:15.1%}{np.mean(np.abs(w) < SMALL):20.0%}{w.std():22.3f}")
+        print(f"  {name:<15}{of_test[-1]:10.1%}{of_test.max():11.1%}{of_seen[-1]:15.1%}{np.mean(np.abs(w) < SMALL):20.0%}"
+              f"{w.std():22.3f}")
     print()
     for what, ok in found.items():
         print(f"{'yes' if ok else 'NO '}  {what}")
@@ -143,7 +145,8 @@ def draw(runs, path):
     left.set(title="labels as given that are learned, %", xlabel="epoch", ylim=(60, 101))
     middle.set(title="test images read rightly, %", xlabel="epoch", ylim=(75, 95))
     middle.legend(frameon=False, ncols=2, loc="lower center")
-    right.set(title="how large the weights are", xlabel="size $s$", ylabel="% of the weights below $s$", xlim=(1e-4, 1), ylim=(0, 100))
+    right.set(title="how large the weights are", xlabel="size $s$", ylabel="% of the weights below $s$", xlim=(1e-4, 1),
+              ylim=(0, 100))
     for ax in (left, middle, right):
         ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)

@@ -1,8 +1,8 @@
 """MLPClassifier and MLPRegressor: networks as scikit-learn has them, trained by `fastad.training.fit`.
 
-Their parameters have scikit-learn's names and defaults; beside them stand what its own networks do not take: a loss function,
-dropout, callbacks, any activation module, any optimizer of fastad, a schedule, and the dtype.  Needs scikit-learn, which fastad
-itself does not import: this module does.
+Their parameters have scikit-learn's names and defaults; beside them stand what its own networks do not take: a loss
+function, dropout, callbacks, any activation module, any optimizer of fastad, a schedule, and the dtype.  This module needs
+scikit-learn; nothing else of fastad does, or imports this one.
 """
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ try:
     from sklearn.metrics import accuracy_score, r2_score
     from sklearn.model_selection import train_test_split
     from sklearn.utils import check_random_state
-    from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, has_fit_parameter, validate_data
+    from sklearn.utils.validation import (
+        _check_sample_weight,
+        check_is_fitted,
+        column_or_1d,
+        validate_data,
+    )
 except ImportError as error:
     raise ImportError("fastad.sklearn needs scikit-learn 1.6 or later (pip install fastad[sklearn])") from error
 
@@ -48,14 +52,19 @@ TOGETHER = 8192                                  # samples that are predicted at
 class Network(BaseEstimator):
     """What the two share: the parameters, the network, its training."""
 
-    def __init__(self, hidden_layer_sizes: Sequence[int] | int = (100,), activation: str | Callable[[], nn.Module] = "relu", *,
-                 solver: str | Callable[[Any], optim.Optimizer] = "adam", alpha: float = 0.0001, batch_size: int | str = "auto",
-                 learning_rate: str | Callable[[optim.Optimizer], Any] = "constant", learning_rate_init: float = 0.001,
-                 max_iter: int = 200, shuffle: bool = True, random_state: Any = None, tol: float = 1e-4,
-                 verbose: bool = False, warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
-                 early_stopping: bool = False, validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999,
-                 epsilon: float = 1e-8, n_iter_no_change: float = 10, loss: Callable[..., Tensor] | None = None,
-                 dropout: float = 0.0, callbacks: Sequence[Any] = (), dtype: DType | None = None) -> None:
+    n_outputs_: int
+    n_iter_: int
+
+    def __init__(self, hidden_layer_sizes: Sequence[int] | int = (100,),
+                 activation: str | Callable[[], nn.Module] = "relu", *,
+                 solver: str | Callable[[Any], optim.Optimizer] = "adam", alpha: float = 0.0001,
+                 batch_size: int | str = "auto", learning_rate: str | Callable[[optim.Optimizer], Any] = "constant",
+                 learning_rate_init: float = 0.001, max_iter: int = 200, shuffle: bool = True, random_state: Any = None,
+                 tol: float = 1e-4, verbose: bool = False, warm_start: bool = False, momentum: float = 0.9,
+                 nesterovs_momentum: bool = True, early_stopping: bool = False, validation_fraction: float = 0.1,
+                 beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8, n_iter_no_change: float = 10,
+                 loss: Callable[..., Tensor] | None = None, dropout: float = 0.0, callbacks: Sequence[Any] = (),
+                 dtype: DType | None = None) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.solver = solver
@@ -110,8 +119,7 @@ class Network(BaseEstimator):
     def _build(self, features: int, kind: np.dtype[Any]) -> None:
         """A network with Glorot's weights, as scikit-learn's."""
         self._generator = np.random.default_rng(check_random_state(self.random_state).randint(2**31, size=4))
-        sizes = self.hidden_layer_sizes
-        hidden = [int(sizes)] if isinstance(sizes, Integral) else [int(n) for n in sizes]  # type: ignore[call-overload, union-attr]
+        hidden = self._hidden()
         activation = ACTIVATIONS[self.activation] if isinstance(self.activation, str) else self.activation
         layers: list[nn.Module] = []
         for n, m in zip([features, *hidden], [*hidden, self.n_outputs_], strict=True):
@@ -125,7 +133,7 @@ class Network(BaseEstimator):
         self.n_layers_ = len(hidden) + 2
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self._optimizer = None
+        self._optimizer: optim.Optimizer | None = None
 
     def _make_optimizer(self, decay: float) -> optim.Optimizer:
         """Over groups of weights, which decay, and biases, which do not; over plain parameters if alpha is 0."""
@@ -149,8 +157,9 @@ class Network(BaseEstimator):
             data, held_back = self._split(data)
             callbacks.insert(0, Scores(self, held_back))
         if not once and np.isfinite(patience):
-            monitored = {"monitor": "val_score", "mode": "max"} if self.early_stopping else {"monitor": "loss", "restore_best": False}
-            callbacks.append(EarlyStopping(int(patience), self.tol, **monitored))  # type: ignore[arg-type]
+            watch = self.early_stopping
+            callbacks.append(EarlyStopping(int(patience), self.tol, monitor="val_score" if watch else "loss",
+                                           mode="max" if watch else "min", restore_best=watch))
         size = len(data[0])
         batch = min(200, size) if self.batch_size == "auto" else min(int(self.batch_size), size)
         if self._optimizer is None or not once:
@@ -181,21 +190,27 @@ class Network(BaseEstimator):
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
         return parts[::2], parts[1::2]
 
+    def _hidden(self) -> list[int]:
+        sizes: Any = self.hidden_layer_sizes
+        return list(sizes) if np.iterable(sizes) else [sizes]
+
     def _check_parameters(self) -> None:
         name = type(self).__name__
-        sizes = [self.hidden_layer_sizes] if isinstance(self.hidden_layer_sizes, Integral) else list(self.hidden_layer_sizes)  # type: ignore[arg-type]
-        if not all(isinstance(n, Integral) and n > 0 for n in sizes):
+        if not all(isinstance(n, Integral) and n > 0 for n in self._hidden()):
             raise ValueError(f"{name}: hidden_layer_sizes must be positive integers, got {self.hidden_layer_sizes!r}")
-        for what, known in (("activation", tuple(ACTIVATIONS)), ("solver", ("adam", "sgd")), ("learning_rate", ("constant",))):
+        value: Any
+        known = {"activation": (*ACTIVATIONS,), "solver": ("adam", "sgd"), "learning_rate": ("constant",)}
+        for what, names in known.items():
             value = getattr(self, what)
-            if not callable(value) and value not in known:
-                raise ValueError(f"{name}: {what} must be {', '.join(map(repr, known))} or a function, got {value!r}")
+            if not callable(value) and value not in names:
+                raise ValueError(f"{name}: {what} must be {', '.join(map(repr, names))} or a function, got {value!r}")
         if self.batch_size != "auto" and not (isinstance(self.batch_size, Integral) and self.batch_size > 0):
             raise ValueError(f"{name}: batch_size must be 'auto' or a positive integer, got {self.batch_size!r}")
-        for what, least, most in (("alpha", 0, np.inf), ("max_iter", 1, np.inf), ("tol", 0, np.inf), ("n_iter_no_change", 1, np.inf),
-                                  ("validation_fraction", 0, 1), ("dropout", 0, 1)):
+        limits = {"alpha": (0, np.inf), "max_iter": (1, np.inf), "tol": (0, np.inf), "n_iter_no_change": (1, np.inf),
+                  "validation_fraction": (0, 1), "dropout": (0, 1)}
+        for what, (least, most) in limits.items():
             value = getattr(self, what)
-            if not isinstance(value, Real) or not least <= value <= most:
+            if not isinstance(value, Real) or not least <= float(value) <= most:
                 raise ValueError(f"{name}: {what} must be a number between {least} and {most}, got {value!r}")
         if self.dtype is not None and np.dtype(self.dtype) not in (np.float32, np.float64):
             raise ValueError(f"{name}: dtype must be float32, float64 or None (that of X), got {self.dtype!r}")
@@ -203,12 +218,13 @@ class Network(BaseEstimator):
     # -- what it has learned
     def _outputs(self, X: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The network's outputs for checked samples, in any mode as in evaluation."""
-        kind = self.model_[0].weight.dtype  # type: ignore[union-attr]
+        kind = next(self.model_.parameters()).dtype
         training = self.model_.training
         self.model_.eval()
         try:
             with no_grad():
-                parts = [self.model_(from_numpy(np.array(X[i:i + TOGETHER], kind))).numpy() for i in range(0, len(X), TOGETHER)]
+                parts = [self.model_(from_numpy(np.array(X[i:i + TOGETHER], kind))).numpy()
+                         for i in range(0, len(X), TOGETHER)]
         finally:
             self.model_.train(training)
         return np.concatenate(parts)
@@ -220,12 +236,12 @@ class Network(BaseEstimator):
     @property
     def coefs_(self) -> list[np.ndarray[Any, Any]]:
         """The weights of each layer, (inputs, outputs)."""
-        return [layer.weight.detach().numpy().T for layer in self.model_ if isinstance(layer, nn.Linear)]
+        return [w.detach().numpy().T for name, w in self.model_.named_parameters() if name.endswith("weight")]
 
     @property
     def intercepts_(self) -> list[np.ndarray[Any, Any]]:
         """The biases of each layer."""
-        return [layer.bias.detach().numpy() for layer in self.model_ if isinstance(layer, nn.Linear) and layer.bias is not None]
+        return [b.detach().numpy() for name, b in self.model_.named_parameters() if name.endswith("bias")]
 
     # -- the subclasses'
     def _targets(self, y: Any, kind: np.dtype[Any], goes_on: bool, classes: Any) -> np.ndarray[Any, Any]:
@@ -255,8 +271,8 @@ class Scores(Callback):
 PARAMETERS = """
     Parameters
     ----------
-    hidden_layer_sizes, solver, alpha, batch_size, learning_rate_init, max_iter, shuffle, random_state, tol, verbose, warm_start, \
-momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change
+    hidden_layer_sizes, solver, alpha, batch_size, learning_rate_init, max_iter, shuffle, random_state, tol, verbose, \
+warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change
         As in scikit-learn.  The solvers are 'adam' and 'sgd', or a function of the parameters that gives an optimizer:
         ``lambda params: fastad.optim.RMSprop(params, lr=0.01)``; alpha is then the weight_decay of the group of weights.
     activation : {'identity', 'logistic', 'tanh', 'relu'} or callable
@@ -292,8 +308,8 @@ intercepts_, n_features_in_, feature_names_in_CLASSES
 
 class MLPClassifier(ClassifierMixin, Network):
     __doc__ = "A network that tells classes apart, or says which of several labels hold.\n" + PARAMETERS.replace(
-        "LOSS", "of logits (n, classes) and class indices (n,), or for labels of\n        logits and zeros and ones, both (n, labels).  "
-        "By default cross-entropy, of labels binary cross-entropy.").replace("CLASSES", ", classes_") + """
+        "LOSS", "of logits (n, classes) and class indices (n,), or for labels of\n        logits and zeros and ones, both "
+        "(n, labels).  By default cross-entropy, of labels binary cross-entropy.").replace("CLASSES", ", classes_") + """
     Examples
     --------
     >>> from fastad.datasets import load_digits
@@ -316,7 +332,7 @@ class MLPClassifier(ClassifierMixin, Network):
             raise ValueError(f"partial_fit: classes are not those of the first call, {self.classes_}")
         return self._learn(X, y, sample_weight, goes_on=not first, once=True, classes=classes)
 
-    def predict(self, X: Any) -> np.ndarray[Any, Any]:
+    def predict(self, X: Any) -> Any:
         """The most probable class of each sample; for labels, zeros and ones."""
         return self._decided(self._checked_outputs(X))
 
@@ -327,9 +343,10 @@ class MLPClassifier(ClassifierMixin, Network):
     def predict_log_proba(self, X: Any) -> np.ndarray[Any, Any]:
         """Their logarithms."""
         outputs = from_numpy(self._checked_outputs(X))
-        return (nn.functional.logsigmoid(outputs) if self._multilabel else nn.functional.log_softmax(outputs, axis=1)).numpy()
+        logarithms = nn.functional.logsigmoid(outputs) if self._multilabel else nn.functional.log_softmax(outputs, axis=1)
+        return logarithms.numpy()
 
-    def _decided(self, outputs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _decided(self, outputs: np.ndarray[Any, Any]) -> Any:
         return (outputs > 0).astype(int) if self._multilabel else self.classes_[outputs.argmax(axis=1)]
 
     def _targets(self, y: Any, kind: np.dtype[Any], goes_on: bool, classes: Any) -> np.ndarray[Any, Any]:
@@ -366,7 +383,8 @@ class MLPClassifier(ClassifierMixin, Network):
 
 class MLPRegressor(RegressorMixin, Network):
     __doc__ = "A network that predicts numbers, one or several.\n" + PARAMETERS.replace(
-        "LOSS", "of outputs and targets, both (n, numbers).  By default the mean squared error.").replace("CLASSES", "") + """
+        "LOSS", "of outputs and targets, both (n, numbers).  By default the mean squared error.").replace(
+        "CLASSES", "") + """
     Examples
     --------
     >>> import numpy as np
@@ -381,11 +399,11 @@ class MLPRegressor(RegressorMixin, Network):
         """One epoch over these samples."""
         return self._learn(X, y, sample_weight, goes_on=hasattr(self, "model_"), once=True)
 
-    def predict(self, X: Any) -> np.ndarray[Any, Any]:
+    def predict(self, X: Any) -> Any:
         """The numbers: (n,) if there is one a sample, else (n, numbers)."""
         return self._decided(self._checked_outputs(X))
 
-    def _decided(self, outputs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _decided(self, outputs: np.ndarray[Any, Any]) -> Any:
         return outputs[:, 0] if self.n_outputs_ == 1 else outputs
 
     def _targets(self, y: Any, kind: np.dtype[Any], goes_on: bool, classes: Any) -> np.ndarray[Any, Any]:
