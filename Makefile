@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo demo-text gallery test sanitize emulate bench contract build debug lint stubs sdist wheel clean compiler always
+.PHONY: demo demo-text gallery test sanitize emulate bench contract build debug lint stubs names sdist wheel clean compiler always
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -83,6 +83,10 @@ lint:
 # the type stubs, from the signatures of what `make build` built; tools/stub_types.py has the types
 stubs:
 	PYTHONPATH=. $(PYTHON) tools/stubs.py
+
+# docs/names.md: which names of tools/surface.toml there are
+names:
+	PYTHONPATH=. $(PYTHON) tools/names.py
 
 sdist:
 	$(PYTHON) -m build --sdist

@@ -20,6 +20,7 @@ ACTIVATIONS = {
     "celu": ((1.0,), lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0)))),
     "celu-2": ((2.0,), lambda x: np.where(x > 0, x, 2 * np.expm1(np.minimum(x, 0) / 2))),
     "selu": ((), lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0)))),
+    "softplus": ((2.0, 1.5), lambda x: np.where(2 * x > 1.5, x, np.log1p(np.exp(np.minimum(2 * x, 9))) / 2)),
     "softsign": ((), lambda x: x / (1 + abs(x))),
     "hardtanh": ((), lambda x: np.clip(x, -1, 1)),
     "hardtanh-2": ((-0.5, 2.0), lambda x: np.clip(x, -0.5, 2)),
@@ -60,7 +61,7 @@ def test_formulas(case, dtype):
 def test_derivatives_of_both_modes_and_orders(case):
     name, args, _ = parts(case)
     x = RNG.normal(size=(2, 2, 4)) * 2
-    for kink in (-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3):               # central differences do not see across one
+    for kink in (-3, -2, -1, -0.5, 0, 0.5, 0.75, 1, 2, 3):               # central differences do not see across one
         x[abs(x - kink) < 0.01] += 0.05
     check_grads(lambda x: getattr(F, name)(x, *args), (x,), order=2)
 

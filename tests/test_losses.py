@@ -87,6 +87,7 @@ def module_of(space, name, options):
 
 
 @with_torch
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("case", CASES)
 def test_values_and_gradients_are_pytorchs(case, reduction):

@@ -70,7 +70,7 @@ from .regression import (
     SmoothL1Loss,
     TukeyLoss,
 )
-from .rnn import GRU, LSTM, RNN
+from .rnn import GRU, LSTM, RNN, RNNBase
 from .scanning import scan
 from .sparse import Embedding
 from .units import CELU, GLU, SELU, PReLU, Softmin, Softsign
@@ -128,6 +128,7 @@ __all__ = [
     "ParameterDict",
     "ParameterList",
     "PoissonNLLLoss",
+    "RNNBase",
     "RNNCell",
     "ReLU",
     "ReLU6",

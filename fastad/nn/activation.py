@@ -29,12 +29,17 @@ if TYPE_CHECKING:
 class ReLU(Module):
     """max(0, x); the derivative at 0 is 0.
 
+    `inplace` is taken for programs that were PyTorch's, here and in the other activations: the result is a new tensor.
+
     Examples
     --------
     >>> import fastad
     >>> fastad.nn.ReLU()(fastad.tensor([-1.0, 0.0, 2.0]))
     tensor([0., 0., 2.])
     """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
 
     def forward(self, input: Tensor) -> Tensor:
         return relu(input)
@@ -50,6 +55,9 @@ class ReLU6(Module):
     tensor([0., 3., 6.])
     """
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
     def forward(self, input: Tensor) -> Tensor:
         return relu6(input)
 
@@ -64,7 +72,7 @@ class LeakyReLU(Module):
     tensor([-0.1,  2. ])
     """
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = negative_slope
 
@@ -86,7 +94,7 @@ class ELU(Module):
     tensor([-0.6321,  2.    ])
     """
 
-    def __init__(self, alpha: float = 1.0) -> None:
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
 
@@ -108,6 +116,9 @@ class SiLU(Module):
     tensor([-0.2689,  0.    ,  1.7616])
     """
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
     def forward(self, input: Tensor) -> Tensor:
         return silu(input)
 
@@ -122,6 +133,9 @@ class Mish(Module):
     >>> fastad.round(y, 4)
     tensor([-0.3034,  0.    ,  1.944 ])
     """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
 
     def forward(self, input: Tensor) -> Tensor:
         return mish(input)
@@ -180,9 +194,7 @@ class Tanh(Module):
 
 
 class Softplus(Module):
-    """log(1 + exp(beta x)) / beta.
-
-    It needs no threshold above which it turns linear, as PyTorch's has: it is accurate everywhere.
+    """log(1 + exp(beta x)) / beta: see `fastad.nn.functional.softplus`.
 
     Examples
     --------
@@ -192,12 +204,12 @@ class Softplus(Module):
     tensor([0.3133, 0.6931, 2.1269])
     """
 
-    def __init__(self, beta: float = 1.0) -> None:
+    def __init__(self, beta: float = 1.0, threshold: float | None = None) -> None:
         super().__init__()
-        self.beta = beta
+        self.beta, self.threshold = beta, threshold
 
     def forward(self, input: Tensor) -> Tensor:
-        return softplus(input) if self.beta == 1 else softplus(input * self.beta) / self.beta
+        return softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}"

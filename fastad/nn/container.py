@@ -79,7 +79,7 @@ class _List(_Members[Item]):
         return self._part(place) if isinstance(place, slice) else self._items[self._name(place)]
 
     def _part(self, place: slice) -> Any:
-        return type(self)(list(self)[place])  # type: ignore[call-arg]
+        return type(self)(list(self)[place])
 
     def __setitem__(self, place: SupportsIndex, item: Item) -> None:
         setattr(self, self._name(place), item)
@@ -108,7 +108,7 @@ class _List(_Members[Item]):
             number = len(self)
             while str(number) in self._items:
                 number += 1
-            self._put(str(number), item)
+            self._put(str(number), self._checked(item))
             return self
         items: list[tuple[str | None, Item]] = list(self._items.items())
         items.insert(index(place), (None, self._checked(item)))
@@ -125,7 +125,7 @@ class _List(_Members[Item]):
         return self.extend(items)
 
     def __add__(self, items: Iterable[Item]) -> Self:
-        return type(self)(list(self)).extend(items)  # type: ignore[call-arg]
+        return type(self)(list(self)).extend(items)
 
 
 class Sequential(_List[Module]):
@@ -171,7 +171,7 @@ class Sequential(_List[Module]):
     def _part(self, place: slice) -> Sequential:
         return Sequential(dict(list(self._modules.items())[place]))
 
-    def __add__(self, items: Iterable[Module]) -> Sequential:  # type: ignore[override]
+    def __add__(self, items: Iterable[Module]) -> Sequential:
         return Sequential(*self).extend(items)
 
     def __mul__(self, times: int) -> Sequential:
@@ -203,7 +203,7 @@ class ModuleList(_List[Module]):
         self.extend(modules or ())
 
 
-def parameter(item: Any) -> Parameter | None:
+def parameter(item: Any) -> Any:
     """Anything but None as a Parameter."""
     return item if item is None or isinstance(item, Parameter) else Parameter(item)
 
@@ -243,7 +243,7 @@ class ParameterList(_List[Parameter], _Parameters[Parameter]):
         self.extend(values or ())  # type: ignore[arg-type]
 
     def __setitem__(self, place: SupportsIndex, item: Any) -> None:
-        super().__setitem__(place, parameter(item))  # type: ignore[arg-type]
+        super().__setitem__(place, parameter(item))
 
 
 class _Dict(_Members[Item]):
@@ -355,4 +355,4 @@ class ParameterDict(_Dict[Parameter], _Parameters[Parameter]):
         super().__init__(parameters)
 
     def __setitem__(self, key: str, item: Any) -> None:
-        super().__setitem__(key, parameter(item))  # type: ignore[arg-type]
+        super().__setitem__(key, parameter(item))

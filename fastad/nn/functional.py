@@ -19,7 +19,6 @@ from .. import (
     sigmoid,
     silu,
     softmax,
-    softplus,
     tanh,
 )
 from .distance import cosine_similarity, normalize, pairwise_distance
@@ -46,7 +45,7 @@ from .regression import (
     tukey_loss,
 )
 from .sparse import embedding
-from .units import celu, glu, prelu, selu, softmin, softsign
+from .units import celu, glu, prelu, selu, softmin, softplus, softsign
 
 __all__ = [
     "binary_cross_entropy",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     _Gradients = tuple[Tensor | None, ...]
 
 KINDS = ("forward_pre", "forward", "full_backward_pre", "full_backward")
-_variants: dict[tuple[type, bool, tuple[str, ...]], type] = {}
+_variants: dict[tuple[Any, bool, tuple[str, ...]], Any] = {}
 
 
 # ---- classes of modules that do more than their class says -------------------------------------------
@@ -38,7 +38,7 @@ def dress(module: Any) -> None:
     object.__setattr__(module, "__class__", plain)
 
 
-def variant(plain: type, hooked: bool, names: tuple[str, ...]) -> type:
+def variant(plain: Any, hooked: bool, names: tuple[str, ...]) -> Any:
     """The class of modules of a class that have hooks, and parametrized tensors of these names."""
     key = plain, hooked, names
     if key not in _variants:
@@ -46,11 +46,11 @@ def variant(plain: type, hooked: bool, names: tuple[str, ...]) -> type:
     return _variants[key]
 
 
-def _made(plain: type, hooked: bool, names: tuple[str, ...]) -> type:
+def _made(plain: Any, hooked: bool, names: tuple[str, ...]) -> Any:
     space: dict[str, Any] = {"__module__": plain.__module__, "__qualname__": plain.__qualname__, "__doc__": plain.__doc__,
                              "_plain": plain, "_variant_of": (plain, hooked, names), "__reduce_ex__": _reduced}
     for name in names:
-        space[name] = property(lambda self, name=name: self.parametrizations[name]())
+        space[name] = property(partial(_computed, name))
     if names:
         def set_(self: Any, name: str, value: Any) -> None:
             if name in names:
@@ -61,10 +61,14 @@ def _made(plain: type, hooked: bool, names: tuple[str, ...]) -> type:
         space["__setattr__"] = set_
     if hooked:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return call_with_hooks(self, plain.__call__, args, kwargs)  # type: ignore[operator]
+            return call_with_hooks(self, plain.__call__, args, kwargs)
 
         space["__call__"] = call
     return type(plain)(plain.__name__, (plain,), space)
+
+
+def _computed(name: str, self: Any) -> Any:
+    return self.parametrizations[name]()
 
 
 def _reduced(self: Any, protocol: int) -> Any:
@@ -171,7 +175,7 @@ class Watch:
         if found is None:
             return g
         new = found if isinstance(found, tuple) else (found,)
-        if len(new) != len(g) or any((a is None) != (b is None) or (a is not None and a.shape != b.shape)
+        if len(new) != len(g) or any(getattr(a, "shape", None) != getattr(b, "shape", None)
                                      for a, b in zip(new, g, strict=True)):
             raise RuntimeError(f"{type(self.module).__name__}: a {kind} hook must return None or a gradient for each one it "
                                f"was given, of the same shape")

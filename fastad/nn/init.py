@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..random import default_generator
 
 if TYPE_CHECKING:
-    from .._typing import ArrayLike, Fan, Generator, SomeTensor
+    from .._typing import ArrayLike, Arrays, Fan, Generator, SomeTensor
 
 GAINS = {
     "linear": 1.0,
@@ -139,6 +141,91 @@ def normal_(tensor: SomeTensor, mean: float = 0.0, std: float = 1.0, generator: 
     (5.0, 2.0)
     """
     return _fill(tensor, (generator or default_generator()).normal(mean, std, tensor.shape))
+
+
+def trunc_normal_(tensor: SomeTensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+                  generator: Generator = None) -> SomeTensor:
+    """Normal with this mean and standard deviation, drawn again until it lies in [a, b].
+
+    Raises ValueError if a is above b, or std not above 0.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> w = fastad.nn.init.trunc_normal_(fastad.zeros(1000), std=5.0)
+    >>> bool(abs(w).max() <= 2)
+    True
+    """
+    if not std > 0:
+        raise ValueError(f"trunc_normal_: std must be above 0, got {std}")
+    if not a <= b:
+        raise ValueError(f"trunc_normal_: a={a} must not be above b={b}")
+    drawn = mean + std * _between((a - mean) / std, (b - mean) / std, tensor.size, generator or default_generator())
+    return _fill(tensor, np.clip(drawn, a, b).reshape(tensor.shape))      # the clip is for the last rounding
+
+
+def _between(low: float, high: float, size: int, generator: np.random.Generator) -> Arrays:
+    """Standard normal numbers in [low, high], by rejection of others that are easily drawn; at least a third stay.
+
+    Source: Robert, Simulation of truncated normal variables, 1995.
+    """
+    if high < 0:
+        return -_between(-high, -low, size, generator)
+    found = [np.zeros(0)]
+    nearest = max(low, 0.0)
+    rate = (nearest + math.sqrt(nearest * nearest + 4)) / 2
+    while (wanted := size - sum(map(len, found))) > 0:
+        if high - low <= (2.5 if low <= 0 else 1 / rate):                 # a short piece: from a uniform
+            x = generator.uniform(low, high, 3 * wanted)
+            chance = np.exp((nearest * nearest - x * x) / 2)
+        elif low <= 0:
+            x = generator.normal(size=3 * wanted)
+            chance = np.ones(())
+        else:                                                             # a tail: from an exponential
+            x = low + generator.exponential(1 / rate, 3 * wanted)
+            chance = np.exp(-(x - rate) ** 2 / 2)
+        found.append(x[(x >= low) & (x <= high) & (generator.random(x.shape) <= chance)][:wanted])
+    return np.concatenate(found)
+
+
+def eye_(tensor: SomeTensor) -> SomeTensor:
+    """A matrix with ones on its diagonal and zeros elsewhere.
+
+    Raises ValueError if the tensor has not two axes.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.nn.init.eye_(fastad.empty((2, 3)))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"eye_: expected a matrix, got shape {tensor.shape}")
+    return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
+
+
+def orthogonal_(tensor: SomeTensor, gain: float = 1.0, generator: Generator = None) -> SomeTensor:
+    """Rows, or columns if there are fewer, that are orthogonal to each other and of length gain; evenly distributed.
+
+    Of more than two axes all behind the first count as one.  Raises ValueError if the tensor has fewer than two axes.
+    Source: Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning, 2013.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> w = fastad.nn.init.orthogonal_(fastad.empty((2, 3)))
+    >>> bool(fastad.allclose(w @ w.T, fastad.eye(2)))
+    True
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_: expected at least 2 axes, got shape {tensor.shape}")
+    if tensor.size == 0:
+        return tensor
+    rows, columns = tensor.shape[0], tensor.size // tensor.shape[0]
+    q, r = np.linalg.qr((generator or default_generator()).normal(size=(max(rows, columns), min(rows, columns))))
+    q *= np.where(np.diagonal(r) < 0, -1, 1)                             # the decomposition with a positive diagonal
+    return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
 
 
 def _scaled(tensor: SomeTensor, fan: float, gain: float, uniform: bool, generator: Generator) -> SomeTensor:

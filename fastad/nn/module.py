@@ -92,6 +92,7 @@ class Module(Hookable):
     _modules: dict[str, Any]
     _transient: set[str]
     _hooks: dict[str, list[Any]]                # once there was one
+    parametrizations: Any                       # a ModuleDict, while a tensor is computed: utils/parametrize.py
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)

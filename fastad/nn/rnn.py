@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 
 class RNNBase(Recurrent):
-    """What RNN, LSTM and GRU share; `mode` is the name of a cell of `fastad.recurrent`."""
+    """What RNN, LSTM and GRU share; `mode` is the name of a cell of `fastad.recurrent`.
+
+    Examples
+    --------
+    >>> from fastad import nn
+    >>> isinstance(nn.GRU(3, 4), nn.RNNBase)
+    True
+    """
 
     def __init__(self, mode: Cell, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
@@ -58,6 +65,9 @@ class RNNBase(Recurrent):
             for suffix in ("", "_reverse")[:1 + bidirectional]:
                 self._set(f"_l{layer}{suffix}", inputs, bias, dtype)
         self.reset_parameters(generator)
+
+    def flatten_parameters(self) -> None:
+        """Nothing: it is here for programs that were PyTorch's, where it moves the weights together."""
 
     def _run(self, input: Any, hx: Any, lengths: ArrayLike | None) -> tuple[Any, list[Tensor]]:
         """(output, final state as a list) of whatever form of input."""
@@ -132,6 +142,8 @@ class RNNBase(Recurrent):
         finals: list[list[Tensor]] = []
         given, outputs = x, []
         members, window = self.__dict__, self.window
+        if "parametrizations" in members:             # some are computed
+            members = {name: getattr(self, name, None) for names in self._sets for name in names}
         for k, (w_ih, w_hh, b_ih, b_hh) in enumerate(self._sets):
             layer, back = (k // 2, k % 2 == 1) if self.bidirectional else (k, False)
             begin = None if state is None else [s[k] for s in state]

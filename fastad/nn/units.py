@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import abs as magnitude
 from .. import clip, elu, expm1, sigmoid, softmax, where
+from .. import softplus as log1pexp
 from .._core.make import as_tensors
 from . import init
 from .module import Module, Parameter, positive, uninitialised
@@ -60,6 +61,22 @@ class CELU(Module):
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
+
+
+def softplus(input: ArrayLike, beta: float = 1.0, threshold: float | None = None) -> Tensor:
+    """log(1 + exp(beta x)) / beta, accurate everywhere.
+
+    PyTorch turns to x itself where beta x is above a threshold, 20; here only if one is given.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.round(fastad.nn.functional.softplus(fastad.tensor([-1.0, 0.0, 2.0]), 2.0), 4)
+    tensor([0.0635, 0.3466, 2.0091])
+    """
+    x, = as_tensors(input)
+    y = log1pexp(x) if beta == 1 else log1pexp(x * beta) / beta
+    return y if threshold is None else where(x * beta > threshold, x, y)
 
 
 def selu(input: ArrayLike) -> Tensor:

@@ -9,8 +9,8 @@ from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_,
 from .convert import parameters_to_vector, vector_to_parameters
 from .truncation import detach_state, tbptt
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "detach_state", "get_total_norm", "parameters_to_vector",
-           "parametrizations", "parametrize", "rnn", "stateless", "tbptt", "vector_to_parameters"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "detach_state", "get_total_norm",
+           "parameters_to_vector", "parametrizations", "parametrize", "rnn", "stateless", "tbptt", "vector_to_parameters"]
 
 
 def __getattr__(name: str) -> object:

@@ -121,8 +121,8 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
     than two axes the matrix has `axis` for its rows (None: 0, and 1 for a transposed convolution); a vector is divided by
     its length.  The weight that is trained is ``parametrizations.weight.original``.
 
-    Raises what `register_parametrization` raises, and AxisError.  Source: Miyato et al., Spectral normalization for generative
-    adversarial networks, 2018.
+    Raises what `register_parametrization` raises, and AxisError.  Source: Miyato et al., Spectral normalization for
+    generative adversarial networks, 2018.
 
     Examples
     --------

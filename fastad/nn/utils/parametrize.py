@@ -77,7 +77,8 @@ class ParametrizationList(ModuleList):
         now = self()
         given, = as_tensors(value)
         if given.shape != now.shape:
-            raise ValueError(f"a parametrized tensor of shape {now.shape} can be set to one of this shape, got {given.shape}")
+            raise ValueError(f"a parametrized tensor of shape {now.shape} can be set to one of this shape, got "
+                             f"{given.shape}")
         sources = self._inverse(given.detach())
         for name, source in zip(self.names, [sources] if isinstance(sources, Tensor) else sources, strict=True):
             getattr(self, name).detach().copy_(source.detach())
@@ -139,8 +140,8 @@ def register_parametrization(module: Module, tensor_name: str, parametrization: 
     if original is None:
         original = module._buffers.get(tensor_name)  # type: ignore[assignment]
     if original is None:
-        raise ValueError(f"register_parametrization: {type(module).__name__} has no parameter or buffer {tensor_name!r}; it has "
-                         f"{', '.join([*module._parameters, *module._buffers]) or 'none'}")
+        raise ValueError(f"register_parametrization: {type(module).__name__} has no parameter or buffer {tensor_name!r}; "
+                         f"it has {', '.join([*module._parameters, *module._buffers]) or 'none'}")
     before = original.detach().numpy().copy()
     made = ParametrizationList([parametrization], original)
     try:
@@ -166,7 +167,8 @@ def _same(name: str, parametrization: Module, wanted: Tensor, made: Parametrizat
                          f"{type(found).__name__}")
     if not unsafe and (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
         raise ValueError(f"register_parametrization: {name} has shape {wanted.shape} and dtype {wanted.dtype}, "
-                         f"{type(parametrization).__name__} makes of it {found.shape} and {found.dtype}; unsafe=True allows it")
+                         f"{type(parametrization).__name__} makes of it {found.shape} and {found.dtype}; unsafe=True "
+                         f"allows it")
 
 
 def _add(made: ParametrizationList, name: str, parametrization: Module, unsafe: bool) -> None:
@@ -204,8 +206,8 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     made: ParametrizationList = module.parametrizations[tensor_name]
     first = getattr(made, made.names[0])
     if len(made.names) > 1 and not leave_parametrized:
-        raise ValueError(f"remove_parametrizations: {tensor_name} is computed from {', '.join(made.names)}; there is no original "
-                         f"to go back to, take leave_parametrized=True")
+        raise ValueError(f"remove_parametrizations: {tensor_name} is computed from {', '.join(made.names)}; there is no "
+                         f"original to go back to, take leave_parametrized=True")
     trained = isinstance(first, Parameter)
     value: Tensor = first
     if leave_parametrized:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Literal, Self
 
-    from ..._typing import ArrayLike, Integers
+    from ..._typing import ArrayLike, DType, Integers
 
 
 __all__ = ["PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence",
@@ -76,6 +76,44 @@ class PackedSequence(_Fields):
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self)
+
+    def to(self, dtype: DType) -> PackedSequence:
+        """With data of another dtype; "cpu" changes nothing.
+
+        Examples
+        --------
+        >>> import fastad
+        >>> packed = fastad.nn.utils.rnn.pack_sequence([fastad.tensor([1.0, 2.0])])
+        >>> packed.to("float32").data.dtype
+        dtype('float32')
+        """
+        if isinstance(dtype, str) and dtype == "cpu":
+            return self
+        return PackedSequence(self.data.astype(dtype), *self[1:])
+
+    def float(self) -> PackedSequence:
+        """With data in float32."""
+        return self.to(np.float32)
+
+    def double(self) -> PackedSequence:
+        """With data in float64."""
+        return self.to(np.float64)
+
+    def half(self) -> PackedSequence:
+        """With data in float16."""
+        return self.to(np.float16)
+
+    def int(self) -> PackedSequence:
+        """With data in int32."""
+        return self.to(np.int32)
+
+    def long(self) -> PackedSequence:
+        """With data in int64."""
+        return self.to(np.int64)
+
+    def cpu(self) -> PackedSequence:
+        """The same."""
+        return self
 
 
 # ---- checks ------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ def functional_call(module: Module, parameters_and_buffers: Mapping[str, Tensor]
     """module(*args, **kwargs) with the given tensors in the place of its parameters and buffers.
 
     The result is a function of these tensors, so it can be differentiated by them, by transforms too.  During the call the
-    module holds them, so no other thread may use it; after it the module is what it was.  A buffer that the call sets anew is
-    put into `parameters_and_buffers`, if it stood there.
+    module holds them, so no other thread may use it; after it the module is what it was.  A buffer that the call sets anew
+    is put into `parameters_and_buffers`, if it stood there.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ def functional_call(module: Module, parameters_and_buffers: Mapping[str, Tensor]
     own = {name: getattr(owner, registry)[member] for name, owner, registry, member in places}
     unknown = [name for name in parameters_and_buffers if name not in own]
     if unknown:
-        raise RuntimeError(f"functional_call: {type(module).__name__} has no parameter or buffer {', '.join(unknown)}; it has "
-                           f"{', '.join(own) or 'none'}")
+        raise RuntimeError(f"functional_call: {type(module).__name__} has no parameter or buffer {', '.join(unknown)}; it "
+                           f"has {', '.join(own) or 'none'}")
     for name, value in parameters_and_buffers.items():
         if not isinstance(value, Tensor):
             raise TypeError(f"functional_call: {name} must be a tensor, got {type(value).__name__}")
@@ -106,6 +106,6 @@ def _tied(own: Mapping[str, Any], given: Mapping[str, Tensor]) -> dict[str, Tens
     for name, value in given.items():
         first, other = chosen.setdefault(id(own[name]), (name, value))
         if other is not value:
-            raise ValueError(f"functional_call: {first} and {name} are one tensor of the module, but are given two; give one, or "
-                             f"tie_weights=False")
+            raise ValueError(f"functional_call: {first} and {name} are one tensor of the module, but are given two; give "
+                             f"one, or tie_weights=False")
     return {name: chosen[id(value)][1] for name, value in own.items() if id(value) in chosen}

@@ -1,0 +1,61 @@
+"""The names of the public surface: that they exist, and that docs/names.md says so."""
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[1] / "tools"
+pytestmark = pytest.mark.skipif(not (TOOLS / "names.py").exists(), reason="the tools are not beside these tests")
+
+# what is still to be built, by module; a name that is there now may be taken out
+NOT_YET = {
+    "fastad.nn": "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveMaxPool2d AvgPool1d AvgPool2d MaxPool1d MaxPool2d Dropout1d Dropout2d "
+                 "BatchNorm1d BatchNorm2d MultiheadAttention ConstantPad1d ConstantPad2d ReflectionPad1d ReflectionPad2d "
+                 "ReplicationPad1d ReplicationPad2d ZeroPad1d ZeroPad2d Conv1d Conv2d ConvTranspose1d ConvTranspose2d GroupNorm "
+                 "LayerNorm RMSNorm TransformerEncoder TransformerEncoderLayer Upsample",
+    "fastad.nn.functional": "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d avg_pool1d avg_pool2d batch_norm conv1d conv2d "
+                            "conv_transpose1d conv_transpose2d dropout1d dropout2d group_norm interpolate layer_norm max_pool1d "
+                            "max_pool2d pad rms_norm scaled_dot_product_attention",
+    "fastad.nn.init": "",
+    "fastad.nn.utils": "",
+    "fastad.nn.Module": "",
+    "fastad.optim": "Adadelta Adagrad Adamax LBFGS NAdam RAdam RMSprop Rprop",
+    "fastad.optim.lr_scheduler": "ChainedScheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR ExponentialLR "
+                                 "LRScheduler LambdaLR LinearLR MultiStepLR MultiplicativeLR OneCycleLR PolynomialLR "
+                                 "ReduceLROnPlateau SequentialLR StepLR",
+    "fastad.linalg": "", "fastad.Tensor": "", "fastad.optimize": "", "fastad.extend": "", "fastad.testing": "", "fastad.autograd": "",
+}
+
+
+@pytest.fixture(scope="module")
+def names():
+    spec = importlib.util.spec_from_file_location("names", TOOLS / "names.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("module", NOT_YET)
+def test_every_name_is_there(names, module):
+    assert not set(names.missing(module)) - set(NOT_YET[module].split())
+
+
+def test_a_name_that_is_not_there_would_be_seen(names, monkeypatch):
+    monkeypatch.setattr(names, "surface", lambda: {"fastad.nn": {"": ["Linear", "Lineal"]}, "fastad.none": {"": ["x"]}})
+    assert names.missing("fastad.nn") == ["Lineal"] and names.missing("fastad.none") == ["x"]
+    assert "| [fastad.nn](#fastadnn) | 2 | 1 |" in names.document() and "Not there: `Lineal`." in names.document()
+
+
+def test_the_document_is_up_to_date(names):
+    assert names.TARGET.read_text() == names.document(), "run `make names`"
+
+
+def test_every_name_of_nn_is_listed(names):
+    """So that the table tells all that there is."""
+    from fastad import nn
+    from fastad.nn import functional, init
+    for module, prefix in ((nn, "fastad.nn"), (functional, "fastad.nn.functional"), (init, "fastad.nn.init")):
+        listed = {name for group in names.surface()[prefix].values() for name in group}
+        own = {n for n in getattr(module, "__all__", vars(module)) if callable(getattr(module, n))
+               and getattr(getattr(module, n), "__module__", "").startswith("fastad.nn") and not n.startswith("_")}
+        assert own <= listed, f"put {', '.join(sorted(own - listed))} into tools/surface.toml"
