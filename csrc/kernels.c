@@ -44,6 +44,10 @@
 #define inline __inline__ __attribute__((always_inline))
 #endif
 
+/* of the options of a rule of optim.inc: in a text of this dtype these are other functions */
+static double power(double base, double t) { return pow(base, t); }
+static double root(double x) { return sqrt(x); }
+
 #define T float
 #define FLOAT_BITS 32
 #define FN(name) CAT(name, _f32)
@@ -82,6 +86,12 @@ static const fad_row rows[] = {
 #include "rows.def"
 };
 
+#define RULE(name) { #name, BOTH(name) }
+static const fad_rule rules[] = {
+    RULE(sgd), RULE(adam), RULE(nadam), RULE(radam), RULE(adamax), RULE(adadelta), RULE(adagrad), RULE(rmsprop), RULE(rprop),
+    { 0, { 0, 0 } },
+};
+
 extern fad_over_fn CAT(fad_map_, FAD_ISA);              /* map.c's */
 extern fad_copy_fn CAT(fad_copy_, FAD_ISA);
 extern fad_cast_fn CAT(fad_cast_, FAD_ISA);
@@ -95,6 +105,6 @@ const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .softmax_back = BOTH(softmax_back), .log_softmax_back = BOTH(log_softmax_back),
     .xent = BOTH(xent), .xent_back = BOTH(xent_back),
     .lstm = BOTH(lstm), .lstm_back = BOTH(lstm_back), .gru = BOTH(gru), .gru_back = BOTH(gru_back),
-    .gemm = BOTH(gemm), .sgd = BOTH(sgd), .adam = BOTH(adam), .where = BOTH(where_),
+    .gemm = BOTH(gemm), .rules = rules, .with_l1 = BOTH(with_l1), .where = BOTH(where_),
     .map = CAT(fad_map_, FAD_ISA), .copy = CAT(fad_copy_, FAD_ISA), .cast = CAT(fad_cast_, FAD_ISA),
 };

@@ -63,14 +63,12 @@ typedef void (*fad_gru_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void 
 typedef void (*fad_gru_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, const void *kept, const void *before,
                                 const void *g, void *dh, void *d, void *e);
 
-typedef struct { double lr, momentum, dampening, weight_decay; int nesterov, first, maximize; } fad_sgd;
-typedef void (*fad_sgd_fn)(ptrdiff_t n, void *p, const void *g, void *buf, const fad_sgd *o);
-typedef struct {
-    double lr, beta1, beta2, eps, weight_decay, correction1, correction2_sqrt;
-    int decoupled, maximize, amsgrad;
-} fad_adam;
-typedef void (*fad_adam_fn)(ptrdiff_t n, void *p, const void *g, void *m, void *v, void *vmax,
-                            const fad_adam *o);
+/* One step of a rule of fastad.optim on one parameter: see optim.inc.  Of the options, FAD_STEP is the number of the step, from 1
+ * on, FAD_KEPT a number that the rule keeps beside its arrays, FAD_KEEP where it leaves the next one. */
+enum { FAD_STEP, FAD_KEPT, FAD_KEEP, FAD_LR, FAD_MAXIMIZE, FAD_DECAY, FAD_L1, FAD_OWN, FAD_OPTIONS = FAD_OWN + 8, FAD_STATES = 3 };
+typedef void (*fad_rule_fn)(ptrdiff_t n, void *p, const void *g, void *const *s, double *o);
+typedef void (*fad_l1_fn)(fad_rule_fn rule, ptrdiff_t n, void *p, const void *g, void *const *s, double *o);
+typedef struct { const char *name; fad_rule_fn step[FAD_COMPILED]; } fad_rule;
 
 typedef struct { const char *data; const ptrdiff_t *strides; ptrdiff_t itemsize; } fad_operand;
 /* out[...] = kernel(in[0][...], ...): every operand has `ndim` byte strides (0 to broadcast). */
@@ -99,8 +97,8 @@ typedef struct {
     fad_lstm_back_fn lstm_back[FAD_COMPILED];
     fad_gru_fn gru[FAD_COMPILED];
     fad_gru_back_fn gru_back[FAD_COMPILED];
-    fad_sgd_fn sgd[FAD_COMPILED];
-    fad_adam_fn adam[FAD_COMPILED];
+    const fad_rule *rules;                        /* up to one without a name */
+    fad_l1_fn with_l1[FAD_COMPILED];
     fad_map_fn where[FAD_COMPILED];               /* in = {bool c, a, b} */
     fad_over_fn *map;                             /* map.c's */
     fad_copy_fn *copy;

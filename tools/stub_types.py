@@ -140,8 +140,6 @@ RESULTS = {
     "reduced": "Tensor",
     "rebind": "None",
     "zero_grad": "None",
-    "sgd_step": "None",
-    "adam_step": "None",
     "install": "None",
     "set_blas_threads": "None",
     "solve_triangular": "bool",
@@ -220,6 +218,9 @@ SPECIAL = {
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
     # of one class
+    "Stepper.__init__": "(self, name: str, options: tuple[str, ...], state: dict[str, Any], formula: Function, "
+                        "only_if: dict[str, str] = ..., start: dict[str, str] = ...) -> None",
+    "Stepper.step": "(self, groups: list[dict[str, Any]], states: list[dict[str, list[Any]]]) -> None",
     "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
     "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "

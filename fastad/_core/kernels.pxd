@@ -39,15 +39,13 @@ cdef extern from "kernels.h" nogil:
                                 void* kept, void* y) noexcept nogil
     ctypedef void (*fad_gru_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* kept, const void* before,
                                      const void* g, void* dh, void* d, void* e) noexcept nogil
-    ctypedef struct fad_sgd:
-        double lr, momentum, dampening, weight_decay
-        int nesterov, first, maximize
-    ctypedef struct fad_adam:
-        double lr, beta1, beta2, eps, weight_decay, correction1, correction2_sqrt
-        int decoupled, maximize, amsgrad
-    ctypedef void (*fad_sgd_fn)(Py_ssize_t n, void* p, const void* g, void* buf, const fad_sgd* o) noexcept nogil
-    ctypedef void (*fad_adam_fn)(Py_ssize_t n, void* p, const void* g, void* m, void* v, void* vmax,
-                                 const fad_adam* o) noexcept nogil
+    enum:
+        FAD_STEP, FAD_KEPT, FAD_KEEP, FAD_L1, FAD_LR, FAD_OPTIONS, FAD_STATES
+    ctypedef void (*fad_rule_fn)(Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil
+    ctypedef void (*fad_l1_fn)(fad_rule_fn rule, Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil
+    ctypedef struct fad_rule:
+        const char* name
+        fad_rule_fn step[2]
     ctypedef struct fad_operand:
         const char* data
         const Py_ssize_t* strides
@@ -76,8 +74,8 @@ cdef extern from "kernels.h" nogil:
         fad_lstm_back_fn lstm_back[2]
         fad_gru_fn gru[2]
         fad_gru_back_fn gru_back[2]
-        fad_sgd_fn sgd[2]
-        fad_adam_fn adam[2]
+        const fad_rule* rules
+        fad_l1_fn with_l1[2]
         fad_map_fn where[2]
         void (*map)(fad_map_fn, const double*, int, const Py_ssize_t*, int, const fad_operand*,
                     const fad_operand*) noexcept nogil

@@ -1,19 +1,42 @@
-"""Adam and AdamW: one step function, which differs in how the weights decay."""
+"""Adam and its kin: AdamW, NAdam, RAdam, Adamax.  Next: adagrad.py.
+
+All keep running means of the gradient, m, and of its square, v::
+
+    m := beta1 m + (1 - beta1) g
+    v := beta2 v + (1 - beta2) g^2
+
+which start at 0; after t steps the weights of what they hold add up to 1 - beta^t.
+"""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._core.primitives.optimizer import adam_step
+import numpy as np
+
+from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from .._typing import Parameters
+
+MEANS = {"step": 0, "exp_avg": None, "exp_avg_sq": None}
+
+
+def moments(g, m, v, betas):
+    """m and v, in place."""
+    beta1, beta2 = betas
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * g * g
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba, 2014): steps scaled by running means of the gradient and of its square.
+    """Adam (Kingma and Ba, 2014): steps scaled by running means of the gradient and of its square::
+
+        m := beta1 m + (1 - beta1) g
+        v := beta2 v + (1 - beta2) g^2
+        p := p - lr * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    in step t, with g as in `Optimizer`.
 
     Parameters
     ----------
@@ -25,11 +48,13 @@ class Adam(Optimizer):
     weight_decay : float
         L2 regularisation: weight_decay * p is added to the gradient.
     amsgrad : bool
-        Divide by the largest mean square so far (Reddi, Kale and Kumar, 2018).
+        Divide by the largest v so far (Reddi, Kale and Kumar, 2018).
     maximize : bool
         Climb instead.
     decoupled_weight_decay : bool
         Weight decay as in `AdamW`.
+    l1 : float
+        See `Optimizer`.
 
     Examples
     --------
@@ -42,25 +67,28 @@ class Adam(Optimizer):
     0.5
     """
 
-    STATE = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    update = staticmethod(adam_step)
+    STATE = {**MEANS, "max_exp_avg_sq": None}
 
     def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False,
-                 decoupled_weight_decay: bool = False) -> None:
+                 decoupled_weight_decay: bool = False, l1: float = 0) -> None:
         super().__init__(params, dict(
             lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize,
-            decoupled_weight_decay=decoupled_weight_decay))
+            decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
-    def check(self, group: dict[str, Any]) -> None:
-        super().check(group)
-        if len(group["betas"]) != 2 or not all(0 <= b < 1 for b in group["betas"]):
-            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), "
-                             f"got {group['betas']}")
+    @staticmethod
+    def formula(p, g, arrays, o, t, kept):
+        (beta1, beta2), (m, v, top) = o["betas"], arrays
+        moments(g, m, v, o["betas"])
+        if top is not None:
+            v = np.maximum(top, v, out=top)
+        p -= o["lr"] / (1 - beta1**t) * m / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + o["eps"])
+
+    update = Stepper("Adam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula, only_if={"max_exp_avg_sq": "amsgrad"}).step
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: p := p (1 - lr * weight_decay) in each step.
+    """Adam with decoupled weight decay: p := p (1 - lr * weight_decay) before each step.
 
     Source: Loshchilov and Hutter, 2017.
 
@@ -76,6 +104,170 @@ class AdamW(Adam):
     """
 
     def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-                 weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False) -> None:
+                 weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False, l1: float = 0) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
-                         decoupled_weight_decay=True)
+                         decoupled_weight_decay=True, l1=l1)
+
+
+class NAdam(Optimizer):
+    """Adam with Nesterov's momentum (Dozat, 2016)::
+
+        mu_t := beta1 (1 - 0.96^(t momentum_decay) / 2),  M_t := mu_1 mu_2 ... mu_t
+        m := beta1 m + (1 - beta1) g
+        v := beta2 v + (1 - beta2) g^2
+        p := p - lr ((1 - mu_t) / (1 - M_t) g + mu_{t+1} / (1 - M_{t+1}) m) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    in step t, with g as in `Optimizer`.
+
+    Parameters
+    ----------
+    params : iterable of Tensors, or of dicts (see `Optimizer`)
+    lr : float
+    betas : (float, float)
+        How much of the two running means is kept in a step, in [0, 1).
+    eps, weight_decay, momentum_decay : float
+    decoupled_weight_decay : bool
+        Weight decay as in `AdamW`.
+    maximize : bool
+        Climb instead.
+    l1 : float
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> p = fastad.tensor([1.0], requires_grad=True)
+    >>> optimizer = fastad.optim.NAdam([p], lr=0.5)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> 0.4 < p.item() < 0.5
+    True
+    """
+
+    STATE = {**MEANS, "mu_product": 1.0}
+
+    def __init__(self, params: Parameters, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
+                 maximize: bool = False, l1: float = 0) -> None:
+        super().__init__(params, dict(
+            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay, maximize=maximize,
+            decoupled_weight_decay=decoupled_weight_decay, l1=l1))
+
+    @staticmethod
+    def formula(p, g, arrays, o, t, product):
+        (beta1, beta2), (m, v) = o["betas"], arrays
+        mu, following = (beta1 * (1 - 0.5 * 0.96 ** (s * o["momentum_decay"])) for s in (t, t + 1))
+        product *= mu
+        moments(g, m, v, o["betas"])
+        fresh, rate = o["lr"] * (1 - mu) / (1 - product), o["lr"] * following / (1 - product * following)
+        p -= (fresh * g + rate * m) / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + o["eps"])
+        return product
+
+    update = Stepper("NAdam", ("betas", "eps", "decoupled_weight_decay", "momentum_decay"), STATE, formula).step
+
+
+class RAdam(Optimizer):
+    """Adam that does not divide by v before v is known well enough (Liu et al., 2019)::
+
+        m := beta1 m + (1 - beta1) g
+        v := beta2 v + (1 - beta2) g^2
+        r := 2 / (1 - beta2) - 1,  s := r - 2 t beta2^t / (1 - beta2^t)
+        p := p - lr m / (1 - beta1^t) * sqrt((s - 4) (s - 2) r / ((r - 4) (r - 2) s)) * sqrt(1 - beta2^t) / (sqrt(v) + eps)
+
+    in step t, with g as in `Optimizer`; without the last two factors while s <= 5.
+
+    Parameters
+    ----------
+    params : iterable of Tensors, or of dicts (see `Optimizer`)
+    lr : float
+    betas : (float, float)
+        How much of the two running means is kept in a step, in [0, 1).
+    eps, weight_decay : float
+    decoupled_weight_decay : bool
+        Weight decay as in `AdamW`.
+    maximize : bool
+        Climb instead.
+    l1 : float
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> p = fastad.tensor([1.0], requires_grad=True)
+    >>> optimizer = fastad.optim.RAdam([p], lr=0.25)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 6)
+    0.5
+    """
+
+    STATE = MEANS
+
+    def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, decoupled_weight_decay: bool = False, *, maximize: bool = False,
+                 l1: float = 0) -> None:
+        super().__init__(params, dict(
+            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize,
+            decoupled_weight_decay=decoupled_weight_decay, l1=l1))
+
+    @staticmethod
+    def formula(p, g, arrays, o, t, kept):
+        (beta1, beta2), (m, v) = o["betas"], arrays
+        moments(g, m, v, o["betas"])
+        rate = o["lr"] / (1 - beta1**t)
+        r, part2 = 2 / (1 - beta2) - 1, 1 - beta2**t
+        s = r - 2 * t * (1 - part2) / part2
+        if s > 5:
+            rate *= ((s - 4) * (s - 2) * r / ((r - 4) * (r - 2) * s) * part2) ** 0.5
+            m = m / (np.sqrt(v) + o["eps"])
+        p -= rate * m
+
+    update = Stepper("RAdam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula).step
+
+
+class Adamax(Optimizer):
+    """Adam with a running maximum in place of the mean square (Kingma and Ba, 2014, section 7.1)::
+
+        m := beta1 m + (1 - beta1) g
+        u := max(beta2 u, |g| + eps)
+        p := p - lr / (1 - beta1^t) * m / u
+
+    in step t, with g as in `Optimizer`.
+
+    Parameters
+    ----------
+    params : iterable of Tensors, or of dicts (see `Optimizer`)
+    lr : float
+    betas : (float, float)
+        How much of the mean and of the maximum is kept in a step, in [0, 1).
+    eps, weight_decay : float
+    maximize : bool
+        Climb instead.
+    l1 : float
+        See `Optimizer`.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> p = fastad.tensor([1.0], requires_grad=True)
+    >>> optimizer = fastad.optim.Adamax([p], lr=0.5)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 6)
+    0.5
+    """
+
+    STATE = {"step": 0, "exp_avg": None, "exp_inf": None}
+
+    def __init__(self, params: Parameters, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, *, maximize: bool = False, l1: float = 0) -> None:
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize, l1=l1))
+
+    @staticmethod
+    def formula(p, g, arrays, o, t, kept):
+        (beta1, beta2), (m, top) = o["betas"], arrays
+        m[...] = beta1 * m + (1 - beta1) * g
+        np.maximum(beta2 * top, np.abs(g) + o["eps"], out=top)
+        p -= o["lr"] / (1 - beta1**t) * m / top
+
+    update = Stepper("Adamax", ("betas", "eps"), STATE, formula).step

@@ -11,17 +11,29 @@ from .._core.tape import is_grad_enabled
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from .._typing import Parameters, T
+
+INITIAL = "initial_lr"          # what schedulers keep in a group
 
 
 class Optimizer:
     """Base class: parameters in groups, each with its options.
 
-    A subclass gives `defaults`, and names in `STATE` the lists that a group's state consists of, one entry a
-    parameter: None (0 for 'step') before its first step.  `_state` holds a dict of such lists a group.
+    All optimizers but LBFGS have four options in common: `lr`, the learning rate, and::
+
+        g := grad (-grad if maximize) + weight_decay * p + l1 * sign(p)
+
+    the g of their formulas, with sign(0) = 0.  That is the gradient of loss + weight_decay / 2 * sum p^2 + l1 * sum |p|: a
+    weight_decay of 2 alpha stands for a term alpha ||p||^2 of the loss, and both options together are an elastic net,
+    beta ||p||^2 + alpha ||p||_1 with weight_decay = 2 beta and l1 = alpha.  Subgradients of |p| leave a parameter within about
+    lr * l1 of 0, seldom at 0.  Where an optimizer has `decoupled_weight_decay`, and it is on, the weights decay beside the
+    formula, p := p (1 - lr * weight_decay), and g is without them (Loshchilov and Hutter, 2017); l1 stays part of g.
+
+    A subclass gives `defaults`; in `STATE` the lists that a group's state consists of, one entry a parameter, with the first
+    value of an entry: None for an array; and `update`, a step of all groups.  `_state` holds a dict of such lists a group.
 
     Parameters
     ----------
@@ -47,7 +59,9 @@ class Optimizer:
     0.5
     """
 
-    STATE: tuple[str, ...] = ()
+    STATE: Mapping[str, float | None] = {}
+    NOT_NEGATIVE = frozenset(("lr", "momentum", "weight_decay", "l1", "eps", "lr_decay", "initial_accumulator_value",
+                              "momentum_decay"))
 
     def __init__(self, params: Parameters, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -66,8 +80,10 @@ class Optimizer:
     def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for options out of range; a subclass adds its own."""
         for name, value in group.items():
-            if name in ("lr", "momentum", "weight_decay", "eps") and not value >= 0:
+            if name in self.NOT_NEGATIVE and not value >= 0:
                 raise ValueError(f"{type(self).__name__}: {name} must be at least 0, got {value}")
+        if "betas" in group and (len(group["betas"]) != 2 or not all(0 <= b < 1 for b in group["betas"])):
+            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {group['betas']}")
 
     def add_param_group(self, group: dict[str, Any]) -> None:
         """Add parameters with options of their own, e.g. those of a layer that is trained from now on."""
@@ -76,7 +92,7 @@ class Optimizer:
             raise ValueError(f"{name}: a parameter group is a dict with the key 'params', got {list(group)}")
         params = group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
-        unknown = set(group) - {"params"} - set(self.defaults)
+        unknown = set(group) - {"params", INITIAL} - set(self.defaults)
         if unknown:
             raise ValueError(
                 f"{name}: unknown option {', '.join(sorted(map(repr, unknown)))}; known: "
@@ -93,10 +109,15 @@ class Optimizer:
             if id(p) in known:
                 raise ValueError(f"{name}: parameter {i} of shape {p.shape} appears twice")
             known.add(id(p))
-        group = {"params": params, **{k: group.get(k, v) for k, v in self.defaults.items()}}
+        group = {**{k: v for k, v in group.items() if k == INITIAL}, "params": params,
+                 **{k: group.get(k, v) for k, v in self.defaults.items()}}
         self.check(group)
         self.param_groups.append(group)
-        self._state.append({key: [0 if key == "step" else None] * len(params) for key in self.STATE})
+        self._state.append(self._empty(len(params)))
+
+    def _empty(self, n: int) -> dict[str, list[Any]]:
+        """The state of n parameters before their first step."""
+        return {key: [first] * n for key, first in self.STATE.items()}
 
     def zero_grad(self) -> None:
         """Forget the gradient of every parameter."""
@@ -114,13 +135,15 @@ class Optimizer:
         which would be lost; within ``no_grad()`` the step is taken as a constant."""
         loss = None if closure is None else closure()
         if is_under_way() and is_grad_enabled():
-            grads = [p.grad for group in self.param_groups for p in group["params"]]
-            if is_differentiated(grads):
-                raise RuntimeError(f"{type(self).__name__}.step: a gradient depends on what a transform differentiates by, "
-                                   f"and steps have no derivative; write the step in fastad's functions, or take it as a "
-                                   f"constant under fastad.no_grad()")
+            self._refuse_differentiated()
         self.update(self.param_groups, self._state)
         return loss
+
+    def _refuse_differentiated(self) -> None:
+        if is_differentiated([p.grad for group in self.param_groups for p in group["params"]]):
+            raise RuntimeError(f"{type(self).__name__}.step: a gradient depends on what a transform differentiates by, "
+                               f"and steps have no derivative; write the step in fastad's functions, or take it as a "
+                               f"constant under fastad.no_grad()")
 
     def update(self, groups: list[dict[str, Any]], states: list[dict[str, list[Any]]]) -> None:
         """One step of every group, each with its state; a subclass sets it to a compiled step."""
@@ -165,9 +188,7 @@ class Optimizer:
             )
         loaded = []
         for given, own in zip(groups, self.param_groups, strict=True):
-            lists: dict[str, list[Any]] = {
-                key: [0 if key == "step" else None] * len(own["params"]) for key in self.STATE
-            }
+            lists = self._empty(len(own["params"]))
             for i, (position, p) in enumerate(zip(given["params"], own["params"], strict=True)):
                 for key, value in state.get(position, {}).items():
                     if value is None:
@@ -177,8 +198,9 @@ class Optimizer:
                             f"{name}: the state of parameter {position} has {key!r}; "
                             f"known: {', '.join(lists)}"
                         )
-                    if key == "step":
-                        lists[key][i] = int(value)
+                    first = self.STATE[key]
+                    if first is not None:
+                        lists[key][i] = type(first)(value)
                         continue
                     value = tensor(np.asarray(value), dtype=p.dtype)
                     if value.shape != p.shape:
@@ -189,7 +211,7 @@ class Optimizer:
                     lists[key][i] = value
             loaded.append(lists)
         merged = [
-            {**own, **{k: v for k, v in given.items() if k in self.defaults}, "params": own["params"]}
+            {**own, **{k: v for k, v in given.items() if k in self.defaults or k == INITIAL}, "params": own["params"]}
             for given, own in zip(groups, self.param_groups, strict=True)
         ]
         for group in merged:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._core.primitives.optimizer import sgd_step
+from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum as PyTorch has it::
 
-        g := grad + weight_decay * p
         b := momentum * b + (1 - dampening) * g         (the first time: g)
         p := p - lr * b                                 (nesterov: p - lr * (g + momentum * b))
+
+    with g as in `Optimizer`.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ class SGD(Optimizer):
         Needs a momentum and no dampening.
     maximize : bool
         Climb instead.
+    l1 : float
+        See `Optimizer`.
 
     Examples
     --------
@@ -39,17 +42,26 @@ class SGD(Optimizer):
     tensor([0.8])
     """
 
-    STATE = ("momentum_buffer",)
-    update = staticmethod(sgd_step)
+    STATE = {"momentum_buffer": None}
 
     def __init__(self, params: Parameters, lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
-                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False) -> None:
+                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False, l1: float = 0) -> None:
         super().__init__(params, dict(
             lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
-            maximize=maximize))
+            maximize=maximize, l1=l1))
 
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError(f"SGD: nesterov needs a momentum above 0 and no dampening, got "
                              f"momentum={group['momentum']} and dampening={group['dampening']}")
+
+    @staticmethod
+    def formula(p, g, arrays, o, t, kept):
+        buffer, = arrays
+        if buffer is not None:
+            buffer[...] = g if t == 1 else o["momentum"] * buffer + (1 - o["dampening"]) * g
+            g = g + o["momentum"] * buffer if o["nesterov"] else buffer
+        p -= o["lr"] * g
+
+    update = Stepper("SGD", ("momentum", "dampening", "nesterov"), STATE, formula, only_if={"momentum_buffer": "momentum"}).step

@@ -2,15 +2,15 @@
 here is recorded.
 
 A step that must refuse a parameter changes none.  It reads ``.grad`` of every parameter, writes the parameter in place
-and counts the write, so that a graph which still needs the old numbers is refused.  float32 and float64 run in csrc/; other float dtypes by the same
-formula in NumPy.  Parameters without a gradient are skipped, and keep their state.
+and counts the write, so that a graph which still needs the old numbers is refused.  float32 and float64 run in
+csrc/optim.inc; other float dtypes by the formula in NumPy that the classes of fastad.optim give beside it.  Parameters
+without a gradient are skipped, and keep their state.
 """
-from libc.math cimport pow, sqrt
-
 import numpy as np
 
 from ..arrays cimport GIL_SIZE, assign, contiguous, fill, map2
-from ..kernels cimport K, fad_adam, fad_map_fn, fad_reduce_fn, fad_sgd, row_named
+from ..kernels cimport (FAD_KEEP, FAD_KEPT, FAD_L1, FAD_LR, FAD_OPTIONS, FAD_STATES, FAD_STEP, K, fad_map_fn, fad_reduce_fn,
+                        fad_rule, fad_rule_fn, row_named)
 from ..storage cimport Array, Layout, dense_as, empty, same, scalar, shape_of, to_ndarray, wrote
 from ..tensor cimport Tensor, wrap
 from ..types cimport F32, compiled
@@ -23,218 +23,243 @@ def zero_grad(list params):
             (<Tensor> p).leaf.grad = None
 
 
-cdef Array gradient(str name, Tensor p, Py_ssize_t i):
+cdef inline Array gradient(str name, Tensor p, Py_ssize_t i):
     """The gradient of parameter i, checked against it; None if there is none."""
     if p.leaf is None or p.leaf.grad is None:
         return None
-    cdef Tensor g = p.leaf.grad
-    if g.arr.layout is not p.arr.layout and not same(g.arr.layout, p.arr.layout):
+    cdef Array own = p.arr, g = (<Tensor> p.leaf.grad).arr
+    if g.layout is not own.layout or own.readonly or not compiled(own.layout.code):
+        check_gradient(name, p, p.leaf.grad, i)
+    return g
+
+
+cdef int check_gradient(str name, Tensor p, Tensor g, Py_ssize_t i) except -1:
+    if not same(g.arr.layout, p.arr.layout):
         raise ValueError(f"{name}: parameter {i} has shape {p.shape} and dtype {p.dtype}, its gradient {g.shape} and {g.dtype}")
     if p.arr.readonly:
         raise ValueError(f"{name}: parameter {i} of shape {p.shape} is read-only; make it with fastad.tensor, which copies")
     if not compiled(p.arr.layout.code) and p.arr.layout.dtype.kind != "f":
         raise TypeError(f"{name}: parameter {i} is {p.dtype}; hold its real and imaginary parts as two parameters")
-    return g.arr
+    return 0
+
+
+cdef enum:
+    MOST = FAD_STATES
+
+cdef struct Step:                         # what the steps of a group's parameters have in common
+    double o[FAD_OPTIONS]
+    bint made[MOST]                       # the arrays that its options ask for
+    int n_arrays
+
+cdef frozenset PAIRS = frozenset(("betas", "etas", "step_sizes"))      # options of two numbers
+
+
+cdef class Stepper:
+    """How the optimizers of a class step: a kernel of csrc/optim.inc, and its formula in NumPy for the other dtypes.
+
+    Parameters
+    ----------
+    name : str
+        Of the class; in lower case that of the kernel.
+    options : tuple of str
+        The kernel's own options, in its order.
+    state : dict
+        {name: None for an array, the first value of a number}, the arrays in the kernel's order; numbers are 'step', which
+        counts, and one that the rule keeps for itself.
+    formula : callable
+        ``formula(p, g, arrays, group, t, kept)`` changes p and the arrays in place; it returns the next `kept`.
+    only_if, start : dict
+        {name of an array: the option without which it is not made}; {...: the option that it is filled with at first}.
+    """
+
+    cdef fad_rule_fn kernel[2]
+    cdef object formula
+    cdef str name, kept
+    cdef tuple options, arrays, only_if, start
+    cdef bint pair[FAD_OPTIONS]
+    cdef bint counts
+
+    def __init__(self, str name, tuple options, dict state, formula, dict only_if={}, dict start={}):
+        cdef const fad_rule* rule = K.rules
+        cdef bytes kernel = name.lower().encode()
+        cdef int k
+        while rule.name is not NULL and rule.name != kernel:
+            rule += 1
+        if rule.name is NULL:
+            raise ValueError(f"fastad: there is no kernel for {name}")
+        self.kernel[0], self.kernel[1] = rule.step[0], rule.step[1]
+        self.options = ("lr", "maximize", "weight_decay", "l1", *options)
+        for k in range(len(self.options)):
+            self.pair[k] = self.options[k] in PAIRS
+        self.arrays = tuple([key for key, first in state.items() if first is None])
+        self.only_if = tuple([only_if.get(key) for key in self.arrays])
+        self.start = tuple([start.get(key) for key in self.arrays])
+        self.counts = "step" in state
+        self.kept = next((key for key, first in state.items() if key != "step" and first is not None), None)
+        self.formula = formula
+        self.name = name
+        assert FAD_LR + len(self.options) + 2 <= FAD_OPTIONS and len(self.arrays) <= MOST
+
+    def step(self, list groups, list states):
+        """One step of every group; a dict of lists with an entry a parameter holds the state of each: its arrays, None before
+        they are needed, and its numbers."""
+        cdef Step now
+        cdef dict group, state
+        cdef list columns, steps, numbers, gathered = [None] * len(groups)
+        cdef Py_ssize_t k, i
+        check_lengths(self.name, groups, states)
+        for k in range(len(groups)):
+            group, state = groups[k], states[k]
+            if k:                         # those of the first group are read before it is stepped
+                self.read(&now, group)
+            columns = [group["params"]]
+            for key in self.arrays:
+                columns.append(state[key])
+            self.check(columns)
+            gathered[k] = columns
+        for k in range(len(groups)):
+            group, state, columns = groups[k], states[k], gathered[k]
+            steps = state["step"] if self.counts else None
+            numbers = None if self.kept is None else state[self.kept]
+            self.read(&now, group)
+            for i in range(len(<list> columns[0])):
+                self.step_one(&now, i, columns, group, steps, numbers)
+
+    cdef int read(self, Step* now, dict group) except -1:
+        """The options of a group as the kernel wants them."""
+        cdef double* o = now.o + FAD_LR
+        cdef int k
+        for k in range(len(self.options)):
+            value = group[self.options[k]]
+            if self.pair[k]:
+                o[0], o[1] = value
+                o += 2
+            else:
+                o[0] = value
+                o += 1
+        now.n_arrays = len(self.arrays)
+        for k in range(now.n_arrays):
+            now.made[k] = self.only_if[k] is None or group[self.only_if[k]]
+            if self.start[k] is not None:
+                now.o[FAD_STEP] = group[self.start[k]]     # a number
+        return 0
+
+    cdef int check(self, list columns) except -1:
+        """Before anything is changed: the gradients of the parameters, and their states."""
+        cdef list params = columns[0]
+        cdef Py_ssize_t i, j, n = len(params), n_columns = len(columns)
+        cdef Tensor p
+        for j in range(1, n_columns):
+            check_lengths(self.name, params, columns[j])
+        for i in range(n):
+            p = <Tensor?> params[i]
+            if gradient(self.name, p, i) is not None:
+                for j in range(1, n_columns):
+                    check_state(self.name, (<list> columns[j])[i], i, p.arr.layout)
+        return 0
+
+    cdef int step_one(self, Step* now, Py_ssize_t i, list columns, dict group, list steps, list numbers) except -1:
+        """One step of parameter i, if it has a gradient; `columns` are the parameters and the arrays of their states."""
+        cdef Tensor p = <Tensor?> (<list> columns[0])[i]
+        cdef Array g = gradient(self.name, p, i)
+        if g is None:
+            return 0
+        cdef Array own = p.arr            # held: another thread may give p other memory meanwhile
+        cdef Array to = contiguous(own)   # before its state is made, so that a step that fails here is not begun
+        cdef Py_ssize_t t, n = to.layout.size
+        cdef int code = to.layout.code
+        cdef void* s[MOST]
+        g = contiguous(g)
+        self.ready(now, s, i, columns, group, own.layout)
+        if steps is not None:
+            t = steps[i]
+            t += 1
+            steps[i] = t                  # from here on the step cannot fail
+            now.o[FAD_STEP] = t
+        if numbers is not None:
+            now.o[FAD_KEPT] = numbers[i]
+        wrote(own)                        # before: another thread's walk may read while this one writes
+        if not compiled(code):
+            self.in_numpy(to_ndarray(to), to_ndarray(g), self.held(now, i, columns), group, now.o)
+        elif n < GIL_SIZE:
+            self.run(code, n, to.data, g.data, s, now.o)
+        else:
+            held = self.held(now, i, columns)               # nor may its state go
+            with nogil:
+                self.run(code, n, to.data, g.data, s, now.o)
+        if numbers is not None:
+            numbers[i] = now.o[FAD_KEEP]
+        if to is not own:                 # a parameter that is not dense was stepped as a dense copy
+            assign(own, to)
+        return 0
+
+    cdef void run(self, int code, Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil:
+        if o[FAD_L1] == 0:
+            self.kernel[code](n, p, g, s, o)
+        else:
+            K.with_l1[code](self.kernel[code], n, p, g, s, o)
+
+    cdef list held(self, Step* now, Py_ssize_t i, list columns):
+        """The arrays of parameter i's state, None for those that are switched off."""
+        return [(<Tensor> (<list> columns[j + 1])[i]).arr if now.made[j] else None for j in range(now.n_arrays)]
+
+    cdef int ready(self, Step* now, void** s, Py_ssize_t i, list columns, dict group, Layout like) except -1:
+        """The arrays of parameter i's state, for the kernel in `s`; those that are not there yet are made.  Sets the number of
+        the step for rules that do not count: 1 if an array has been made, else 2."""
+        cdef list entries
+        cdef Array a
+        cdef int j
+        now.o[FAD_STEP] = 2
+        for j in range(MOST):
+            s[j] = NULL
+        for j in range(now.n_arrays):
+            if not now.made[j]:
+                continue
+            entries = columns[j + 1]
+            if entries[i] is None:
+                a = empty(dense_as(like, like.dtype))
+                fill(a, 0 if self.start[j] is None else group[self.start[j]])
+                entries[i] = wrap(a)
+                now.o[FAD_STEP] = 1
+            else:
+                check_state(self.name, entries[i], i, like)
+                a = (<Tensor> entries[i]).arr
+            s[j] = a.data
+        return 0
+
+    cdef int in_numpy(self, object p, object g, list held, dict group, double* o) except -1:
+        arrays = [None if a is None else to_ndarray(a) for a in held]
+        if group["maximize"]:
+            g = -g
+        if group["l1"]:
+            g = g + group["l1"] * np.sign(p)
+        if not group.get("decoupled_weight_decay"):
+            g = g + group["weight_decay"] * p
+        elif group["weight_decay"]:
+            p *= 1 - group["lr"] * group["weight_decay"]
+        kept = self.formula(p, g, arrays, group, o[FAD_STEP], o[FAD_KEPT])
+        if kept is not None:
+            o[FAD_KEEP] = kept
+        return 0
 
 
 cdef inline int check_state(str name, object state, Py_ssize_t i, Layout like) except -1:
-    if state is None:
+    if state is None or (type(state) is Tensor and (<Tensor> state).arr.layout is like and like.contiguous):
         return 0
-    cdef Layout own = (<Tensor?> state).arr.layout
-    if not own.contiguous or (own is not like and not same(own, like)):
+    return check_other_state(name, state, i, like)
+
+
+cdef int check_other_state(str name, Tensor state, Py_ssize_t i, Layout like) except -1:
+    cdef Layout own = state.arr.layout
+    if not own.contiguous or not same(own, like):
         raise ValueError(f"{name}: the state of parameter {i} has shape {shape_of(own)} and dtype {own.dtype}, the "
                          f"parameter {shape_of(like)} and {like.dtype}")
-    return 0
-
-
-cdef int check_group(str name, list params, list first, list second=None, list third=None) except -1:
-    """Before anything is changed: the gradients of the parameters, and their states."""
-    cdef Py_ssize_t i
-    cdef Tensor p
-    check_lengths(name, params, first)
-    if second is not None:
-        check_lengths(name, params, second)
-        check_lengths(name, params, third)
-    for i in range(len(params)):
-        p = <Tensor?> params[i]
-        if gradient(name, p, i) is None:
-            continue
-        check_state(name, first[i], i, p.arr.layout)
-        if second is not None:
-            check_state(name, second[i], i, p.arr.layout)
-            check_state(name, third[i], i, p.arr.layout)
-    return 0
-
-
-cdef Array state_of(str name, list states, Py_ssize_t i, Layout like):
-    """State i of a parameter of this layout, made of zeros where there is none yet."""
-    cdef Array a
-    if states[i] is None:
-        a = empty(dense_as(like, like.dtype))
-        fill(a, 0)
-        states[i] = wrap(a)
-        return a
-    check_state(name, states[i], i, like)
-    return (<Tensor> states[i]).arr
-
-
-cdef int finish(Array own, Array written) except -1:
-    """A parameter that is not dense was stepped as a dense copy."""
-    if written is not own:
-        assign(own, written)
     return 0
 
 
 cdef int check_lengths(str name, list params, list states) except -1:
     if len(states) != len(params):
         raise ValueError(f"{name}: {len(params)} parameters and {len(states)} states; use add_param_group to add parameters")
-    return 0
-
-
-cdef int sgd_options(fad_sgd* o, dict group) except -1:
-    o.lr, o.momentum, o.dampening = group["lr"], group["momentum"], group["dampening"]
-    o.weight_decay, o.nesterov, o.maximize = group["weight_decay"], group["nesterov"], group["maximize"]
-    return 0
-
-
-def sgd_step(list groups, list states):
-    """One step of stochastic gradient descent::
-
-        g := grad (-grad to maximize) + weight_decay * p
-        b := momentum * b + (1 - dampening) * g         (the first time: g)
-        p := p - lr * (g + momentum * b if nesterov else b)
-
-    `groups` are the optimizer's; each of `states` holds in 'momentum_buffer' b of every parameter of its group, None
-    before the first step; it is not used without momentum."""
-    cdef fad_sgd o
-    cdef dict group, state
-    cdef list params, buffers
-    cdef Tensor p
-    cdef Array g, own, to, buf = None
-    cdef Py_ssize_t i, k, n
-    cdef int code
-    check_lengths("SGD", groups, states)
-    for k in range(len(groups)):
-        group, state = groups[k], states[k]
-        if k:                             # those of the first group are read before it is stepped
-            sgd_options(&o, group)
-        check_group("SGD", group["params"], state["momentum_buffer"])
-    for k in range(len(groups)):
-        group, state = groups[k], states[k]
-        params, buffers = group["params"], state["momentum_buffer"]
-        sgd_options(&o, group)
-        for i in range(len(params)):
-            p = <Tensor?> params[i]
-            g = gradient("SGD", p, i)
-            if g is None:
-                continue
-            own = p.arr                   # held: another thread may give p other memory meanwhile
-            g = contiguous(g)
-            to = contiguous(own)          # before its state is made, so that a step that fails here is not begun
-            if o.momentum:
-                o.first = buffers[i] is None
-                buf = state_of("SGD", buffers, i, own.layout)
-            else:
-                buf = None
-            n = to.layout.size
-            code = to.layout.code
-            wrote(own)                    # before: another thread's walk may read while this one writes
-            if not compiled(code):
-                sgd_numpy(to_ndarray(to), to_ndarray(g), None if buf is None else to_ndarray(buf), &o)
-            elif n < GIL_SIZE:
-                K.sgd[code](n, to.data, g.data, NULL if buf is None else buf.data, &o)
-            else:
-                with nogil:
-                    K.sgd[code](n, to.data, g.data, NULL if buf is None else buf.data, &o)
-            finish(own, to)
-
-
-cdef int sgd_numpy(object p, object g, object buf, fad_sgd* o) except -1:
-    d = (-g if o.maximize else g) + o.weight_decay * p
-    if buf is not None:
-        buf[...] = d if o.first else o.momentum * buf + (1 - o.dampening) * d
-        d = d + o.momentum * buf if o.nesterov else buf
-    p -= o.lr * d
-    return 0
-
-
-cdef int adam_options(fad_adam* o, dict group) except -1:
-    o.beta1, o.beta2 = group["betas"]
-    o.lr, o.eps, o.weight_decay = group["lr"], group["eps"], group["weight_decay"]
-    o.decoupled, o.amsgrad, o.maximize = group["decoupled_weight_decay"], group["amsgrad"], group["maximize"]
-    return 0
-
-
-def adam_step(list groups, list states):
-    """One step of Adam (Kingma and Ba, 2014), or AdamW (Loshchilov and Hutter, 2017) for groups with `decoupled_weight_decay`::
-
-        g := grad (-grad to maximize) + weight_decay * p       (or decoupled: p := p (1 - lr weight_decay))
-        m := beta1 m + (1 - beta1) g
-        v := beta2 v + (1 - beta2) g^2                         (amsgrad: the largest v so far in the next line)
-        p := p - lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
-
-    `groups` are the optimizer's; each of `states` holds in 'exp_avg', 'exp_avg_sq' and 'max_exp_avg_sq' m, v and the
-    largest v of every parameter of its group, None before the first step, and in 'step' the number t of its steps."""
-    cdef fad_adam o
-    cdef dict group, state
-    cdef list params, means, squares, peaks, steps
-    cdef Tensor p
-    cdef Array g, own, to, m, v, peak = None
-    cdef Py_ssize_t i, k, n, t
-    cdef int code
-    check_lengths("Adam", groups, states)
-    for k in range(len(groups)):
-        group, state = groups[k], states[k]
-        if k:                             # those of the first group are read before it is stepped
-            adam_options(&o, group)
-        check_lengths("Adam", group["params"], state["step"])
-        check_group("Adam", group["params"], state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"])
-    for k in range(len(groups)):
-        group, state = groups[k], states[k]
-        params, means, squares = group["params"], state["exp_avg"], state["exp_avg_sq"]
-        peaks, steps = state["max_exp_avg_sq"], state["step"]
-        adam_options(&o, group)
-        for i in range(len(params)):
-            p = <Tensor?> params[i]
-            g = gradient("Adam", p, i)
-            if g is None:
-                continue
-            own = p.arr                   # held: another thread may give p other memory meanwhile
-            g = contiguous(g)
-            m = state_of("Adam", means, i, own.layout)
-            v = state_of("Adam", squares, i, own.layout)
-            peak = state_of("Adam", peaks, i, own.layout) if o.amsgrad else None
-            to = contiguous(own)
-            t = steps[i] + 1
-            steps[i] = t                  # from here on the step cannot fail
-            o.correction1 = 1 - pow(o.beta1, t)
-            o.correction2_sqrt = sqrt(1 - pow(o.beta2, t))
-            n = to.layout.size
-            code = to.layout.code
-            wrote(own)
-            if not compiled(code):
-                adam_numpy(to_ndarray(to), to_ndarray(g), to_ndarray(m), to_ndarray(v),
-                           None if peak is None else to_ndarray(peak), &o)
-            elif n < GIL_SIZE:
-                K.adam[code](n, to.data, g.data, m.data, v.data, NULL if peak is None else peak.data, &o)
-            else:
-                with nogil:
-                    K.adam[code](n, to.data, g.data, m.data, v.data, NULL if peak is None else peak.data, &o)
-            finish(own, to)
-
-
-cdef int adam_numpy(object p, object g, object m, object v, object peak, fad_adam* o) except -1:
-    d = -g if o.maximize else g
-    if o.decoupled:
-        p *= 1 - o.lr * o.weight_decay
-    else:
-        d = d + o.weight_decay * p
-    m[...] = o.beta1 * m + (1 - o.beta1) * d
-    v[...] = o.beta2 * v + (1 - o.beta2) * d * d
-    if peak is not None:
-        np.maximum(peak, v, out=peak)
-        v = peak
-    p -= o.lr / o.correction1 * m / (np.sqrt(v) / o.correction2_sqrt + o.eps)
     return 0
 
 
