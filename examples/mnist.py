@@ -50,14 +50,6 @@ def network(generator):
                          nn.Linear(128, 10, generator=generator))
 
 
-def schedule(epochs):
-    """Half a cosine from RATE to almost nothing, by epoch."""
-    def set_rate(run):
-        for group in run.optimizer.param_groups:
-            group["lr"] = RATE * 0.5 * (1 + np.cos(np.pi * run.epoch / epochs))
-    return set_rate
-
-
 def train(images, labels, epochs, seed):
     """The network, its history, and the indices of the test images."""
     fa.manual_seed(seed)                                     # dropout
@@ -65,8 +57,8 @@ def train(images, labels, epochs, seed):
     train_part, test_part = stratified_split(labels, test_fraction=0.2, seed=seed)
     model = network(generator)
     optimizer = optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
-    history = fit(model, nn.CrossEntropyLoss(), optimizer, (images[train_part], labels[train_part]), epochs, batch_size=BATCH,
-                  generator=generator, metrics="accuracy", callbacks=[schedule(epochs)])
+    history = fit(model, nn.CrossEntropyLoss(), optimizer, (images[train_part], labels[train_part]), epochs,
+                  batch_size=BATCH, generator=generator, scheduler=optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs))
     return model, history, test_part
 
 
@@ -115,8 +107,9 @@ def main(argv=None):
     says = probabilities(model, images[test])
     accuracy = float(np.mean(says.argmax(axis=1) == labels[test]))
     print(model)
-    print(f"{sum(p.size for p in model.parameters()):,} parameters, {len(images) - len(test):,} images, {options.epochs} epochs "
-          f"in {seconds:.1f} s; loss {history[-1]['loss']:.4f}")
+    size = sum(p.size for p in model.parameters())
+    print(f"{size:,} parameters, {len(images) - len(test):,} images, {options.epochs} epochs in {seconds:.1f} s; "
+          f"loss {history[-1]['loss']:.4f}")
     print(f"{accuracy:.1%} of {len(test):,} test images are read rightly   (at least {TO_PASS:.0%} is asked)")
     draw(history, model, images[test], labels[test], says, options.out)
     print(f"picture: {options.out}")

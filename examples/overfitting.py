@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 import fastad as fa
 from fastad import nn, optim
 from fastad.datasets import load_digits, stratified_split
+from fastad.nn import functional
 from fastad.training import EarlyStopping, fit
 
 SAMPLES, MISLABELLED = 300, 0.2
@@ -31,16 +32,18 @@ SMALL = 0.01                                                 # a weight this nea
 
 
 class Means(NamedTuple):
-    """What is done against overfitting: penalty = l1 |w| + l2 w^2."""
+    """What is done against overfitting."""
 
     dropout: float = 0.0
-    l1: float = 0.0
-    l2: float = 0.0
+    penalty: object = None                                   # a function of the weights
     early_stopping: bool = False
 
 
-MEANS = {"nothing": Means(), "dropout": Means(dropout=0.75), "L2": Means(l2=0.01), "L1": Means(l1=0.002),
-         "elastic net": Means(l1=0.001, l2=0.0025), "early stopping": Means(early_stopping=True)}
+MEANS = {"nothing": Means(), "dropout": Means(dropout=0.75),
+         "L2": Means(penalty=lambda weights: functional.l2_penalty(weights, 0.01)),
+         "L1": Means(penalty=lambda weights: functional.l1_penalty(weights, 0.002)),
+         "elastic net": Means(penalty=lambda weights: functional.elastic_net_penalty(weights, beta=2.5, alpha=0.001)),
+         "early stopping": Means(early_stopping=True)}
 COLOURS = dict(zip(MEANS, ("0.25", "#d95f02", "#1b9e77", "#5c1a4a", "#6a9fd8", "#b8860b"), strict=True))
 
 
@@ -59,12 +62,8 @@ def penalised(model, means):
     weights = [layer.weight for layer in model if isinstance(layer, nn.Linear)]
 
     def loss(prediction, target):
-        value = nn.functional.cross_entropy(prediction, target)
-        if model.training and means.l1:
-            value = value + means.l1 * sum(abs(w).sum() for w in weights)
-        if model.training and means.l2:
-            value = value + means.l2 * sum((w * w).sum() for w in weights)
-        return value
+        value = functional.cross_entropy(prediction, target)
+        return value + means.penalty(weights) if means.penalty and model.training else value
     return loss
 
 
