@@ -70,9 +70,9 @@ def learn(x, labels, train_part, test_part, seed, choice, **options):
     fa.manual_seed(seed)
     model = network(choice)
     optimizer = optim.AdamW(model.parameters(), lr=RATE, weight_decay=choice.decay)
-    history = fit(model, nn.CrossEntropyLoss(label_smoothing=choice.smoothing), optimizer,
-                  (x[train_part], labels[train_part]), choice.epochs, batch_size=BATCH, generator=np.random.default_rng(seed), metrics="accuracy",
-                  validation=(x[test_part], labels[test_part]),
+    data, held_back = ((x[part], labels[part]) for part in (train_part, test_part))
+    history = fit(model, nn.CrossEntropyLoss(label_smoothing=choice.smoothing), optimizer, data, choice.epochs,
+                  batch_size=BATCH, generator=np.random.default_rng(seed), metrics="accuracy", validation=held_back,
                   scheduler=optim.lr_scheduler.CosineAnnealingLR(optimizer, choice.epochs), **options)
     return model, history
 
