@@ -125,7 +125,7 @@ class Network(BaseEstimator):
         for n, m in zip([features, *hidden], [*hidden, self.n_outputs_], strict=True):
             if layers:
                 layers += [activation(), *([nn.Dropout(self.dropout)] if self.dropout else [])]
-            layers.append(nn.Linear(n, m, dtype=kind))
+            layers.append(nn.Linear(n, m, dtype=kind, generator=self._generator))
             bound = np.sqrt((2 if self.activation == "logistic" else 6) / (n + m))
             for p in layers[-1].parameters():
                 init.uniform_(p, -bound, bound, self._generator)
