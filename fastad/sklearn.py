@@ -336,7 +336,7 @@ class MLPClassifier(ClassifierMixin, Network):
         """The most probable class of each sample; for labels, zeros and ones."""
         return self._decided(self._checked_outputs(X))
 
-    def predict_proba(self, X: Any) -> np.ndarray[Any, Any]:
+    def predict_proba(self, X: Any) -> Any:
         """The probability of each class, in the order of `classes_`; for labels, of each by itself."""
         return np.exp(self.predict_log_proba(X))
 
@@ -349,7 +349,7 @@ class MLPClassifier(ClassifierMixin, Network):
     def _decided(self, outputs: np.ndarray[Any, Any]) -> Any:
         return (outputs > 0).astype(int) if self._multilabel else self.classes_[outputs.argmax(axis=1)]
 
-    def _targets(self, y: Any, kind: np.dtype[Any], goes_on: bool, classes: Any) -> np.ndarray[Any, Any]:
+    def _targets(self, y: Any, kind: np.dtype[Any], goes_on: bool, classes: Any) -> Any:
         check_classification_targets(y)
         multilabel = type_of_target(y).startswith("multilabel")
         if not multilabel:
