@@ -43,7 +43,7 @@ def bounded_log1m(x):
     return mp.log1p(-x) if x.real < 0.5 else bounded_log(1 - x)
 
 
-# the parameters that the tests give: leaky_relu 0.125, elu 1.5, clip -1.5 and 2.5
+# the parameters that the tests give: leaky_relu 0.125, elu and huber 1.5, clip -1.5 and 2.5
 MATH = {
     "negative": lambda x: -x, "abs": abs, "sign": mp.sign, "square": lambda x: x * x, "sqrt": mp.sqrt,
     "reciprocal": lambda x: 1 / x, "exp": mp.exp, "exp2": lambda x: mp.mpf(2) ** x, "expm1": mp.expm1, "log": mp.log,
@@ -55,6 +55,7 @@ MATH = {
     "elu": lambda x: x if x.real > 0 else mp.mpf("1.5") * mp.expm1(x), "silu": lambda x: x * sigmoid(x),
     "mish": lambda x: x * mp.tanh(softplus(x)), "gelu": lambda x: x * phi(x),
     "gelu_tanh": gelu_tanh, "clip": lambda x: min(max(x, mp.mpf(-1.5)), mp.mpf(2.5)),
+    "huber": lambda x: x * x / 2 if abs(x.real) <= 1.5 else mp.mpf("1.5") * (x * mp.sign(x.real) - mp.mpf("0.75")),
     "add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b, "power": lambda a, b: a ** b, "maximum": max, "minimum": min,
     "arctan2": lambda a, b: mp.atan2(a, b), "hypot": lambda a, b: mp.sqrt(a * a + b * b), "logaddexp": logaddexp,

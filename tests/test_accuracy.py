@@ -28,7 +28,7 @@ both = pytest.mark.parametrize("dtype", FLOATS.values(), ids=FLOATS)
 # there is unbounded in one precision, so for a larger argument from -0.7 to 0 the steps are those of that argument
 EXACT = ("negative", "abs", "sign", "relu", "relu6", "clip", "maximum", "minimum")
 ROUNDED_ONCE = ("square", "sqrt", "reciprocal", "leaky_relu", "add", "subtract", "multiply", "divide")
-COMPOSITE = ("elu", "silu", "mish", "gelu", "gelu_tanh", "logaddexp", "bce", "bce_with_logits")
+COMPOSITE = ("elu", "huber", "silu", "mish", "gelu", "gelu_tanh", "logaddexp", "bce", "bce_with_logits")
 BOUND = dict.fromkeys(EXACT, 0) | dict.fromkeys(ROUNDED_ONCE, 0.5) | dict.fromkeys(COMPOSITE, 4)
 BASE = 2.5                                 # every other row
 PIECEWISE = (*EXACT, "leaky_relu", "add", "subtract")     # slopes that are constants; test_rows.py has them
@@ -123,7 +123,7 @@ def exact(name, point):
 
 # at -inf and inf, where NumPy has no function of that name
 LIMITS = {"sigmoid": (0, 1), "softplus": (0, np.inf), "logsigmoid": (-np.inf, 0), "silu": (0, np.inf), "mish": (0, np.inf),
-          "gelu": (0, np.inf), "gelu_tanh": (0, np.inf), "elu": (-1.5, np.inf), "erf": (-1, 1)}
+          "gelu": (0, np.inf), "gelu_tanh": (0, np.inf), "elu": (-1.5, np.inf), "erf": (-1, 1), "huber": (np.inf, np.inf)}
 
 
 def function(name):

@@ -241,6 +241,10 @@ def test_distances_by_hand():
     assert zero.grad.tolist() == [[0, 0]]
     with pytest.raises(ValueError, match=r"x1 of shape \(2,\) and x2 of shape \(3,\)"):
         F.cosine_similarity(fa.ones(2), fa.ones(3))
+    with pytest.raises(ValueError, match=r"pairwise_distance: x1 of shape \(2,\) and x2 of shape \(3,\)"):
+        F.pairwise_distance(fa.ones(2), fa.ones(3))
+    with pytest.raises(ValueError, match="two numbers are no vectors"):
+        F.pairwise_distance(1.0, 2.0)
     with pytest.raises(np.exceptions.AxisError, match="axis 1"):
         F.cosine_similarity(fa.ones(2), fa.ones(2))
 

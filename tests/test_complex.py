@@ -27,7 +27,7 @@ V = drawn(3, 3)
 # of complex inputs that require a gradient these have no rule, and say so
 REFUSED = {
     "arctan2", "bce", "bce_with_logits", "cholesky", "clip", "cross_entropy", "cross_entropy_mean", "eigh", "elu", "erf", "gelu",
-    "gelu_tanh", "hypot", "leaky_relu", "log_softmax", "logaddexp", "logsigmoid", "logsumexp", "max", "maximum", "min", "minimum",
+    "gelu_tanh", "huber", "hypot", "leaky_relu", "log_softmax", "logaddexp", "logsigmoid", "logsumexp", "max", "maximum", "min", "minimum",
     "mish", "pinv", "qr", "relu", "relu6", "rnn_relu", "sign", "silu", "softmax", "softplus", "svd",
 }
 PARTS = {"real", "imag", "conj", "absolute", "angle"}       # their samples make the complex number themselves; see below

@@ -88,28 +88,31 @@ def module_of(space, name, options):
 
 @with_torch
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+@pytest.mark.parametrize("dtype, tol", (("float64", 1e-10), ("float32", 1e-5)))
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("case", CASES)
-def test_values_and_gradients_are_pytorchs(case, reduction):
+def test_values_and_gradients_are_pytorchs(case, reduction, dtype, tol):
     name = case.partition("-")[0]
     arrays, differentiated, options = CASES[case]
+    arrays = [np.asarray(a, dtype if np.asarray(a).dtype == float else None) for a in arrays]
     for functional in (True, False):
         x = [fa.tensor(a, requires_grad=k < differentiated) for k, a in enumerate(arrays)]
         t = [torch.tensor(a, requires_grad=k < differentiated) for k, a in enumerate(arrays)]
         if functional:
-            theirs = {k: torch.tensor(v, dtype=torch.float64) if k == "weight" else v for k, v in options.items()}
+            theirs = {k: torch.tensor(v, dtype=getattr(torch, dtype)) if k == "weight" else v for k, v in options.items()}
             y = getattr(F, name)(*x, reduction=reduction, **options)
             z = getattr(torch.nn.functional, name)(*t, reduction=reduction, **theirs)
         else:
             y = module_of(nn, name, options | {"reduction": reduction})(*x)
-            z = module_of(torch.nn, name, options | {"reduction": reduction})(*t)
-        assert y.shape == tuple(z.shape)
-        np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=1e-11, atol=1e-12)
-        g = np.cos(np.arange(y.size)).reshape(y.shape)
+            z = module_of(torch.nn, name, options | {"reduction": reduction})
+            z = (z if dtype == "float64" else z.float())(*t)
+        assert y.shape == tuple(z.shape) and y.dtype == dtype
+        np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=tol, atol=tol / 10)
+        g = np.cos(np.arange(y.size)).reshape(y.shape).astype(dtype)
         y.backward(fa.tensor(g))
         z.backward(torch.tensor(g))
         for a, b in list(zip(x, t, strict=True))[:differentiated]:
-            np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=tol, atol=tol / 10)
 
 
 @with_torch

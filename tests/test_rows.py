@@ -189,7 +189,7 @@ def test_binary(name, dtype):
 @pytest.mark.parametrize("name, slopes", [
     ("relu", (0, 1)), ("relu6", (0, 0)), ("leaky_relu", (0.125, 1)), ("elu", (0, 1)), ("silu", (0, 1)), ("mish", (0, 1)),
     ("gelu", (0, 1)), ("gelu_tanh", (0, 1)), ("softplus", (0, 1)), ("sigmoid", (0, 0)), ("tanh", (0, 0)),
-    ("logsigmoid", (1, 0)), ("erf", (0, 0)), ("clip", (0, 0))])
+    ("logsigmoid", (1, 0)), ("erf", (0, 0)), ("clip", (0, 0)), ("huber", (-1.5, 1.5))])
 def test_slopes_far_out(name, slopes, dtype):
     for size in (1e4, 1e30, np.inf):
         for x, slope in zip((-size, size), slopes, strict=True):

@@ -77,8 +77,9 @@ def document():
             if there:
                 lines += ["| name | what it is |", "|---|---|"]
                 lines += [f"| `{name}` | {summary(v)} |" for name, v in there.items()]
-            if len(there) < len(names):
-                lines += [*([""] if there else []), "Not there: " + ", ".join(f"`{n}`" for n, v in names.items() if v is None) + "."]
+            absent = [f"`{name}`" for name in names if name not in there]
+            if absent:
+                lines += [*([""] if there else []), f"Not there: {', '.join(absent)}."]
     return HEAD + "\n".join(lines) + "\n"
 
 

@@ -137,6 +137,7 @@ RESULTS = {
     "class_weights": "npt.NDArray[Any] | None",
     "class_targets": "tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]",
     "pair": "tuple[Tensor, Tensor]",
+    "huber": "Tensor",
     "reduced": "Tensor",
     "rebind": "None",
     "zero_grad": "None",

@@ -54,16 +54,21 @@ def cosine_similarity(x1: ArrayLike, x2: ArrayLike, axis: int = 1, eps: float = 
     tensor(0.96)
     """
     a, b = as_tensors(x1, x2)
-    try:
-        common = np.broadcast_shapes(a.shape, b.shape)
-    except ValueError:
-        raise ValueError(f"cosine_similarity: x1 of shape {a.shape} and x2 of shape {b.shape} do not broadcast") from None
+    common = _common("cosine_similarity", a, b)
     if not -len(common) <= axis < len(common):
         raise np.exceptions.AxisError(f"cosine_similarity: axis {axis} is out of bounds for vectors of shape {common}")
     axis = axis % len(common) - len(common)
     a, b = (_along(x, axis, common[axis]) for x in (a, b))
     a, b = (x / at_least(norm(x, 2, axis, keepdims=True), eps) for x in (a, b))
     return (a * b).sum(axis)
+
+
+def _common(name: str, a: Tensor, b: Tensor) -> tuple[int, ...]:
+    """The shape that both broadcast to."""
+    try:
+        return np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        raise ValueError(f"{name}: x1 of shape {a.shape} and x2 of shape {b.shape} do not broadcast") from None
 
 
 def _along(x: Tensor, axis: int, length: int) -> Tensor:
@@ -99,6 +104,8 @@ class CosineSimilarity(Module):
 def pairwise_distance(x1: ArrayLike, x2: ArrayLike, p: float = 2.0, eps: float = 1e-6, keepdims: bool = False) -> Tensor:
     """The norm of order p of x1 - x2 + eps along the last axis.
 
+    Raises ValueError if the shapes do not broadcast, or there is no axis.
+
     Examples
     --------
     >>> import fastad
@@ -106,6 +113,8 @@ def pairwise_distance(x1: ArrayLike, x2: ArrayLike, p: float = 2.0, eps: float =
     tensor([5.])
     """
     a, b = as_tensors(x1, x2)
+    if not _common("pairwise_distance", a, b):
+        raise ValueError("pairwise_distance: two numbers are no vectors; give each an axis")
     return norm(a - b + eps, p, -1, keepdims)
 
 

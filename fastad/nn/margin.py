@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import clip, minimum, relu, softplus, sqrt, take_along_axis, where
+from .. import clip, minimum, relu, softplus, sqrt, where
 from .._core.make import as_tensors
 from .._core.primitives.loss import check_reduction, class_targets, class_weights, reduced
 from .distance import pairwise_distance
@@ -252,8 +252,9 @@ class TripletMarginLoss(Loss):
                                    sample_weight=sample_weight)
 
 
-def _hinges(name: str, input: ArrayLike, target: ArrayLike, p: int, margin: float, weight: ArrayLike | None) -> Tensor:
-    """Of each sample the sum over the other classes of weight_y max(0, x_j - x_y + margin)^p."""
+def _hinges(name: str, input: ArrayLike, target: ArrayLike, p: int, margin: float, weight: ArrayLike | None,
+            divide: bool) -> Tensor:
+    """Of each sample the sum over the other classes of weight_y max(0, x_j - x_y + margin)^p; `divide`d by their number."""
     x, = as_tensors(input)
     if p not in (1, 2):
         raise ValueError(f"{name}: p must be 1 or 2, got {p}")
@@ -261,9 +262,12 @@ def _hinges(name: str, input: ArrayLike, target: ArrayLike, p: int, margin: floa
         raise ValueError(f"{name}: input must have shape (N, C) or (C,), got {x.shape}")
     w = class_weights(name, weight, x)
     t = class_targets(name, x, as_tensors(target)[0], None)[0]
-    own = np.expand_dims(t, -1)
-    z = relu(x - take_along_axis(x, own, -1) + margin)
-    z = where(own == np.arange(x.shape[-1]), 0.0, z if p == 1 else z * z).sum(-1)
+    classes = np.arange(x.shape[-1])
+    own = x[t] if x.ndim == 1 else x[np.arange(len(t)), t][:, None]
+    z = relu(x - (own - margin))
+    z = where(t[..., None] == classes, 0.0, z if p == 1 else z * z).sum(-1)
+    if divide:
+        z = z / len(classes)
     return z if w is None else z * w[t]
 
 
@@ -303,7 +307,7 @@ def multi_margin_loss(input: ArrayLike, target: ArrayLike, p: int = 1, margin: f
     """
     name = "multi_margin_loss"
     check_reduction(name, reduction)
-    return reduced(name, _hinges(name, input, target, p, margin, weight) / np.shape(input)[-1], reduction, sample_weight)
+    return reduced(name, _hinges(name, input, target, p, margin, weight, True), reduction, sample_weight)
 
 
 class MultiMarginLoss(Loss):
@@ -341,7 +345,7 @@ def multiclass_hinge_loss(input: ArrayLike, target: ArrayLike, reduction: Reduct
     """
     name = "multiclass_hinge_loss"
     check_reduction(name, reduction)
-    return reduced(name, _hinges(name, input, target, 1, margin, None), reduction, sample_weight)
+    return reduced(name, _hinges(name, input, target, 1, margin, None, False), reduction, sample_weight)
 
 
 class MulticlassHingeLoss(Loss):

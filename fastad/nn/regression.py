@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import clip, exp, log, square, where
 from .._core.make import as_tensors
+from .._core.primitives.functions import huber
 from .._core.primitives.loss import check_probabilities, check_reduction, pair, reduced
 from .distance import at_least
 from .loss import Loss
@@ -73,9 +74,7 @@ class HalfSquaredErrorLoss(Loss):
 
 def _huber(name: str, input: ArrayLike, target: ArrayLike, delta: float) -> Tensor:
     x, t = pair(name, input, target)
-    d = x - t
-    c = clip(d, -delta, delta)
-    return c * (d - 0.5 * c)
+    return huber(x - t, delta)
 
 
 def huber_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = "mean", delta: float = 1.0, *,
@@ -132,7 +131,8 @@ def smooth_l1_loss(input: ArrayLike, target: ArrayLike, reduction: Reduction = "
     if beta == 0:
         x, t = pair("smooth_l1_loss", input, target)
         return reduced("smooth_l1_loss", abs(x - t), reduction, sample_weight)
-    return reduced("smooth_l1_loss", _huber("smooth_l1_loss", input, target, beta) / beta, reduction, sample_weight)
+    losses = _huber("smooth_l1_loss", input, target, beta)
+    return reduced("smooth_l1_loss", losses if beta == 1 else losses / beta, reduction, sample_weight)
 
 
 class SmoothL1Loss(Loss):

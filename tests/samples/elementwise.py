@@ -3,6 +3,7 @@ import numpy as np
 
 import fastad as fa
 from fastad._core.kernels import rows
+from fastad._core.primitives.functions import huber
 from samples import Sample
 
 try:
@@ -41,6 +42,7 @@ NUMPY = {
     "gelu": lambda x: x * (1 + erf(x / np.sqrt(2))) / 2,
     "gelu_tanh": lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2,
     "clip": lambda x: np.clip(x, -1.5, 2.5),
+    "huber": lambda x: np.where(np.abs(x) <= 1.5, x * x / 2, 1.5 * (np.abs(x) - 0.75)),
     "bce": lambda a, b: -(b * np.log(a) + (1 - b) * np.log(1 - a)),
     "bce_with_logits": bce_with_logits,
 }
@@ -50,12 +52,14 @@ FASTAD = {
     "elu": lambda x: fa.elu(x, 1.5),
     "gelu_tanh": lambda x: fa.gelu(x, approximate="tanh"),
     "clip": lambda x: fa.clip(x, -1.5, 2.5),
+    "huber": lambda x: huber(x, 1.5),
     "bce": lambda a, b: fa.binary_cross_entropy(a, b, reduction="none"),
     "bce_with_logits": lambda a, b: fa.binary_cross_entropy_with_logits(a, b, reduction="none"),
 }
 TORCH = {} if torch is None else {
     "power": torch.pow, "leaky_relu": lambda x: F.leaky_relu(x, 0.125), "elu": lambda x: F.elu(x, 1.5),
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "clip": lambda x: torch.clip(x, -1.5, 2.5),
+    "huber": lambda x: F.huber_loss(x, torch.zeros_like(x), reduction="none", delta=1.5),
     "bce": lambda a, b: F.binary_cross_entropy(a, b, reduction="none"),
     "bce_with_logits": lambda a, b: F.binary_cross_entropy_with_logits(a, b, reduction="none"),
 }

@@ -35,4 +35,7 @@ if TYPE_CHECKING:
     nn.LSTM(1, 2)(x, x)  # type: ignore[call-overload]
     nn.RNN(1, 2, nonlinearity=3)  # type: ignore[arg-type]
     nn.utils.clip_grad_norm_(1.0, x)  # type: ignore[arg-type]
+    nn.ModuleList([fa.tanh])  # type: ignore[list-item]
+    nn.functional.huber_loss(x, x, "batchmean")  # type: ignore[arg-type]
+    nn.TukeyLoss()(x)  # type: ignore[call-arg]
     optim.SGD(x, momentum="high")  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ def _document(function, name, row):
 ALIASES = {"abs": ("absolute",), "power": ("pow",), "divide": ("true_divide",), "arcsin": ("asin",),
            "arccos": ("acos",), "arctan": ("atan",), "arcsinh": ("asinh",), "arccosh": ("acosh",),
            "arctanh": ("atanh",), "arctan2": ("atan2",), "sigmoid": ("expit",)}
-PARAMETRIC = ("leaky_relu", "elu", "clip", "gelu", "gelu_tanh", "bce", "bce_with_logits")
+PARAMETRIC = ("leaky_relu", "elu", "clip", "huber", "gelu", "gelu_tanh", "bce", "bce_with_logits")
 
 for _row in TABLE:
     _name = _row["name"]
@@ -140,6 +140,11 @@ def gelu(x, approximate="none"):
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
     return elementwise1("gelu" if approximate == "none" else "gelu_tanh", as_tensor(x))
+
+
+def huber(x, delta):
+    """x^2 / 2 where abs(x) <= delta, else delta (abs(x) - delta / 2): what the losses of Huber are made of."""
+    return (<Unary> ROWS["huber"]).apply(as_tensor(x), (number("huber", delta),))
 
 
 for _f in (leaky_relu, elu, gelu):
