@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ._typing import ArrayLike, Axes, Casting, DType, Order, Reduction, Shape
 
+from .saving.files import CheckpointError as CheckpointError
 from ._core.make import IndependentWarning as IndependentWarning
 from ._core.tensor import Tensor as Tensor
 from .creation import arange as arange
@@ -54,6 +55,7 @@ from .transforms.forward import jvp as jvp
 from . import linalg as linalg
 from .transforms.forward import linearize as linearize
 from .creation import linspace as linspace
+from .saving import load as load
 from .transforms.products import make_ggnvp as make_ggnvp
 from .transforms.products import make_hvp as make_hvp
 from .transforms.forward import make_jvp as make_jvp
@@ -69,6 +71,7 @@ from . import optim as optim
 from . import optimize as optimize
 from ._core.primitives.recurrent import recurrent as recurrent
 from . import reference as reference
+from .saving import save as save
 from .recording import set_grad_enabled as set_grad_enabled
 from ._config import set_num_threads as set_num_threads
 from ._config import show_config as show_config
@@ -76,6 +79,7 @@ from ._core.make import tensor as tensor
 from .transforms.products import tensor_jacobian_product as tensor_jacobian_product
 from . import testing as testing
 from .observers.trace import trace as trace
+from . import training as training
 from . import transforms as transforms
 from .transforms.reverse import value_and_grad as value_and_grad
 from .transforms.products import vhp as vhp

@@ -4,7 +4,7 @@ Imports the tensor.  Next: tools/stubs.py, which writes the stubs.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, SupportsIndex, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -44,6 +44,8 @@ State: TypeAlias = tuple[Tensor, Tensor]
 Pair: TypeAlias = tuple[ArrayLike, ArrayLike]     # what is taken for a State
 Window: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 Parameters: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
+Metric: TypeAlias = Callable[[Any, Any], Any]     # of predictions and targets
+Metrics: TypeAlias = str | Metric | Iterable[str | Metric] | Mapping[str, str | Metric]
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)

@@ -161,7 +161,8 @@ def test_kept_blocks_are_given_up_before_memory_runs_out():
 
 
 @pytest.mark.parametrize("make", [
-    lambda p: fa.optim.SGD([p], lr=0.1, momentum=0.9, dampening=0.5), lambda p: fa.optim.Adam([p], lr=0.1, amsgrad=True)])
+    lambda p: fa.optim.SGD([p], lr=0.1, momentum=0.9, dampening=0.5), lambda p: fa.optim.Adam([p], lr=0.1, amsgrad=True),
+    lambda p: fa.optim.NAdam([p], lr=0.1, l1=0.1), lambda p: fa.optim.Rprop([p], lr=0.1)])
 def test_a_step_that_failed_can_be_taken_again(make, own_memory):
     def parameter():
         p = fa.tensor(np.arange(30.0).reshape(5, 6)).T        # not dense: stepped as a copy

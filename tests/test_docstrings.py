@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastad as fa
-from fastad import autograd, data, datasets, extend, linalg, nn, optim, optimize, testing
+from fastad import autograd, data, datasets, extend, linalg, nn, optim, optimize, testing, training
 from fastad._core.tensor import FUNCTIONS, Tensor
 from fastad.nn import functional, init, utils
 
@@ -30,8 +30,9 @@ def public():
     for module, prefix in ((fa, "fastad"), (autograd, "fastad.autograd"), (extend, "fastad.extend"), (nn, "fastad.nn"),
                            (functional, "fastad.nn.functional"), (init, "fastad.nn.init"), (utils, "fastad.nn.utils"),
                            (utils.rnn, "fastad.nn.utils.rnn"), (linalg, "fastad.linalg"),
-                           (optimize, "fastad.optimize"), (optim, "fastad.optim"), (data, "fastad.data"), (datasets, "fastad.datasets"),
-                           (testing, "fastad.testing")):
+                           (optimize, "fastad.optimize"), (optim, "fastad.optim"),
+                           (optim.lr_scheduler, "fastad.optim.lr_scheduler"), (data, "fastad.data"), (datasets, "fastad.datasets"),
+                           (testing, "fastad.testing"), (training, "fastad.training")):
         found.update(functions_of(module, prefix))
     if find_spec("sklearn"):
         found.update(functions_of(importlib.import_module("fastad.sklearn"), "fastad.sklearn"))

@@ -1,4 +1,4 @@
-"""Optimizers: twenty steps beside the formulas in NumPy and beside PyTorch's, states saved and loaded, what they refuse."""
+"""Optimizers: fifty steps beside the formulas in NumPy and beside PyTorch's, states saved and loaded, what they refuse."""
 import numpy as np
 import pytest
 
@@ -22,7 +22,29 @@ CASES = [
     ("Adam", {"amsgrad": True, "maximize": True}),
     ("AdamW", {}),
     ("AdamW", {"weight_decay": 0.3, "amsgrad": True}),
+    ("Adam", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("NAdam", {}),
+    ("NAdam", {"betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.1, "momentum_decay": 0.05, "maximize": True}),
+    ("NAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {}),
+    ("RAdam", {"betas": (0.7, 0.95), "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("RAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Adamax", {}),
+    ("Adamax", {"betas": (0.7, 0.9), "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"rho": 0.6, "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "eps": 1e-3, "maximize": True}),
+    ("RMSprop", {}),
+    ("RMSprop", {"alpha": 0.8, "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("RMSprop", {"momentum": 0.9}),
+    ("RMSprop", {"centered": True, "eps": 1e-3}),
+    ("RMSprop", {"centered": True, "momentum": 0.5, "weight_decay": 0.1, "eps": 1e-3}),
+    ("Rprop", {}),
+    ("Rprop", {"etas": (0.3, 1.5), "step_sizes": (1e-2, 0.1), "maximize": True}),
 ]
+NAMES = list(dict.fromkeys(name for name, _ in CASES))
+L1 = [(name, {"l1": 0.3}) for name in NAMES] + [(name, {"l1": 0.2, "weight_decay": 0.1, "maximize": True}) for name in NAMES]
 
 
 def drawn(rng, dtype, shapes=((3, 4), (5,), ())):
@@ -38,71 +60,222 @@ def give(parameters, gradients):
         p.grad = g if g is None else fa.tensor(g) if isinstance(p, fa.Tensor) else torch.tensor(g)
 
 
+DEFAULTS = {"AdamW": {"weight_decay": 0.01}, "Adadelta": {"eps": 1e-6}, "Adagrad": {"eps": 1e-10}}
+
+
 class Formulas:
     """The steps as PyTorch's documentation writes them, on NumPy arrays."""
 
     def __init__(self, name, arrays, lr, options):
         self.rule, self.lr = getattr(self, name.lower()), lr
-        self.o = {"momentum": 0, "dampening": 0, "nesterov": False, "weight_decay": 0.01 if name == "AdamW" else 0, "maximize": False,
-                  "betas": (0.9, 0.999), "eps": 1e-8, "amsgrad": False} | options
+        self.o = {"momentum": 0, "dampening": 0, "nesterov": False, "weight_decay": 0, "maximize": False, "betas": (0.9, 0.999),
+                  "eps": 1e-8, "amsgrad": False, "l1": 0, "decoupled_weight_decay": name == "AdamW", "momentum_decay": 4e-3,
+                  "rho": 0.9, "lr_decay": 0, "initial_accumulator_value": 0, "alpha": 0.99, "centered": False,
+                  "etas": (0.5, 1.2), "step_sizes": (1e-6, 50)} | DEFAULTS.get(name, {}) | options
         self.arrays, self.state = arrays, [{"t": 0} for _ in arrays]
 
     def step(self, gradients):
+        decay = self.o["weight_decay"]
         for i, (p, g, state) in enumerate(zip(self.arrays, gradients, self.state, strict=True)):
             if g is not None:
                 state["t"] += 1
-                self.arrays[i] = self.rule(p, -g if self.o["maximize"] else g, state)
+                g = (-g if self.o["maximize"] else g) + self.o["l1"] * np.sign(p)
+                p, g = (p * (1 - self.lr * decay), g) if self.o["decoupled_weight_decay"] else (p, g + decay * p)
+                self.arrays[i] = self.rule(p, g, state)
 
     def sgd(self, p, g, state):
-        g = g + self.o["weight_decay"] * p
         if self.o["momentum"]:
             b = g if state["t"] == 1 else self.o["momentum"] * state["b"] + (1 - self.o["dampening"]) * g
             state["b"] = b
             g = g + self.o["momentum"] * b if self.o["nesterov"] else b
         return p - self.lr * g
 
-    def adam(self, p, g, state, decoupled=False):
-        (b1, b2), t, decay = self.o["betas"], state["t"], self.o["weight_decay"]
-        p, g = (p * (1 - self.lr * decay), g) if decoupled else (p, g + decay * p)
-        state["m"] = b1 * state.get("m", 0) + (1 - b1) * g
-        state["v"] = b2 * state.get("v", 0) + (1 - b2) * g * g
-        v = state["top"] = np.maximum(state.get("top", 0), state["v"]) if self.o["amsgrad"] else state["v"]
-        return p - self.lr * (state["m"] / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + self.o["eps"])
+    @staticmethod
+    def mean(state, name, x, keep):
+        state[name] = keep * state.get(name, 0) + (1 - keep) * x
+        return state[name]
 
-    def adamw(self, p, g, state):
-        return self.adam(p, g, state, decoupled=True)
+    def adam(self, p, g, state):
+        (b1, b2), t = self.o["betas"], state["t"]
+        m, v = self.mean(state, "m", g, b1), self.mean(state, "v", g * g, b2)
+        if self.o["amsgrad"]:
+            v = state["top"] = np.maximum(state.get("top", 0), v)
+        return p - self.lr * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + self.o["eps"])
+
+    adamw = adam
+
+    def nadam(self, p, g, state):
+        (b1, b2), t = self.o["betas"], state["t"]
+        mu = [b1 * (1 - 0.5 * 0.96 ** (k * self.o["momentum_decay"])) for k in range(1, t + 2)]
+        m, v = self.mean(state, "m", g, b1), self.mean(state, "v", g * g, b2) / (1 - b2**t)
+        hat = mu[t] * m / (1 - np.prod(mu)) + (1 - mu[t - 1]) * g / (1 - np.prod(mu[:t]))
+        return p - self.lr * hat / (np.sqrt(v) + self.o["eps"])
+
+    def radam(self, p, g, state):
+        (b1, b2), t = self.o["betas"], state["t"]
+        m, v = self.mean(state, "m", g, b1) / (1 - b1**t), self.mean(state, "v", g * g, b2)
+        most = 2 / (1 - b2) - 1
+        rho = most - 2 * t * b2**t / (1 - b2**t)
+        if rho <= 5:
+            return p - self.lr * m
+        r = np.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+        return p - self.lr * m * r * np.sqrt(1 - b2**t) / (np.sqrt(v) + self.o["eps"])
+
+    def adamax(self, p, g, state):
+        b1, b2 = self.o["betas"]
+        m, state["u"] = self.mean(state, "m", g, b1), np.maximum(b2 * state.get("u", 0), abs(g) + self.o["eps"])
+        return p - self.lr / (1 - b1 ** state["t"]) * m / state["u"]
+
+    def adadelta(self, p, g, state):
+        rho, eps = self.o["rho"], self.o["eps"]
+        d = np.sqrt(state.get("u", 0) + eps) / np.sqrt(self.mean(state, "v", g * g, rho) + eps) * g
+        self.mean(state, "u", d * d, rho)
+        return p - self.lr * d
+
+    def adagrad(self, p, g, state):
+        state["s"] = state.get("s", self.o["initial_accumulator_value"]) + g * g
+        return p - self.lr / (1 + (state["t"] - 1) * self.o["lr_decay"]) * g / (np.sqrt(state["s"]) + self.o["eps"])
+
+    def rmsprop(self, p, g, state):
+        v = self.mean(state, "v", g * g, self.o["alpha"])
+        if self.o["centered"]:
+            v = v - self.mean(state, "m", g, self.o["alpha"]) ** 2
+        state["b"] = self.o["momentum"] * state.get("b", 0) + g / (np.sqrt(v) + self.o["eps"])
+        return p - self.lr * state["b"]
+
+    def rprop(self, p, g, state):
+        same = g * state.get("g", 0 * g)
+        size = state.get("size", np.full_like(p, self.lr)) * np.where(same > 0, self.o["etas"][1], np.where(same < 0, self.o["etas"][0], 1))
+        state["size"], state["g"] = np.clip(size, *self.o["step_sizes"]), np.where(same < 0, 0, g)
+        return p - np.sign(state["g"]) * state["size"]
 
 
-@pytest.mark.parametrize("dtype, tol", (("float64", 1e-12), ("float32", 1e-5)))
-@pytest.mark.parametrize("oracle", ("formulas", pytest.param("torch", marks=with_torch)))
-@pytest.mark.parametrize("name, options", CASES)
-def test_twenty_steps(name, options, oracle, dtype, tol):
-    rng = np.random.default_rng(0)
-    arrays = drawn(rng, dtype)
+@pytest.fixture
+def doubles():
+    """PyTorch keeps NAdam's product of momenta in its default dtype."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def fifty_steps(name, options, dtype, make, seed=0):
+    """The parameters after fifty steps of the optimizer that `make` returns, and those of ours."""
+    rng = np.random.default_rng(seed)
+    arrays = drawn(rng, dtype, SHAPES)
     ours = leaves(arrays)
-    optimizer = getattr(optim, name)(ours, lr=0.05, **options)
-    if oracle == "torch":
-        theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
-        other = getattr(torch.optim, name)(theirs, lr=0.05, **options)
-    else:
-        other = Formulas(name, arrays, 0.05, options)
-    for i in range(20):
-        gradients = drawn(rng, dtype)
+    optimizer, other = getattr(optim, name)(ours, lr=0.05, **options), make(arrays)
+    for i in range(50):
+        gradients = drawn(rng, dtype, SHAPES)
         if i in (0, 7):  # a parameter without a gradient is skipped
             gradients[1] = None
         give(ours, gradients)
         optimizer.step()
-        if oracle == "torch":
-            give(theirs, gradients)
-            other.step()
-        else:
-            other.step(gradients)
-    expected = [q.detach().numpy() for q in theirs] if oracle == "torch" else other.arrays
+        other.step(gradients)
+    return [p.detach().numpy() for p in ours], other.arrays
+
+
+class Torch:
+    """PyTorch's optimizer; l1 is added to its gradients by hand."""
+
+    def __init__(self, name, arrays, options):
+        options = dict(options)
+        self.l1 = options.pop("l1", 0) * (-1 if options.get("maximize") else 1)
+        self.decay = options.pop("weight_decay", 0) * (-1 if options.get("maximize") else 1) if name == "Rprop" else 0
+        self.leaves = [torch.tensor(a, requires_grad=True) for a in arrays]
+        self.optimizer = getattr(torch.optim, name)(self.leaves, lr=0.05, **options)
+
+    def step(self, gradients):
+        give(self.leaves, [g if g is None else g + (self.l1 * np.sign(x) + self.decay * x).astype(g.dtype)
+                           for g, x in zip(gradients, self.arrays, strict=True)])
+        self.optimizer.step()
+
+    @property
+    def arrays(self):
+        return [q.detach().numpy().copy() for q in self.leaves]
+
+
+SHAPES = ((3, 4), (5,), (), (0,), (2, 0), (41, 61))
+TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name, options", CASES + L1)
+def test_fifty_steps(name, options, dtype):
+    ours, expected = fifty_steps(name, options, dtype, lambda arrays: Formulas(name, [a.astype(float) for a in arrays], 0.05, options))
     for p, q in zip(ours, expected, strict=True):
-        np.testing.assert_allclose(p.detach().numpy(), q, rtol=tol, atol=tol)
+        np.testing.assert_allclose(p, q, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("name, options", CASES)
+@with_torch
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name, options", CASES + L1)
+def test_fifty_steps_of_pytorch(name, options, dtype, doubles):
+    ours, expected = fifty_steps(name, options, dtype, lambda arrays: Torch(name, arrays, options))
+    for p, q in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(p, q, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ("float32", "float64", "longdouble"))
+def test_a_variance_below_zero_by_rounding(dtype):
+    """RMSprop, centred, where all gradients are the same: v - m^2 is 0 up to rounding."""
+    p = fa.tensor(np.zeros(97, dtype), requires_grad=True)
+    optimizer = optim.RMSprop([p], centered=True, alpha=0.3)
+    for _ in range(60):
+        p.grad = fa.tensor(np.linspace(-3, 3, 97).astype(dtype))
+        optimizer.step()
+    assert np.isfinite(p.detach().numpy()).all()
+
+
+# ---- penalties: spec sections 4 and 7 -----------------------------------------------------------------
+def steps_with(penalty, **options):
+    """Twenty steps of descent on (w - 1)^2 / 2 and a penalty as a term of the loss."""
+    w = fa.tensor([0.5, -0.25, 0.0, 2.0], dtype="float64", requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.1, **options)
+    for _ in range(20):
+        optimizer.zero_grad()
+        (((w - 1) ** 2).sum() / 2 + penalty(w)).backward()
+        optimizer.step()
+    return w.detach().numpy()
+
+
+def test_options_are_terms_of_the_loss():
+    for penalty, options in (
+            (lambda w: 0.3 * (w * w).sum(), {"weight_decay": 0.6}), (lambda w: 0.3 * fa.abs(w).sum(), {"l1": 0.3}),
+            (lambda w: (0.2 * w * w + 0.3 * fa.abs(w)).sum(), {"weight_decay": 0.4, "l1": 0.3})):
+        np.testing.assert_allclose(steps_with(lambda w: 0 * w.sum(), **options), steps_with(penalty), rtol=1e-12)
+
+
+def test_penalties_without_a_loss():
+    eta, alpha = 0.1, 0.3
+    for make, factor in ((lambda p: optim.SGD(p, lr=eta, weight_decay=2 * alpha), 1 - 2 * eta * alpha),
+                         (lambda p: optim.AdamW(p, lr=eta, weight_decay=alpha), 1 - eta * alpha)):
+        p = fa.tensor([1.0, -2.0], dtype="float64", requires_grad=True)
+        p.grad = fa.tensor([0.0, 0.0], dtype="float64")
+        make([p]).step()
+        np.testing.assert_allclose(p.detach().numpy(), [factor, -2 * factor], rtol=1e-15)
+    p = fa.tensor([1.0, -2.0, 0.0, -0.0], dtype="float64", requires_grad=True)
+    p.grad = fa.tensor(np.zeros(4))
+    optim.SGD([p], lr=0.25, l1=0.5).step()
+    assert p.tolist() == [0.875, -1.875, 0.0, 0.0]                       # sign(0) = 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_blocks_of_l1_are_seams_nowhere(name):
+    """One long parameter as many short ones."""
+    rng, size = np.random.default_rng(0), 5000
+    a, options = rng.normal(size=size), {"l1": 0.1, "lr": 0.05}
+    p, parts = fa.tensor(a, requires_grad=True), [fa.tensor(x, requires_grad=True) for x in np.split(a, 50)]
+    whole, many = getattr(optim, name)([p], **options), getattr(optim, name)(parts, **options)
+    for _ in range(3):
+        g = rng.normal(size=size)
+        p.grad = fa.tensor(g)
+        give(parts, np.split(g, 50))
+        whole.step()
+        many.step()
+    np.testing.assert_allclose(p.detach().numpy(), np.concatenate([q.detach().numpy() for q in parts]), rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("name, options", CASES + L1)
 def test_other_dtypes_take_the_same_steps(name, options):
     rng = np.random.default_rng(0)
     p, q = (fa.tensor(np.ones(4, d), requires_grad=True) for d in ("float64", "longdouble"))
@@ -113,7 +286,8 @@ def test_other_dtypes_take_the_same_steps(name, options):
         a.step()
         b.step()
     assert q.dtype == np.longdouble
-    np.testing.assert_allclose(q.detach().numpy().astype(float), p.detach().numpy(), rtol=1e-13)
+    tolerance = 1e-11 if options.get("centered") else 1e-13               # v - m^2 cancels
+    np.testing.assert_allclose(q.detach().numpy().astype(float), p.detach().numpy(), rtol=tolerance)
 
 
 @pytest.mark.parametrize("size", (3, 40_000))  # the larger one without the GIL
@@ -181,7 +355,7 @@ def test_state_goes_on_where_it_stopped(name, options):
 
 @with_torch
 @pytest.mark.parametrize("name, options", CASES)
-def test_state_of_pytorch(name, options):
+def test_state_of_pytorch(name, options, doubles):
     """PyTorch's state_dict has the same positions and names."""
     rng = np.random.default_rng(0)
     arrays = drawn(rng, "float64")
@@ -201,6 +375,112 @@ def test_state_of_pytorch(name, options):
     b.step()
     for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+# ---- LBFGS ---------------------------------------------------------------------------------------------
+def logistic(library, w, b, optimizer):
+    """A regularised logistic loss that is not convex, of two parameters."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 12))
+    y = np.sign(x[:, 0] + 0.3 * x[:, 1])
+    x, y = library.tensor(x), library.tensor(y)
+
+    def closure():
+        optimizer.zero_grad()
+        z = (x @ w + b) * -y
+        loss = library.log(1 + library.exp(z)).mean() + 0.01 * (w * w).sum() + 0.05 * ((w * w - 1) ** 2).sum()
+        loss.backward()
+        return loss
+    return closure
+
+
+def lbfgs(library, dtype="float64", **options):
+    w, b = (library.tensor(np.full(s, 0.1, dtype), requires_grad=True) for s in (12, ()))
+    optimizer = library.optim.LBFGS([w, b], **{"lr": 0.5} | options)
+    return [w, b], optimizer, logistic(library, w, b, optimizer)
+
+
+@with_torch
+@pytest.mark.parametrize("options", ({"max_iter": 1}, {"max_iter": 4}, {"history_size": 3}, {"max_iter": 3, "max_eval": 2}))
+@pytest.mark.parametrize("search", (None, "strong_wolfe"))
+def test_fifty_steps_of_lbfgs(options, search):
+    (ours, step, closure), (theirs, other, their_closure) = (lbfgs(lib, line_search_fn=search, **options) for lib in (fa, torch))
+    for _ in range(50):
+        loss, expected = step.step(closure), other.step(their_closure)
+        assert abs(loss.item() - expected.item()) < 1e-10
+    assert step.state_dict()["state"][0]["func_evals"] == other.state[theirs[0]]["func_evals"]
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-8)     # where it stops: sqrt(tolerance)
+
+
+@pytest.mark.parametrize("dtype", ("float64", "float32", "longdouble"))
+@pytest.mark.parametrize("search", (None, "strong_wolfe"))
+def test_lbfgs_finds_the_minimum_of_a_quadratic(search, dtype):
+    a = np.diag(np.arange(1, 7)).astype(dtype) + 0.5
+    target = np.linspace(-1, 1, 6).astype(dtype)
+    data = np.zeros((6, 2), dtype)
+    p = fa.from_numpy(data[:, 0]).requires_grad_()                         # strided
+    optimizer = optim.LBFGS([p], max_iter=60, tolerance_change=1e-15, line_search_fn=search)
+
+    def closure():
+        optimizer.zero_grad()
+        d = p - target
+        loss = (d * (fa.tensor(a) @ d)).sum()
+        loss.backward()
+        return loss
+    assert optimizer.step(closure).dtype == dtype
+    np.testing.assert_allclose(data[:, 0], target, atol=1e-6 if dtype != "float32" else 1e-3)
+    assert not data[:, 1].any()
+
+
+@pytest.mark.parametrize("search", (None, "strong_wolfe"))
+def test_lbfgs_goes_on_where_it_stopped(search):
+    whole, a, closure = lbfgs(fa, max_iter=3, line_search_fn=search)
+    parts, b, first = lbfgs(fa, max_iter=3, line_search_fn=search)
+    for _ in range(3):
+        a.step(closure)
+        b.step(first)
+    rest = [fa.tensor(p.detach(), requires_grad=True) for p in parts]
+    c = optim.LBFGS(rest, lr=7)
+    c.load_state_dict(b.state_dict())
+    closure_c = logistic(fa, *rest, c)
+    for _ in range(3):
+        a.step(closure)
+        c.step(closure_c)
+    assert all((p.detach().numpy() == q.detach().numpy()).all() for p, q in zip(whole, rest, strict=True))
+
+
+@pytest.mark.parametrize("at", (1, 2, 5))
+@pytest.mark.parametrize("search", (None, "strong_wolfe"))
+def test_a_closure_that_fails_leaves_lbfgs_as_it_was(search, at):
+    params, optimizer, closure = lbfgs(fa, line_search_fn=search)
+    before, calls = [p.detach().numpy().copy() for p in params], 0
+
+    def failing():
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise KeyboardInterrupt
+        return closure()
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step(failing)
+    assert all((p.detach().numpy() == x).all() for p, x in zip(params, before, strict=True))
+    assert optimizer.state_dict()["state"] == {} and calls == at
+
+
+def test_lbfgs_without_gradients_and_with_nan():
+    p, q = leaf(), fa.tensor(np.zeros((0, 3)), requires_grad=True)
+    optimizer = optim.LBFGS([p, q], line_search_fn="strong_wolfe")
+    assert optimizer.step(lambda: fa.tensor(1.0)).item() == 1.0 and p.tolist() == [1.0, 2.0]
+
+    def wild():
+        optimizer.zero_grad()
+        loss = fa.log(p).sum()                                             # falls without end, then is NaN
+        loss.backward()
+        return loss
+    with np.errstate(all="ignore"):
+        optimizer.step(wild)
+    assert np.isfinite(p.detach().numpy()).all()
 
 
 def leaf(value=(1.0, 2.0), **kw):
@@ -227,6 +507,18 @@ def state_of_another_shape():
     a = optim.SGD([p], momentum=0.9)
     a.step()
     optim.SGD([q], momentum=0.9).load_state_dict(a.state_dict())
+
+
+def locked():
+    a = np.zeros(2)
+    a.flags.writeable = False
+    return fa.from_numpy(a).requires_grad_()
+
+
+def state_of_another_lbfgs():
+    _, optimizer, closure = lbfgs(fa)
+    optimizer.step(closure)
+    optim.LBFGS([leaf()]).load_state_dict(optimizer.state_dict())
 
 
 def params_appended_by_hand():
@@ -280,6 +572,24 @@ BAD = {
         "groups",
     ),
     "by hand": (params_appended_by_hand, ValueError, "add_param_group"),
+    "l1": (lambda: optim.SGD([leaf()], l1=-0.1), ValueError, "l1 must be at least 0, got -0.1"),
+    "one beta": (lambda: optim.NAdam([leaf()], betas=(0.9,)), ValueError, "NAdam: betas"),
+    "rho": (lambda: optim.Adadelta([leaf()], rho=1.5), ValueError, "Adadelta: rho .*1.5"),
+    "alpha": (lambda: optim.RMSprop([leaf()], alpha=-1), ValueError, "RMSprop: alpha"),
+    "lr_decay": (lambda: optim.Adagrad([leaf()], lr_decay=-1), ValueError, "Adagrad: lr_decay"),
+    "accumulator": (lambda: optim.Adagrad([leaf()], initial_accumulator_value=-1), ValueError, "initial_accumulator_value"),
+    "momentum_decay": (lambda: optim.NAdam([leaf()], momentum_decay=-1), ValueError, "momentum_decay"),
+    "etas": (lambda: optim.Rprop([leaf()], etas=(1.2, 0.5)), ValueError, "Rprop: etas"),
+    "step_sizes": (lambda: optim.Rprop([leaf()], step_sizes=(1, 0.5)), ValueError, "Rprop: step_sizes"),
+    "two groups": (lambda: optim.LBFGS([{"params": [leaf()]}, {"params": [leaf()]}]), ValueError, "LBFGS.*one group"),
+    "no closure": (lambda: optim.LBFGS([leaf()]).step(), TypeError, "LBFGS.step needs a closure"),
+    "max_iter": (lambda: optim.LBFGS([leaf()], max_iter=0), ValueError, "max_iter"),
+    "line search": (lambda: optim.LBFGS([leaf()], line_search_fn="wolfe"), ValueError, "line_search_fn.*'wolfe'"),
+    "read-only, LBFGS": (lambda: optim.LBFGS([locked()]).step(lambda: 1.0), ValueError, "read-only"),
+    "complex, LBFGS": (lambda: optim.LBFGS([fa.tensor([1j], requires_grad=True)]).step(lambda: 1.0), TypeError, "complex"),
+    "LBFGS's state": (lambda: optim.LBFGS([leaf()]).load_state_dict({"state": {0: {"d": np.zeros(2)}}, "param_groups": [
+        {"params": [0]}]}), ValueError, "lacks func_evals"),
+    "LBFGS's state of another shape": (state_of_another_lbfgs, ValueError, "d of the state"),
 }
 
 

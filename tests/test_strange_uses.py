@@ -176,6 +176,10 @@ def test_layers_refuse_what_holds_no_numbers(kind):
 STEPS = {
     "SGD": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01), "plain SGD": lambda p: optim.SGD(p, lr=0.1),
     "Adam": lambda p: optim.Adam(p, lr=0.1, amsgrad=True), "AdamW": lambda p: optim.AdamW(p, lr=0.1),
+    "NAdam": lambda p: optim.NAdam(p, lr=0.1, weight_decay=0.1, decoupled_weight_decay=True), "Rprop": lambda p: optim.Rprop(p, lr=0.1),
+    "RAdam": lambda p: optim.RAdam(p, lr=0.1), "Adamax": lambda p: optim.Adamax(p, lr=0.1), "Adadelta": lambda p: optim.Adadelta(p),
+    "Adagrad": lambda p: optim.Adagrad(p, lr=0.1, initial_accumulator_value=0.1),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.1, momentum=0.9, centered=True), "l1": lambda p: optim.Adam(p, lr=0.1, l1=0.1),
 }
 stepped = pytest.mark.parametrize("name", STEPS)
 

@@ -31,7 +31,7 @@ LEFT_OUT = {
 SMOKE = [
     "test_operations.py::test_raw_tier_adds", "test_rows.py::test_unary", "test_rows.py::test_binary", "test_shape.py",
     "test_index.py", "test_matmul.py", "test_tape.py", "test_gradient_safety.py", "test_exchange.py",
-    "test_optim.py::test_twenty_steps",
+    "test_optim.py::test_fifty_steps",
     "test_allocation_failure.py::test_every_allocation_of_arrays_and_walks",
 ]
 

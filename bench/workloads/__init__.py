@@ -2,6 +2,7 @@
 
     small_ops.py   the cost of one operation: a long chain on few elements
     training.py    a training step of a small network, and its floor
+    optimizers.py  a step of each optimizer
     recurrent.py   whole sequences through RNN, LSTM and GRU, forward and back through time
     activations.py a million numbers through tanh, relu, softmax and their kin
     science.py     value and gradient of functions a scientist differentiates
@@ -40,8 +41,9 @@ class Workload:
 
 def all_workloads():
     """Every workload, in the table's order."""
-    from bench.workloads import activations, recurrent, science, small_ops, training
-    return [*small_ops.WORKLOADS, *training.WORKLOADS, *recurrent.WORKLOADS, *activations.WORKLOADS, *science.WORKLOADS]
+    from bench.workloads import activations, optimizers, recurrent, science, small_ops, training
+    return [*small_ops.WORKLOADS, *training.WORKLOADS, *optimizers.WORKLOADS, *recurrent.WORKLOADS,
+            *activations.WORKLOADS, *science.WORKLOADS]
 
 
 def mean_targets(family):

@@ -1,7 +1,7 @@
 """Adagrad and Adadelta: every parameter's own rate, from the squares of its gradients.  Next: rmsprop.py."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Adagrad(Optimizer):
     0.5
     """
 
-    STATE = {"step": 0, "sum": None}
+    STATE: ClassVar = {"step": 0, "sum": None}
 
     def __init__(self, params: Parameters, lr: float = 1e-2, lr_decay: float = 0, weight_decay: float = 0,
                  initial_accumulator_value: float = 0, eps: float = 1e-10, *, maximize: bool = False, l1: float = 0) -> None:
@@ -95,7 +95,7 @@ class Adadelta(Optimizer):
     0.980001
     """
 
-    STATE = {"step": 0, "square_avg": None, "acc_delta": None}
+    STATE: ClassVar = {"step": 0, "square_avg": None, "acc_delta": None}
 
     def __init__(self, params: Parameters, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0, *,
                  maximize: bool = False, l1: float = 0) -> None:

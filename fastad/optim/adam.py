@@ -9,7 +9,7 @@ which start at 0; after t steps the weights of what they hold add up to 1 - beta
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class Adam(Optimizer):
     0.5
     """
 
-    STATE = {**MEANS, "max_exp_avg_sq": None}
+    STATE: ClassVar = {**MEANS, "max_exp_avg_sq": None}
 
     def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False,
@@ -84,7 +84,8 @@ class Adam(Optimizer):
             v = np.maximum(top, v, out=top)
         p -= o["lr"] / (1 - beta1**t) * m / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + o["eps"])
 
-    update = Stepper("Adam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula, only_if={"max_exp_avg_sq": "amsgrad"}).step
+    update = Stepper("Adam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula,
+                     only_if={"max_exp_avg_sq": "amsgrad"}).step
 
 
 class AdamW(Adam):
@@ -144,7 +145,7 @@ class NAdam(Optimizer):
     True
     """
 
-    STATE = {**MEANS, "mu_product": 1.0}
+    STATE: ClassVar = {**MEANS, "mu_product": 1.0}
 
     def __init__(self, params: Parameters, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
@@ -201,7 +202,7 @@ class RAdam(Optimizer):
     0.5
     """
 
-    STATE = MEANS
+    STATE: ClassVar = MEANS
 
     def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, decoupled_weight_decay: bool = False, *, maximize: bool = False,
@@ -257,7 +258,7 @@ class Adamax(Optimizer):
     0.5
     """
 
-    STATE = {"step": 0, "exp_avg": None, "exp_inf": None}
+    STATE: ClassVar = {"step": 0, "exp_avg": None, "exp_inf": None}
 
     def __init__(self, params: Parameters, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, *, maximize: bool = False, l1: float = 0) -> None:

@@ -1,7 +1,7 @@
 """Optimizer: what all of them share.  Next: sgd.py."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .._core.tape import is_grad_enabled
 from .._core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from .._typing import Parameters, T
@@ -28,9 +28,9 @@ class Optimizer:
 
     the g of their formulas, with sign(0) = 0.  That is the gradient of loss + weight_decay / 2 * sum p^2 + l1 * sum |p|: a
     weight_decay of 2 alpha stands for a term alpha ||p||^2 of the loss, and both options together are an elastic net,
-    beta ||p||^2 + alpha ||p||_1 with weight_decay = 2 beta and l1 = alpha.  Subgradients of |p| leave a parameter within about
-    lr * l1 of 0, seldom at 0.  Where an optimizer has `decoupled_weight_decay`, and it is on, the weights decay beside the
-    formula, p := p (1 - lr * weight_decay), and g is without them (Loshchilov and Hutter, 2017); l1 stays part of g.
+    beta ||p||^2 + alpha ||p||_1 with weight_decay = 2 beta and l1 = alpha.  Subgradients of |p| leave a parameter within
+    about lr * l1 of 0, seldom at 0.  Where an optimizer has `decoupled_weight_decay`, and it is on, the weights decay beside
+    the formula, p := p (1 - lr * weight_decay), and g is without them (Loshchilov and Hutter, 2017); l1 stays part of g.
 
     A subclass gives `defaults`; in `STATE` the lists that a group's state consists of, one entry a parameter, with the first
     value of an entry: None for an array; and `update`, a step of all groups.  `_state` holds a dict of such lists a group.
@@ -59,7 +59,7 @@ class Optimizer:
     0.5
     """
 
-    STATE: Mapping[str, float | None] = {}
+    STATE: ClassVar[dict[str, Any]] = {}
     NOT_NEGATIVE = frozenset(("lr", "momentum", "weight_decay", "l1", "eps", "lr_decay", "initial_accumulator_value",
                               "momentum_decay"))
 

@@ -1,7 +1,7 @@
 """RMSprop.  Next: rprop.py."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class RMSprop(Optimizer):
     0.5
     """
 
-    STATE = {"step": 0, "square_avg": None, "momentum_buffer": None, "grad_avg": None}
+    STATE: ClassVar = {"step": 0, "square_avg": None, "momentum_buffer": None, "grad_avg": None}
 
     def __init__(self, params: Parameters, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0,
                  momentum: float = 0, centered: bool = False, *, maximize: bool = False, l1: float = 0) -> None:
@@ -70,7 +70,7 @@ class RMSprop(Optimizer):
         spread = squares
         if mean is not None:
             mean[...] = alpha * mean + (1 - alpha) * g
-            spread = squares - mean * mean
+            spread = np.maximum(squares - mean * mean, 0)     # rounding may take it below 0
         d = g / (np.sqrt(spread) + o["eps"])
         if buffer is not None:
             d = buffer[...] = o["momentum"] * buffer + d

@@ -1,7 +1,7 @@
 """Rprop.  Next: lbfgs.py."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Rprop(Optimizer):
     0.5
     """
 
-    STATE = {"step": 0, "prev": None, "step_size": None}
+    STATE: ClassVar = {"step": 0, "prev": None, "step_size": None}
 
     def __init__(self, params: Parameters, lr: float = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
                  step_sizes: tuple[float, float] = (1e-6, 50), *, maximize: bool = False, weight_decay: float = 0,

@@ -1,7 +1,7 @@
 """SGD.  Next: adam.py."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
@@ -42,7 +42,7 @@ class SGD(Optimizer):
     tensor([0.8])
     """
 
-    STATE = {"momentum_buffer": None}
+    STATE: ClassVar = {"momentum_buffer": None}
 
     def __init__(self, params: Parameters, lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
                  weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False, l1: float = 0) -> None:
@@ -64,4 +64,5 @@ class SGD(Optimizer):
             g = g + o["momentum"] * buffer if o["nesterov"] else buffer
         p -= o["lr"] * g
 
-    update = Stepper("SGD", ("momentum", "dampening", "nesterov"), STATE, formula, only_if={"momentum_buffer": "momentum"}).step
+    update = Stepper("SGD", ("momentum", "dampening", "nesterov"), STATE, formula,
+                     only_if={"momentum_buffer": "momentum"}).step

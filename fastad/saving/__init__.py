@@ -9,14 +9,14 @@
        +-- npz.py        NumPy's .npz, uncompressed
 
 A program that loads a damaged or hostile file gets a `CheckpointError`, or what the file says: nothing is executed, and no
-more memory is taken than twice the file's size and 16 MB.  Imports the core and fastad.random.
+more memory is taken than twice the file's size and 32 MB.  Imports the core and fastad.random.
 """
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from .files import CheckpointError, opened, replaced
+from .files import BESIDE, CheckpointError, needed, opened, replaced
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckpointError", "load", "save"]
 
+PER_ARRAY = 3000                               # bytes that the description of an array takes when it is loaded, at most
+
 
 def save(path: str | os.PathLike[str], value: Any) -> None:
-    """Write a value to a file: tensors, arrays, numbers, text, None, random generators, and lists, tuples and dicts of these.
+    """Write a value to a file: tensors, arrays, numbers, text, None, random generators, and lists, tuples, dicts of these.
 
     An object with a `state_dict` stands for that: ``save(path, {"model": model, "optimizer": optimizer})``.
 
-    The suffix says the format.  '.safetensors' needs the package of that name (``pip install fastad[safetensors]``); a model's
-    state_dict, or any dict from names to tensors, is then a file that other programs read as well.  '.npz' is NumPy's, without
-    compression, and needs nothing.  Neither holds pickles.
+    The suffix says the format.  '.safetensors' needs the package of that name (``pip install fastad[safetensors]``); a
+    model's state_dict, or any dict from names to tensors, is then a file that other programs read as well.  '.npz' is
+    NumPy's, without compression, and needs nothing.  Neither holds pickles.
 
     The file appears as a whole or not at all: it is written beside, flushed to the disk and renamed, so that a kill at any
     moment leaves the old or the new one.  A symbolic link stays, and its target is replaced; permissions stay too.
@@ -48,7 +50,8 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     Raises
     ------
     ValueError
-        If the suffix is another one, or containers are nested deeper than 64 (or hold themselves).
+        If the suffix is another one, containers are nested deeper than 64 (or hold themselves), or lists are so long (a
+        million numbers) that `load` would take the file for a hostile one: make arrays of them.
     TypeError
         For what cannot be saved, with its place in the value.
     ImportError
@@ -69,8 +72,12 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     from .structure import pack
 
     path = os.fspath(path)
-    format = _by_suffix(path)
+    format = format_of(path)
     text, arrays = pack(value, pairs=path.endswith(".safetensors"))
+    size = len(text) + sum(a.nbytes for a in arrays.values())
+    if needed(text.encode()) + len(arrays) * PER_ARRAY > 2 * size + BESIDE:
+        raise ValueError(f"save: {len(text)} characters of structure, and {len(arrays)} arrays, are more than load accepts; "
+                         f"make arrays of long lists, and of many small arrays larger ones")
     with replaced(path) as file:
         format.write(file, text, arrays)
 
@@ -110,7 +117,8 @@ def load(path: str | os.PathLike[str]) -> Any:
             raise CheckpointError(f"{os.fspath(path)}: {error}") from error.__cause__
 
 
-def _by_suffix(path: str) -> ModuleType:
+def format_of(path: str) -> ModuleType:
+    """The module that writes files of this suffix; an error if there is none, or not what it needs."""
     from . import npz, tensors
 
     if path.endswith(".safetensors"):

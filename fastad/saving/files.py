@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, BinaryIO
 
-BESIDE = 16 << 20                              # bytes that names and structure may take beside twice the file's size
-PER_ITEM = 300                                 # bytes that an item of JSON takes as an object, at most
+BESIDE = 32 << 20                              # bytes that names and structure may take beside twice the file's size
+PER_ITEM, PER_NAME = 60, 220                   # bytes that an item of JSON takes as an object, and the name of one, at most
 
 
 class CheckpointError(ValueError):
@@ -100,15 +100,20 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, int]]:
 # ---- JSON that may come from anybody -----------------------------------------------------------------
 def parsed(raw: bytes, size: int, what: str) -> Any:
     """JSON, of which a file of `size` bytes may hold that much; without names twice, and integers that are too long."""
-    items = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
-    if items * PER_ITEM + len(raw) * (1 if raw.isascii() else 4) > 2 * size + BESIDE:
-        raise CheckpointError(f"{what} has {items} items, too many for a file of {size} bytes")
+    if needed(raw) > 2 * size + BESIDE:
+        raise CheckpointError(f"{what} has too many items for a file of {size} bytes")
     try:
         return json.loads(raw.decode(), object_pairs_hook=unique, parse_int=whole, parse_constant=refused)
     except RecursionError:
         raise CheckpointError(f"{what} is nested too deeply") from None
     except ValueError as error:
         raise CheckpointError(f"{what} cannot be read: {str(error)[:200]}") from None
+
+
+def needed(raw: bytes) -> int:
+    """How much memory the values of this JSON may take; what only stands in text is counted too."""
+    items = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    return items * PER_ITEM + raw.count(b":") * PER_NAME + len(raw) * (1 if raw.isascii() else 4)
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def refused(name: str) -> Any:
 
 def shape_of(given: Any, itemsize: int, nbytes: int, what: str) -> tuple[int, ...]:
     """A shape, checked: non-negative integers whose product has just the bytes that are there."""
-    if not isinstance(given, (list, tuple)) or len(given) > 64 or not all(type(n) is int and 0 <= n < 1 << 63 for n in given):
+    if not isinstance(given, list) or len(given) > 64 or not all(type(n) is int and 0 <= n < 1 << 63 for n in given):
         raise CheckpointError(f"{what} has no shape that an array can have")
     needed, span = itemsize, itemsize
     for n in given:

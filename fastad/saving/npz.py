@@ -25,7 +25,7 @@ HEADER = re.compile(rb"\{'descr': '([<|][biufc?][0-9]{1,2})', 'fortran_order': (
                     rb"'shape': \(((?:[0-9]{1,19}, ?)*(?:[0-9]{1,19})?)\), \} *\n")
 KINDS = {"|b1", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"}
 END = struct.Struct("<4s4H2LH")                # the end of the directory, as every archive without a comment has it
-PER_MEMBER = 1500                              # bytes that zipfile takes for a member, at most, and its smallest entry
+PER_MEMBER = 700                               # bytes that zipfile takes for a member, at most, and its smallest entry
 ENTRY = 46
 CHUNK = 1 << 20
 
@@ -46,14 +46,14 @@ def write(file: BinaryIO, text: str, arrays: dict[str, npt.NDArray[Any]]) -> Non
 
 def read(file: BinaryIO, size: int) -> tuple[bytes | None, dict[str, npt.NDArray[Any]]]:
     """(the structure, None in a file of others, and the arrays)."""
-    check_directory(file, size)
+    entries = check_directory(file, size)
     arrays: dict[str, npt.NDArray[Any]] = {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")     # of zipfile, about names that appear twice
             archive = zipfile.ZipFile(file)
         with archive:
-            check_members(archive.infolist(), size)
+            check_members(archive.infolist(), entries, size)
             for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
                 with archive.open(info) as member:
@@ -70,8 +70,8 @@ def read(file: BinaryIO, size: int) -> tuple[bytes | None, dict[str, npt.NDArray
     return text.tobytes(), arrays
 
 
-def check_directory(file: BinaryIO, size: int) -> None:
-    """That the directory at the end lies in the file, and has no more entries than memory is there for."""
+def check_directory(file: BinaryIO, size: int) -> int:
+    """How many entries the directory at the end says it has; it lies in the file, and is not too long for memory."""
     file.seek(max(0, size - END.size))
     raw = file.read(END.size)
     if len(raw) < END.size or not raw.startswith(b"PK\5\6"):
@@ -84,10 +84,13 @@ def check_directory(file: BinaryIO, size: int) -> None:
     if min(length, size) // ENTRY * PER_MEMBER > 2 * size + BESIDE:
         raise CheckpointError(f"the directory of the archive is too long for a file of {size} bytes")
     file.seek(0)
+    return int(entries)
 
 
-def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
-    """That they are plain arrays, stored one after the other."""
+def check_members(members: list[zipfile.ZipInfo], entries: int, size: int) -> None:
+    """That they are all there, and plain arrays, stored one after the other."""
+    if len(members) != entries and entries != 0xFFFF:
+        raise CheckpointError(f"the archive has {len(members)} members and says {entries}")
     names = set()
     for info in members:
         name = info.filename
@@ -98,8 +101,8 @@ def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         names.add(name)
         if info.compress_type != zipfile.ZIP_STORED:
             raise CheckpointError(f"{name[:100]!r} is compressed, and could grow to any size; save it with numpy.savez")
-        if info.flag_bits & ~0x0800 or info.compress_size != info.file_size:
-            raise CheckpointError(f"{name[:100]!r} is encrypted, or has two sizes")
+        if info.flag_bits & ~0x0800 or info.compress_size != info.file_size or info.comment:
+            raise CheckpointError(f"{name[:100]!r} is encrypted, has two sizes or a comment")
     end = 0
     for info in sorted(members, key=lambda info: info.header_offset):
         if info.header_offset < end:
@@ -117,18 +120,18 @@ def read_array(member: Any, size: int, what: str) -> npt.NDArray[Any]:
     length = int.from_bytes(start[8:], "little")
     header = HEADER.fullmatch(member.read(length))
     if header is None or header[1].decode() not in KINDS:
-        raise CheckpointError(f"{what} has a header that NumPy does not write for numbers (objects, text and records are refused)")
+        raise CheckpointError(f"{what} has a header that NumPy does not write for numbers; objects, text and records are "
+                              f"refused")
     dtype, fortran = np.dtype(header[1].decode()), header[2] == b"True"
     given = [int(n) for n in header[3].split(b",") if n.strip()]
     shape = shape_of(given, dtype.itemsize, size - 10 - length, what)
     array = np.empty(shape, dtype, order="F" if fortran else "C")
-    flat = memoryview(array.reshape(-1, order="A").view(np.uint8)) if array.size else memoryview(b"")
-    at = 0
+    flat, at = array.reshape(-1, order="A").view(np.uint8) if array.size else np.empty(0, np.uint8), 0
     while at < len(flat):
         chunk = member.read(min(CHUNK, len(flat) - at))
         if not chunk:
             raise CheckpointError(f"{what} is truncated")
-        flat[at:at + len(chunk)] = chunk
+        flat[at:at + len(chunk)] = np.frombuffer(chunk, np.uint8)
         at += len(chunk)
     if member.read(1):                         # at its end the checksum is looked at
         raise CheckpointError(f"{what} is longer than its shape says")

@@ -1,9 +1,10 @@
 """Nested values as JSON text and named arrays, and back.
 
 What JSON has stands for itself.  Everything else is an object with one key that begins with a dollar: {"$tensor": name},
-{"$array": name}, {"$scalar": name} (a NumPy scalar), {"$tuple": [...]}, {"$dict": [[key, value], ...]} (keys that are no text,
-or text with a dollar), {"$float": "nan"}, {"$int": "0x..."} (of more than 64 bits), {"$complex": [re, im]}, {"$generator":
-state}.  Arrays of complex numbers whose format has none are pairs of floats, and their object says "complex": true.
+{"$array": name}, {"$scalar": name} (a NumPy scalar), {"$tuple": [...]}, {"$dict": [[key, value], ...]} (keys that are no
+text, or text with a dollar), {"$float": "nan"}, {"$int": "0x..."} (of more than 64 bits), {"$complex": [re, im]},
+{"$generator": state}.  Where a format has no complex numbers, arrays of them are pairs of floats, and their object says
+"complex": true.
 
 Imports the core and fastad.random.  Next: tensors.py and npz.py, which write both.
 """
@@ -48,8 +49,8 @@ class Packer:
     """Collects the arrays of a value."""
 
     def __init__(self, pairs: bool) -> None:
-        self.pairs, self.arrays = pairs, {}
-        self.arrays: dict[str, npt.NDArray[Any]]
+        self.pairs = pairs
+        self.arrays: dict[str, npt.NDArray[Any]] = {}
 
     def coded(self, value: Any, path: tuple[Any, ...]) -> Any:
         """What stands for a value in JSON."""
@@ -78,15 +79,16 @@ class Packer:
             return {"$generator": self.coded(dict(value.bit_generator.state), (*path, "state"))}
         if callable(getattr(value, "state_dict", None)):
             return self.coded(value.state_dict(), path)
-        raise TypeError(f"save: {shown(path)} is a {type(value).__name__}, which cannot be saved; what can: tensors, arrays, numbers, "
-                        f"text, None, generators, lists, tuples and dicts, and objects with a state_dict")
+        raise TypeError(f"save: {shown(path)} is a {type(value).__name__}, which cannot be saved; what can: tensors, "
+                        f"arrays, numbers, text, None, generators, lists, tuples and dicts, and objects with a state_dict")
 
     def mapping(self, value: Mapping[Any, Any], path: tuple[Any, ...]) -> Any:
         if all(type(k) is str and not k.startswith("$") for k in value):
             return {k: self.coded(v, (*path, k)) for k, v in value.items()}
         for k in value:
             if not isinstance(k, (str, int, float, tuple, type(None))):
-                raise TypeError(f"save: a key of the dict at {shown(path)} is a {type(k).__name__}; keys are text, numbers or tuples")
+                raise TypeError(f"save: a key of the dict at {shown(path)} is a {type(k).__name__}; keys are text, numbers "
+                                f"or tuples")
         return {"$dict": [[self.coded(k, (*path, "key")), self.coded(v, (*path, k))] for k, v in value.items()]}
 
     def stored(self, tag: str, array: npt.NDArray[Any], path: tuple[Any, ...]) -> dict[str, Any]:
@@ -102,7 +104,8 @@ class Packer:
             name = f"array.{number}"
         array = np.asarray(array, kind.newbyteorder("<"), order="C")
         if array.dtype.kind == "c" and self.pairs:
-            self.arrays[name] = array.view(array.real.dtype).reshape(*array.shape, 2) if array.ndim else np.array([array.real, array.imag])
+            array = np.stack([array.real, array.imag], axis=-1)
+            self.arrays[name] = array
             return {tag: name, "complex": True}
         self.arrays[name] = array
         return {tag: name}

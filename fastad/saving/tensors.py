@@ -1,7 +1,7 @@
 """The safetensors format: eight bytes of length, a header in JSON, then numbers.
 
-The package writes and reads it; before it reads, the header is checked here against the file, which is all that a hostile one
-could lie about.  A checksum in the metadata finds numbers that changed.  Imports structure.
+The package writes and reads it; before it reads, the header is checked here against the file, which is all that a hostile
+one could lie about.  A checksum in the metadata finds numbers that changed.  Imports structure.
 """
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def checked(header: Any, room: int) -> tuple[dict[str, str], dict[str, tuple[np.
         if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int for n in offsets):
             raise CheckpointError(f"{what} has no two offsets")
         if not isinstance(entry["dtype"], str) or entry["dtype"] not in KINDS:
-            raise CheckpointError(f"{what} has dtype {str(entry['dtype'])[:50]}, which fastad has not; it has {', '.join(KINDS)}; "
-                                  f"convert it (float32 holds every bfloat16) where the file comes from")
+            raise CheckpointError(f"{what} has dtype {str(entry['dtype'])[:50]}, which fastad has not; it has "
+                                  f"{', '.join(KINDS)}; convert it (float32 holds every bfloat16) where it comes from")
         dtype, (begin, end) = np.dtype(KINDS[entry["dtype"]]), offsets
         if not 0 <= begin <= end <= room:
             raise CheckpointError(f"{what} lies outside of the file")

@@ -10,7 +10,7 @@ from .._core.tensor import Tensor
 from ..data import DataLoader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from .._typing import Generator
@@ -22,11 +22,11 @@ def batches_of(what: str, data: Any, batch_size: int | None, shuffle: bool, gene
     """Batches of arrays, which come as a tuple; anything else gives its batches itself."""
     if not isinstance(data, tuple):
         if isinstance(data, (Tensor, np.ndarray, dict, str)) or not hasattr(data, "__iter__"):
-            raise TypeError(f"fit: {what} must be a tuple of arrays (inputs, targets), a DataLoader or another iterable of such "
-                            f"batches, got {type(data).__name__}")
+            raise TypeError(f"fit: {what} must be a tuple of arrays (inputs, targets), a DataLoader or another iterable of "
+                            f"such batches, got {type(data).__name__}")
         return data  # type: ignore[no-any-return]
     if len(data) not in (2, 3):
-        raise ValueError(f"fit: {what} as a tuple is (inputs, targets) or (inputs, targets, weights), got {len(data)} arrays")
+        raise ValueError(f"fit: {what} as a tuple is (inputs, targets) or (inputs, targets, weights), got {len(data)}")
     if batch_size is not None:
         return DataLoader(data, batch_size=batch_size, shuffle=shuffle, generator=generator)
     return list(DataLoader(data, batch_size=max(1, len(data[0]))))     # the same batch in every epoch
@@ -34,7 +34,8 @@ def batches_of(what: str, data: Any, batch_size: int | None, shuffle: bool, gene
 
 def for_evaluation(data: Any, batch_size: int | None, sized: bool) -> Iterable[Any]:
     """The same, where order does not matter, and larger."""
-    return batches_of("validation", data, None if batch_size is None and sized else max(batch_size or 0, EVALUATED), False, None)
+    size = None if batch_size is None and sized else max(batch_size or 0, EVALUATED)
+    return batches_of("validation", data, size, False, None)
 
 
 def split(data: Any, fraction: float, chosen: Any, generator: np.random.Generator) -> tuple[Any, Any, Any]:
@@ -42,8 +43,8 @@ def split(data: Any, fraction: float, chosen: Any, generator: np.random.Generato
     if not 0 < fraction < 1:
         raise ValueError(f"fit: validation as a fraction must lie between 0 and 1, got {fraction}")
     if not isinstance(data, tuple):
-        raise TypeError(f"fit: a fraction for validation can be split off arrays only, and data is a {type(data).__name__}; give "
-                        f"the validation batches themselves")
+        raise TypeError(f"fit: a fraction for validation can be split off arrays only, and data is a {type(data).__name__}; "
+                        f"give the validation batches themselves")
     arrays = tuple(a.detach().numpy() if isinstance(a, Tensor) else np.asarray(a) for a in data)
     lengths = {a.shape[:1] for a in arrays}
     if len(lengths) > 1 or () in lengths:
@@ -51,7 +52,8 @@ def split(data: Any, fraction: float, chosen: Any, generator: np.random.Generato
     size = len(arrays[0])
     count = round(size * fraction)
     if not 0 < count < size:
-        raise ValueError(f"fit: a fraction of {fraction} of {size} samples leaves {size - count} to train on and {count} to validate")
+        raise ValueError(f"fit: a fraction of {fraction} of {size} samples leaves {size - count} to train on and {count} to "
+                         f"validate")
     if chosen is None:
         chosen = np.sort(generator.permutation(size)[:count])
     elif len(chosen) != count or chosen.max() >= size:
@@ -65,8 +67,8 @@ def parts(batch: Any, weighted: bool) -> tuple[Any, Any, Any, int, float]:
     """(inputs, targets, weights or None, how many samples, and their weight in a mean)."""
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
         shown = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
-        raise TypeError(f"fit: a batch is (inputs, targets) or (inputs, targets, weights), got {shown}; several inputs stand in a "
-                        f"tuple of their own")
+        raise TypeError(f"fit: a batch is (inputs, targets) or (inputs, targets, weights), got {shown}; several inputs "
+                        f"stand in a tuple of their own")
     inputs, targets = as_tensor(batch[0]), as_tensor(batch[1])
     shape = targets.shape if type(targets) is Tensor and targets.ndim else getattr(inputs, "shape", ())
     samples = shape[0] if shape else 1
@@ -80,11 +82,24 @@ def parts(batch: Any, weighted: bool) -> tuple[Any, Any, Any, int, float]:
 
 def as_tensor(value: Any) -> Any:
     """Arrays, of another library too, as Tensors; containers and packed sequences as they are."""
-    if isinstance(value, Tensor) or isinstance(value, tuple):
+    if isinstance(value, (Tensor, tuple)):
         return value
     if isinstance(value, list):
-        return tuple(as_tensor(v) for v in value) if value and hasattr(value[0], "__array__") else from_numpy(np.array(value))
+        several = value and hasattr(value[0], "__array__")
+        return tuple(as_tensor(v) for v in value) if several else from_numpy(np.array(value))
     if not hasattr(value, "__array__"):
         return value
     array = np.asarray(value)
     return from_numpy(array.astype(np.int64) if array.dtype.kind in "iu" else array)
+
+
+def grouped(data: Iterable[Any], count: int, weighted: bool) -> Iterator[list[Any]]:
+    """Lists of `count` batches, the last one perhaps shorter, each batch as its parts."""
+    group = []
+    for batch in data:
+        group.append(parts(batch, weighted))
+        if len(group) == count:
+            yield group
+            group = []
+    if group:
+        yield group

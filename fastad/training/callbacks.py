@@ -1,9 +1,10 @@
-"""Callbacks: what happens at the beginning and the end of steps and epochs.  Imports nothing of the loop.  Next: checkpoints.py."""
+"""Callbacks: what happens at the beginning and end of steps and epochs.  Imports no other file.  Next: checkpoints.py."""
 from __future__ import annotations
 
 import inspect
 import math
 import operator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 class Callback:
     """Base class: `fit` calls the methods that a subclass defines, each with the `Run`.
 
-    A callback with a state of its own gives it in `state_dict` and takes it in `load_state_dict`, so that a resumed run goes on
-    as if nothing had happened.
+    A callback with a state of its own gives it in `state_dict` and takes it in `load_state_dict`, so that a resumed run goes
+    on as if nothing had happened.
 
     Examples
     --------
@@ -54,6 +55,8 @@ class Function(Callback):
     """A plain function, called at the end of each epoch."""
 
     def __init__(self, function: Callable[[Run], object]) -> None:
+        if not callable(function):
+            raise TypeError(f"fit: a callback is a Callback or a function of the run, got {type(function).__name__}")
         self.on_epoch_end = function  # type: ignore[assignment, method-assign]
 
 
@@ -70,7 +73,8 @@ def monitored(run: Run, name: str | None, who: str) -> float:
         name = "val_loss" if "val_loss" in run.logs else "loss"
     if name not in run.logs:
         raise ValueError(f"{who}: {name!r} is not measured; there are {', '.join(run.logs)}")
-    return run.logs[name]
+    value: float = run.logs[name]
+    return value
 
 
 class EarlyStopping(Callback):
@@ -116,7 +120,8 @@ class EarlyStopping(Callback):
     def __init__(self, patience: int = 5, min_delta: float = 0.0, *, monitor: str | None = None,
                  mode: Literal["min", "max"] = "min", restore_best: bool = True) -> None:
         if patience < 1 or not min_delta >= 0:
-            raise ValueError(f"EarlyStopping: patience must be at least 1 and min_delta at least 0, got {patience} and {min_delta}")
+            raise ValueError(f"EarlyStopping: patience must be at least 1 and min_delta at least 0, got {patience} and "
+                             f"{min_delta}")
         self.patience, self.min_delta, self.monitor, self.mode = patience, min_delta, monitor, mode
         self.restore_best = restore_best
         self.better = better_than(mode)
@@ -125,7 +130,8 @@ class EarlyStopping(Callback):
     def restart(self) -> None:
         """Forget what was seen."""
         self.best = math.inf if self.mode == "min" else -math.inf
-        self.best_epoch, self.weights = 0, None
+        self.best_epoch = 0
+        self.weights: dict[str, Any] | None = None
 
     def on_train_begin(self, run: Run) -> None:
         if run.epoch == 0:                     # not resumed: the callback may have served another run
@@ -170,12 +176,13 @@ class Converged(Callback):
 
     def __init__(self, tolerance: float, patience: int = 1) -> None:
         if not tolerance >= 0 or patience < 1:
-            raise ValueError(f"Converged: the tolerance must be at least 0 and patience at least 1, got {tolerance} and {patience}")
+            raise ValueError(f"Converged: the tolerance must be at least 0 and patience at least 1, got {tolerance} and "
+                             f"{patience}")
         self.tolerance, self.patience = tolerance, patience
 
     def on_epoch_end(self, run: Run) -> None:
         losses = run.history["loss"][-self.patience - 1:]
-        changes = [abs(b - a) for a, b in zip(losses[:-1], losses[1:], strict=True)]
+        changes = [abs(b - a) for a, b in pairwise(losses)]
         if len(changes) == self.patience and max(changes) < self.tolerance:
             run.stop(f"the loss changed by less than {self.tolerance:g}")
 
@@ -217,7 +224,7 @@ class Schedule(Callback):
         self.wants_value = monitor is not None or needs_argument(scheduler.step)
         if every == "step":
             if self.wants_value:
-                raise ValueError(f"Schedule: {type(scheduler).__name__} wants what an epoch measured, so it cannot go by step")
+                raise ValueError(f"Schedule: {type(scheduler).__name__} wants what an epoch measured; it cannot go by step")
             self.on_step_end = lambda run: scheduler.step()  # type: ignore[method-assign]
         else:
             self.on_epoch_end = self._by_epoch  # type: ignore[method-assign]

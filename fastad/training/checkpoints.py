@@ -1,4 +1,4 @@
-"""Checkpoint: the whole run in one file, from which it goes on as if it had never stopped.  Imports saving.  Next: loop.py."""
+"""Checkpoint: the whole run in a file, from which it goes on as if it had never stopped.  Imports saving.  Next: loop.py."""
 from __future__ import annotations
 
 import os
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..random import default_generator, set_state
-from ..saving import CheckpointError, load, save
+from ..saving import CheckpointError, format_of, load, save
 from .callbacks import Callback, better_than, monitored
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Checkpoint(Callback):
                  mode: Literal["min", "max"] = "min") -> None:
         if every < 1:
             raise ValueError(f"Checkpoint: every must be at least 1, got {every}")
+        format_of(os.fspath(path))             # an error now, and not after the first epoch
         self.path, self.every, self.monitor, self.better = os.fspath(path), every, monitor, better_than(mode)
         self.best: float | None = None
 
@@ -76,8 +77,9 @@ class Checkpoint(Callback):
 
 def state_of(run: Run) -> dict[str, Any]:
     """All that the next epoch depends on."""
-    return {"kind": KIND, "epoch": run.epoch, "step": run.step, "model": run.weights(), "optimizer": run.optimizer.state_dict(),
-            "callbacks": [[type(c).__name__, c.state_dict()] for c in run.callbacks], "history": run.history.state_dict(),
+    return {"kind": KIND, "epoch": run.epoch, "step": run.step, "model": run.weights(),
+            "optimizer": run.optimizer.state_dict(), "history": run.history.state_dict(),
+            "callbacks": [[type(c).__name__, c.state_dict()] for c in run.callbacks],
             "random": [dict(g.bit_generator.state) for g in generators(run)], "held_back": run.held_back}
 
 
@@ -87,7 +89,7 @@ def read(path: str) -> dict[str, Any] | None:
         return None
     state = load(path)
     if not isinstance(state, dict) or state.get("kind") != KIND:
-        raise CheckpointError(f"{path}: this is no checkpoint of fit, but something else that was saved; load it with fastad.load")
+        raise CheckpointError(f"{path}: this is something else than a checkpoint of fit; fastad.load reads it")
     return state
 
 
@@ -112,7 +114,7 @@ def restore(run: Run, state: dict[str, Any], path: str) -> None:
         for generator, own in zip(found, state["random"], strict=True):
             set_state(generator, own)
         run.epoch, run.step = int(state["epoch"]), int(state["step"])
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         run.set_weights(before[0])
         run.optimizer.load_state_dict(before[1])
         message = f"no entry {error}" if isinstance(error, KeyError) else str(error)

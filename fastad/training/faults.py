@@ -53,14 +53,17 @@ def finite(tensors: Iterable[Tensor]) -> bool:
 def first_fault(model: Any, parameters: list[Tensor], forward: Callable[[], tuple[Any, Tensor]] | None,
                 inputs: Any) -> tuple[str | None, str]:
     """(the layer, what is wrong with it).  Where parameters and gradients are finite the batch is run once more."""
-    named = list(model.named_parameters()) if isinstance(model, Module) else [(f"number {i}", p) for i, p in enumerate(parameters)]
-    buffers = list(model.named_buffers()) if isinstance(model, Module) else []
+    named: list[tuple[str, Tensor]] = [(f"number {i}", p) for i, p in enumerate(parameters)]
+    buffers: list[tuple[str, Tensor]] = []
+    if isinstance(model, Module):
+        named, buffers = list(model.named_parameters()), list(model.named_buffers())
     for members, what in ((named, "parameters"), ([(n, p.grad) for n, p in named if p.grad is not None], "gradients of")):
         wrong = [name for name, t in members if not finite([t])]
         if wrong:                              # the backward pass reaches the last layer first
             layer = wrong[-1].rpartition(".")[0] if isinstance(model, Module) else None
-            return layer, (f"the {what} {listed(wrong)} are not finite, layer {layer!r} being the one nearest to the loss; a smaller "
-                           f"learning rate or clip_norm may help, and fastad.detect_anomaly() finds the operation")
+            nearest = "" if layer is None else f" (nearest to the loss: layer {layer!r})"
+            return layer, (f"the {what} {listed(wrong)} are not finite{nearest}; a smaller learning rate or clip_norm may "
+                           f"help, and fastad.detect_anomaly() finds the operation")
     if forward is None:
         wrong = [name for name, t in buffers if not finite([t])]
         return wrong[0].rpartition(".")[0] if wrong else None, f"the buffers {listed(wrong)} are not finite"
@@ -75,11 +78,12 @@ def first_fault(model: Any, parameters: list[Tensor], forward: Callable[[], tupl
             prediction, loss = forward()
     if seen:
         name, kind = seen[0]
-        return name, f"{bad}the first output that is not finite is that of {f'layer {name!r}' if name else 'the model'} ({kind})"
+        which = f"layer {name!r}" if name else "the model"
+        return name, f"{bad}the first output that is not finite is that of {which} ({kind})"
     if not finite(_tensors(prediction)):
         return None, f"{bad}the model's output is not finite"
     if not finite([loss]):
-        return None, f"{bad}the model's output is finite, so the loss itself overflows, is undefined there, or has such targets"
+        return None, f"{bad}the model's output is finite: the loss overflows, is undefined there, or its targets are not"
     return None, f"{bad}run again on the same batch, with other random numbers, the loss is finite"
 
 

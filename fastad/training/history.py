@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class History:
     """Columns by name, rows by epoch: ``history["loss"]`` is a list, ``history[-1]`` the last epoch as a dict.
 
-    ``dict(history)`` gives the columns; ``len(history)`` counts epochs, iterating gives rows.  Columns are 'loss', 'val_loss' if
-    there is validation, 'lr', and each metric's, NaN in epochs that did not measure it.
+    ``dict(history)`` gives the columns; ``len(history)`` counts epochs, iterating gives rows.  Columns are 'loss',
+    'val_loss' if there is validation, 'lr', and each metric's, NaN in epochs that did not measure it.
 
     Attributes
     ----------
@@ -158,8 +158,8 @@ class History:
             try:
                 from matplotlib.figure import Figure
             except ImportError as error:
-                raise ImportError("History.plot: pictures need matplotlib (pip install fastad[plot]); without it the history has "
-                                  "the numbers, and prints them as a table") from error
+                raise ImportError("History.plot: pictures need matplotlib (pip install fastad[plot]); without it the "
+                                  "history has the numbers, and prints them as a table") from error
             figure = Figure(figsize=(4.5 * len(frames) + 0.5, 3.5), layout="constrained")
             canvas = list(figure.subplots(1, len(frames), squeeze=False)[0])
         epochs = range(1, len(self) + 1)

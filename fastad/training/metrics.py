@@ -1,8 +1,9 @@
 """Metrics: functions of predictions and targets that give a number.  Imports nothing of the loop.  Next: loop.py."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,7 @@ from .._core.tensor import Tensor
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import ArrayLike
-
-Metric: TypeAlias = "Callable[[Any, Any], Any]"
-Metrics: TypeAlias = "str | Metric | Iterable[str | Metric] | Mapping[str, str | Metric]"
-
+    from .._typing import ArrayLike, Metric, Metrics
 
 def accuracy(prediction: ArrayLike, target: ArrayLike) -> float:
     """The share of samples whose largest score is that of the target's class.
@@ -40,14 +37,14 @@ def accuracy(prediction: ArrayLike, target: ArrayLike) -> float:
     """
     scores, wanted = _array(prediction), _array(target)
     if scores.ndim < 2 or scores.shape[1] < 2 or wanted.shape not in (scores.shape, scores.shape[:1] + scores.shape[2:]):
-        raise ValueError(f"accuracy: expected scores of shape (n, classes, ...) with two classes or more, and class indices of "
-                         f"shape (n, ...), got shapes {scores.shape} and {wanted.shape}; for other kinds give a function of your "
-                         f"own, e.g. lambda p, y: numpy.mean((p.numpy() > 0) == y.numpy())")
+        raise ValueError(f"accuracy: expected scores of shape (n, classes, ...) with two classes or more, and class indices "
+                         f"of shape (n, ...), got shapes {scores.shape} and {wanted.shape}; for other kinds give a function "
+                         f"of your own, e.g. lambda p, y: numpy.mean((p.numpy() > 0) == y.numpy())")
     if wanted.size == 0:
         raise ValueError("accuracy: there are no samples")
     if wanted.ndim == scores.ndim:
         wanted = wanted.argmax(axis=1)
-    return int(np.count_nonzero(scores.argmax(axis=1) == wanted)) / wanted.size
+    return float(np.mean(scores.argmax(axis=1) == wanted))
 
 
 def _array(value: ArrayLike) -> Any:
@@ -63,17 +60,42 @@ def by_name(metrics: Metrics | None) -> dict[str, Metric]:
         return {}
     if isinstance(metrics, str) or callable(metrics):
         metrics = [metrics]
-    if not isinstance(metrics, Mapping):
-        metrics = {m if isinstance(m, str) else getattr(m, "__name__", type(m).__name__): m for m in metrics}
-    found = {}
-    for name, metric in metrics.items():
+    if isinstance(metrics, Mapping):
+        named = list(metrics.items())
+    else:
+        named = [(m if isinstance(m, str) else getattr(m, "__name__", type(m).__name__), m) for m in metrics]
+    found: dict[str, Metric] = {}
+    for name, metric in named:
         if isinstance(metric, str) and metric not in BUILT_IN:
-            raise ValueError(f"fit: unknown metric {metric!r}; built in: {', '.join(BUILT_IN)}; others are functions of prediction "
-                             f"and target")
+            raise ValueError(f"fit: unknown metric {metric!r}; built in: {', '.join(BUILT_IN)}; others are functions of "
+                             f"prediction and target")
         function = BUILT_IN[metric] if isinstance(metric, str) else metric
         if not callable(function):
-            raise TypeError(f"fit: metric {name!r} must be a function of prediction and target, got {type(function).__name__}")
+            raise TypeError(f"fit: metric {name!r} must be a function of prediction and target, got "
+                            f"{type(function).__name__}")
         if name in ("loss", "lr") or name.startswith("val_"):
             raise ValueError(f"fit: a metric cannot be called {name!r}, which the history uses itself")
         found[name] = function
     return found
+
+
+class Means:
+    """Sums over batches of the loss and the metrics."""
+
+    def __init__(self, measures: dict[str, Metric]) -> None:
+        self.measures = measures
+        self.loss = self.weight = self.samples = 0.0
+        self.sums = dict.fromkeys(measures, 0.0)
+
+    def add(self, loss: float, weight: float, samples: float, prediction: Any, targets: Any) -> None:
+        self.loss += loss
+        self.weight += weight
+        self.samples += samples
+        if self.measures:
+            shown = prediction.detach() if isinstance(prediction, Tensor) else prediction
+            for name, measure in self.measures.items():
+                self.sums[name] += float(measure(shown, targets)) * samples
+
+    def result(self) -> dict[str, float]:
+        return {"loss": self.loss / self.weight if self.weight else math.nan,
+                **{name: value / self.samples if self.samples else math.nan for name, value in self.sums.items()}}

@@ -85,6 +85,7 @@ def progress_for(wanted: bool | str | None, epochs: int, steps: int | None, done
         from tqdm.auto import tqdm
     except ImportError as error:
         if wanted == "bar":
-            raise ImportError("fit: progress='bar' needs tqdm (pip install fastad[progress]); progress='lines' does not") from error
+            raise ImportError("fit: progress='bar' needs tqdm (pip install fastad[progress]), 'lines' does not") from error
         return Lines(sys.stderr)
-    return Bar(tqdm(total=None if steps is None else steps * epochs, initial=0 if steps is None else steps * done, unit="step"))
+    known = {} if steps is None else {"total": steps * epochs, "initial": steps * done}
+    return Bar(tqdm(**known, unit="step"))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 import fastad as fa
 import fastad.numpy as fnp
-from fastad import data, datasets, extend, nn, optim, testing
+from fastad import data, datasets, extend, nn, optim, testing, training
 from fastad.nn.utils import rnn as sequences
 
 # ---- tensors -----------------------------------------------------------------------------------------
@@ -237,3 +237,11 @@ for batch in data.DataLoader((images, labels), batch_size=1000):
 assert_type(fa.manual_seed(0), np.random.Generator)
 assert_type(fa.get_num_threads(), int)
 assert_type(fa.show_config("dicts"), dict[str, Any])
+
+
+def trained(path: str) -> None:
+    history = training.fit(net, fa.mse_loss, optimizer, (images, labels), 2, metrics=["accuracy"], validation=0.25,
+                           callbacks=[training.EarlyStopping(), lambda run: run.stop("enough")])
+    assert_type(history["loss"], list[float])
+    assert_type(history[-1], dict[str, float])
+    fa.save(path, {"model": net.state_dict(), "losses": history["loss"]})

@@ -3,8 +3,8 @@
 ::
 
     base.py           LRScheduler: rates of groups, step, get_last_lr, state_dict
-       +-- factor.py     initial rates times a factor: ConstantLR, LinearLR, ExponentialLR, StepLR, MultiStepLR, PolynomialLR,
-       |                 LambdaLR, MultiplicativeLR
+       +-- factor.py     initial rates times a factor: ConstantLR, LinearLR, ExponentialLR, StepLR, MultiStepLR,
+       |                 PolynomialLR, LambdaLR, MultiplicativeLR
        +-- cosine.py     CosineAnnealingLR, CosineAnnealingWarmRestarts
        +-- cycle.py      CyclicLR, OneCycleLR, which move momentum too
        +-- plateau.py    ReduceLROnPlateau

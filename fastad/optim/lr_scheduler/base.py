@@ -15,15 +15,15 @@ class LRScheduler:
     """Base class: sets the rate of every group of an optimizer when it is made, and anew in every step.
 
     A subclass gives `rates(epoch)`, the rates in closed form: then a run that is resumed has the same rates to the last bit.
-    Or it gives `get_lr()`, the rates of `last_epoch` from those that the groups have.  The state of a scheduler goes with that
-    of its optimizer, which holds the rates: load both.
+    Or it gives `get_lr()`, the rates of `last_epoch` from those that the groups have.  The state of a scheduler goes with
+    that of its optimizer, which holds the rates: load both.
 
     Parameters
     ----------
     optimizer : Optimizer
     last_epoch : int
-        -1 to begin with the optimizer's rates, which the groups keep as 'initial_lr'; else the epoch after which to go on, with
-        groups that have an 'initial_lr'.
+        -1 to begin with the optimizer's rates, which the groups keep as 'initial_lr'; else the epoch after which to go on,
+        with groups that have an 'initial_lr'.
 
     Raises
     ------
@@ -48,6 +48,7 @@ class LRScheduler:
     """
 
     FUNCTIONS: tuple[str, ...] = ()               # attributes that are lists of functions, which the state leaves out
+    EACH = False                                  # whether it was given something for each of the groups
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self._attach(optimizer)
@@ -55,8 +56,8 @@ class LRScheduler:
             if last_epoch == -1:
                 group.setdefault(INITIAL, group["lr"])
             elif INITIAL not in group:
-                raise ValueError(f"{type(self).__name__}: group {i} has no 'initial_lr' to go on from after epoch {last_epoch}; "
-                                 f"load the optimizer's state first, or begin with last_epoch=-1")
+                raise ValueError(f"{type(self).__name__}: group {i} has no 'initial_lr' to go on from after epoch "
+                                 f"{last_epoch}; load the optimizer's state first, or begin with last_epoch=-1")
         self.base_lrs: list[float] = [group[INITIAL] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         if last_epoch == -1:
@@ -66,7 +67,8 @@ class LRScheduler:
 
     def _attach(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(self).__name__}: the first argument must be an Optimizer, got {type(optimizer).__name__}")
+            raise TypeError(f"{type(self).__name__}: the first argument must be an Optimizer, got "
+                            f"{type(optimizer).__name__}")
         self.optimizer = optimizer
 
     def _per_group(self, name: str, value: Any) -> list[Any]:
@@ -94,6 +96,9 @@ class LRScheduler:
     def step(self) -> None:
         """Go on to the next epoch."""
         for group in self.optimizer.param_groups[len(self.base_lrs):]:   # added meanwhile
+            if self.EACH:
+                raise ValueError(f"{type(self).__name__} is for {len(self.base_lrs)} parameter groups, and the optimizer "
+                                 f"has {len(self.optimizer.param_groups)}; make a scheduler after the last add_param_group")
             self.base_lrs.append(group.setdefault(INITIAL, group["lr"]))
         self.last_epoch += 1
         self._set(self.get_lr())
@@ -110,7 +115,7 @@ class LRScheduler:
     def _set(self, rates: list[float]) -> None:
         if len(rates) != len(self.optimizer.param_groups):
             raise ValueError(f"{type(self).__name__}: rates for {len(rates)} parameter groups, and the optimizer has "
-                             f"{len(self.optimizer.param_groups)}; make a scheduler after the last add_param_group")
+                             f"{len(self.optimizer.param_groups)}")
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         self._last_lr = list(rates)

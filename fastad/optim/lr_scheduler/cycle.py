@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class Cycling(LRScheduler):
     """What moves the momentum too: 'momentum' of the groups, or the first of their 'betas'."""
 
+    EACH = True
     cycle_momentum: bool
 
     def _take_momentums(self, base: float | list[float], most: float | list[float]) -> None:
@@ -90,8 +91,9 @@ class CyclicLR(Cycling):
 
     FUNCTIONS = ("scale_fns",)
 
-    def __init__(self, optimizer: Optimizer, base_lr: float | list[float], max_lr: float | list[float], step_size_up: int = 2000,
-                 step_size_down: int | None = None, mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
+    def __init__(self, optimizer: Optimizer, base_lr: float | list[float], max_lr: float | list[float],
+                 step_size_up: int = 2000, step_size_down: int | None = None,
+                 mode: Literal["triangular", "triangular2", "exp_range"] = "triangular",
                  gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None,
                  scale_mode: Literal["cycle", "iterations"] = "cycle", cycle_momentum: bool = True,
                  base_momentum: float | list[float] = 0.8, max_momentum: float | list[float] = 0.9,
@@ -161,8 +163,8 @@ class OneCycleLR(Cycling):
     Raises
     ------
     ValueError
-        Without a number of steps, for options out of range, for lists that do not fit the groups, for `cycle_momentum` with an
-        optimizer that has no momentum, and for more steps than announced.
+        Without a number of steps, for options out of range, for lists that do not fit the groups, for `cycle_momentum`
+        with an optimizer that has no momentum, and for more steps than announced.
 
     Examples
     --------
@@ -174,7 +176,7 @@ class OneCycleLR(Cycling):
     ...     rates += scheduler.get_last_lr()
     ...     scheduler.step()
     >>> round(rates[0], 12), round(max(rates), 2), round(rates[-1], 12)
-    (0.04, 0.99, 4e-06)
+    (0.04, 0.98, 4e-06)
     """
 
     def __init__(self, optimizer: Optimizer, max_lr: float | list[float], total_steps: int | None = None,
@@ -187,8 +189,8 @@ class OneCycleLR(Cycling):
         if total_steps is None and epochs is not None and steps_per_epoch is not None:
             total_steps = epochs * steps_per_epoch
         if not isinstance(total_steps, int) or total_steps < 1:
-            raise ValueError(f"OneCycleLR: total_steps, or epochs and steps_per_epoch, must be given as integers of at least 1, "
-                             f"got total_steps={total_steps}, epochs={epochs}, steps_per_epoch={steps_per_epoch}")
+            raise ValueError(f"OneCycleLR: total_steps, or epochs and steps_per_epoch, must be given as integers of at "
+                             f"least 1, got total_steps={total_steps}, epochs={epochs}, steps_per_epoch={steps_per_epoch}")
         if not 0 <= pct_start <= 1:
             raise ValueError(f"OneCycleLR: pct_start must be in [0, 1], got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):

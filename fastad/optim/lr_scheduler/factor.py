@@ -283,6 +283,7 @@ class LambdaLR(LRScheduler):
     """
 
     FUNCTIONS = ("lr_lambdas",)
+    EACH = True
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
                  last_epoch: int = -1) -> None:

@@ -66,10 +66,12 @@ class ReduceLROnPlateau(LRScheduler):
         self._last_lr = [group["lr"] for group in optimizer.param_groups]
 
     def is_better(self, metric: float) -> bool:
-        least = self.threshold * abs(self.best) if self.threshold_mode == "rel" else self.threshold
-        if self.threshold_mode == "rel" and self.best < 0:
-            least = -least                         # PyTorch's: best * (1 -+ threshold), also where that is easier to reach
-        return metric < self.best - least if self.mode == "min" else metric > self.best + least
+        down = self.mode == "min"
+        if self.threshold_mode == "rel":
+            wanted = self.best * (1 - self.threshold if down else 1 + self.threshold)
+        else:
+            wanted = self.best - self.threshold if down else self.best + self.threshold
+        return metric < wanted if down else metric > wanted
 
     def step(self, metrics: SupportsFloat) -> None:    # type: ignore[override]
         """Take the metric of another epoch."""

@@ -61,7 +61,8 @@ class Several(LRScheduler):
 class ChainedScheduler(Several):
     """Schedulers that are stepped together, each upon what the others have made of the rates.
 
-    Factors multiply (see factor.py); a scheduler that sets rates whatever they were, as LambdaLR does, undoes those before it.
+    Factors multiply (see factor.py); a scheduler that sets rates whatever they were, as LambdaLR does, undoes those
+    before it.
 
     Parameters
     ----------
@@ -154,8 +155,8 @@ class SequentialLR(Several):
         self._hold(schedulers)
         self._milestones = list(milestones)
         if len(self._milestones) != len(self._schedulers) - 1 or sorted(self._milestones) != self._milestones:
-            raise ValueError(f"SequentialLR: {len(self._schedulers)} schedulers need {len(self._schedulers) - 1} milestones, "
-                             f"ascending, got {self._milestones}")
+            raise ValueError(f"SequentialLR: {len(self._schedulers)} schedulers need {len(self._schedulers) - 1} "
+                             f"milestones, ascending, got {self._milestones}")
         self._go_to(last_epoch + 1)
 
     def step(self) -> None:
