@@ -54,12 +54,12 @@ class Adagrad(Optimizer):
             eps=eps, maximize=maximize, l1=l1))
 
     @staticmethod
-    def formula(p, g, arrays, o, t, kept):
+    def _formula(p, g, arrays, o, t, kept):
         squares, = arrays
         squares += g * g
         p -= o["lr"] / (1 + (t - 1) * o["lr_decay"]) * g / (np.sqrt(squares) + o["eps"])
 
-    update = Stepper("Adagrad", ("lr_decay", "eps"), STATE, formula, start={"sum": "initial_accumulator_value"}).step
+    update = Stepper("Adagrad", ("lr_decay", "eps"), STATE, _formula, start={"sum": "initial_accumulator_value"}).step
 
 
 class Adadelta(Optimizer):
@@ -107,11 +107,11 @@ class Adadelta(Optimizer):
             raise ValueError(f"Adadelta: rho must be in [0, 1], got {group['rho']}")
 
     @staticmethod
-    def formula(p, g, arrays, o, t, kept):
+    def _formula(p, g, arrays, o, t, kept):
         (squares, moved), rho, eps = arrays, o["rho"], o["eps"]
         squares[...] = rho * squares + (1 - rho) * g * g
         d = np.sqrt((moved + eps) / (squares + eps)) * g
         moved[...] = rho * moved + (1 - rho) * d * d
         p -= o["lr"] * d
 
-    update = Stepper("Adadelta", ("rho", "eps"), STATE, formula).step
+    update = Stepper("Adadelta", ("rho", "eps"), STATE, _formula).step

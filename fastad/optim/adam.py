@@ -77,14 +77,14 @@ class Adam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def formula(p, g, arrays, o, t, kept):
+    def _formula(p, g, arrays, o, t, kept):
         (beta1, beta2), (m, v, top) = o["betas"], arrays
         moments(g, m, v, o["betas"])
         if top is not None:
             v = np.maximum(top, v, out=top)
         p -= o["lr"] / (1 - beta1**t) * m / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + o["eps"])
 
-    update = Stepper("Adam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula,
+    update = Stepper("Adam", ("betas", "eps", "decoupled_weight_decay"), STATE, _formula,
                      only_if={"max_exp_avg_sq": "amsgrad"}).step
 
 
@@ -155,7 +155,7 @@ class NAdam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def formula(p, g, arrays, o, t, product):
+    def _formula(p, g, arrays, o, t, product):
         (beta1, beta2), (m, v) = o["betas"], arrays
         mu, following = (beta1 * (1 - 0.5 * 0.96 ** (s * o["momentum_decay"])) for s in (t, t + 1))
         product *= mu
@@ -164,7 +164,7 @@ class NAdam(Optimizer):
         p -= (fresh * g + rate * m) / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + o["eps"])
         return product
 
-    update = Stepper("NAdam", ("betas", "eps", "decoupled_weight_decay", "momentum_decay"), STATE, formula).step
+    update = Stepper("NAdam", ("betas", "eps", "decoupled_weight_decay", "momentum_decay"), STATE, _formula).step
 
 
 class RAdam(Optimizer):
@@ -212,7 +212,7 @@ class RAdam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def formula(p, g, arrays, o, t, kept):
+    def _formula(p, g, arrays, o, t, kept):
         (beta1, beta2), (m, v) = o["betas"], arrays
         moments(g, m, v, o["betas"])
         rate = o["lr"] / (1 - beta1**t)
@@ -223,7 +223,7 @@ class RAdam(Optimizer):
             m = m / (np.sqrt(v) + o["eps"])
         p -= rate * m
 
-    update = Stepper("RAdam", ("betas", "eps", "decoupled_weight_decay"), STATE, formula).step
+    update = Stepper("RAdam", ("betas", "eps", "decoupled_weight_decay"), STATE, _formula).step
 
 
 class Adamax(Optimizer):
@@ -265,10 +265,10 @@ class Adamax(Optimizer):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize, l1=l1))
 
     @staticmethod
-    def formula(p, g, arrays, o, t, kept):
+    def _formula(p, g, arrays, o, t, kept):
         (beta1, beta2), (m, top) = o["betas"], arrays
         m[...] = beta1 * m + (1 - beta1) * g
         np.maximum(beta2 * top, np.abs(g) + o["eps"], out=top)
         p -= o["lr"] / (1 - beta1**t) * m / top
 
-    update = Stepper("Adamax", ("betas", "eps"), STATE, formula).step
+    update = Stepper("Adamax", ("betas", "eps"), STATE, _formula).step

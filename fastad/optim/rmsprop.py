@@ -64,7 +64,7 @@ class RMSprop(Optimizer):
             raise ValueError(f"RMSprop: alpha must be in [0, 1], got {group['alpha']}")
 
     @staticmethod
-    def formula(p, g, arrays, o, t, kept):
+    def _formula(p, g, arrays, o, t, kept):
         (squares, buffer, mean), alpha = arrays, o["alpha"]
         squares[...] = alpha * squares + (1 - alpha) * g * g
         spread = squares
@@ -76,5 +76,5 @@ class RMSprop(Optimizer):
             d = buffer[...] = o["momentum"] * buffer + d
         p -= o["lr"] * d
 
-    update = Stepper("RMSprop", ("alpha", "eps", "momentum"), STATE, formula,
+    update = Stepper("RMSprop", ("alpha", "eps", "momentum"), STATE, _formula,
                      only_if={"momentum_buffer": "momentum", "grad_avg": "centered"}).step

@@ -64,11 +64,11 @@ class Rprop(Optimizer):
             raise ValueError(f"Rprop: step_sizes must be two numbers, 0 <= least <= largest, got {group['step_sizes']}")
 
     @staticmethod
-    def formula(p, g, arrays, o, t, kept):
+    def _formula(p, g, arrays, o, t, kept):
         (before, size), (down, up) = arrays, o["etas"]
         same = np.sign(g * before)
         np.clip(size * np.select([same > 0, same < 0], [up, down], 1), *o["step_sizes"], out=size)
         before[...] = np.where(same < 0, 0, g)
         p -= np.sign(before) * size
 
-    update = Stepper("Rprop", ("etas", "step_sizes"), STATE, formula, start={"step_size": "lr"}).step
+    update = Stepper("Rprop", ("etas", "step_sizes"), STATE, _formula, start={"step_size": "lr"}).step

@@ -57,12 +57,12 @@ class SGD(Optimizer):
                              f"momentum={group['momentum']} and dampening={group['dampening']}")
 
     @staticmethod
-    def formula(p, g, arrays, o, t, kept):
+    def _formula(p, g, arrays, o, t, kept):
         buffer, = arrays
         if buffer is not None:
             buffer[...] = g if t == 1 else o["momentum"] * buffer + (1 - o["dampening"]) * g
             g = g + o["momentum"] * buffer if o["nesterov"] else buffer
         p -= o["lr"] * g
 
-    update = Stepper("SGD", ("momentum", "dampening", "nesterov"), STATE, formula,
+    update = Stepper("SGD", ("momentum", "dampening", "nesterov"), STATE, _formula,
                      only_if={"momentum_buffer": "momentum"}).step

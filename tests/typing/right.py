@@ -191,7 +191,13 @@ nn.utils.stateless.functional_call(net, dict(net.named_parameters()), x)
 optimizer = optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.99))
 assert_type(optimizer.step(), None)
 assert_type(optimizer.step(lambda: net(x)[0].sum()), fa.Tensor)
-optim.SGD([{"params": [x], "lr": 0.1}], momentum=0.9)
+optim.SGD([{"params": [x], "lr": 0.1}], momentum=0.9, l1=0.1)
+assert_type(optim.LBFGS([x], line_search_fn="strong_wolfe").step(lambda: x.sum()), fa.Tensor)
+schedule = optim.lr_scheduler.SequentialLR(optimizer, [optim.lr_scheduler.LinearLR(optimizer), optim.lr_scheduler.StepLR(
+    optimizer, 3)], milestones=[5])
+assert_type(schedule.get_last_lr(), list[float])
+optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+optim.lr_scheduler.ReduceLROnPlateau(optimizer, "max").step(x.sum())
 with fa.no_grad():
     for p in net.parameters():
         p -= 0.1 * p

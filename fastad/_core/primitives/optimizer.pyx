@@ -165,11 +165,13 @@ cdef class Stepper:
         if g is None:
             return 0
         cdef Array own = p.arr            # held: another thread may give p other memory meanwhile
-        cdef Array to = contiguous(own)   # before its state is made, so that a step that fails here is not begun
+        # before its state is made, so that a step that fails here is not begun
+        cdef Array to = own if own.layout.contiguous else contiguous(own)
         cdef Py_ssize_t t, n = to.layout.size
         cdef int code = to.layout.code
         cdef void* s[MOST]
-        g = contiguous(g)
+        if not g.layout.contiguous:
+            g = contiguous(g)
         self.ready(now, s, i, columns, group, own.layout)
         if steps is not None:
             t = steps[i]

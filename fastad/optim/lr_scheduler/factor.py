@@ -19,6 +19,7 @@ class FactorLR(LRScheduler):
     factor(epoch) / factor(epoch - 1) instead."""
 
     def factor(self, epoch: int) -> float:
+        """What the initial rates are multiplied by."""
         raise NotImplementedError
 
     def rates(self, epoch: int) -> list[float]:

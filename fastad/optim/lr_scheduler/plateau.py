@@ -66,6 +66,7 @@ class ReduceLROnPlateau(LRScheduler):
         self._last_lr = [group["lr"] for group in optimizer.param_groups]
 
     def is_better(self, metric: float) -> bool:
+        """Whether a metric is better than the best so far, by the threshold."""
         down = self.mode == "min"
         if self.threshold_mode == "rel":
             wanted = self.best * (1 - self.threshold if down else 1 + self.threshold)
