@@ -3,6 +3,7 @@ import builtins
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ from fastad.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 BLOBS = make_blobs(300, 4, centers=3, random_state=0)
 LINE = make_regression(200, 5, noise=1.0, random_state=0)
+PAGE = Path(__file__).parents[1] / "docs" / "lectures.md"
 ENOUGH = {"n_iter_no_change": np.inf}              # no early end, and no warning of it
 
 
@@ -218,6 +220,13 @@ def test_weights_of_zero_leave_samples_out_and_whole_ones_repeat_them():
         MLPClassifier().fit(X, y, sample_weight=np.zeros(len(y)))
     with pytest.raises(TypeError, match="the loss takes no sample_weight"):
         MLPClassifier(loss=lambda p, t: nn.functional.cross_entropy(p, t)).fit(X, y, sample_weight=w)
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the documentation is not beside these tests")
+def test_the_program_of_the_page_runs(capsys):
+    program = PAGE.read_text().partition("```python\n")[2].partition("```")[0]
+    exec(compile(program, str(PAGE), "exec"), {})
+    assert float(capsys.readouterr().out) > 0.93
 
 
 # ---- when it ends ------------------------------------------------------------------------------------
