@@ -1,7 +1,7 @@
 """What `fit` says when a loss is not finite: in which layer it began.  Imports nn.  Next: loop.py."""
 from __future__ import annotations
 
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,8 +72,13 @@ def first_fault(model: Any, parameters: list[Tensor], forward: Callable[[], tupl
     seen: list[tuple[str, str]] = []
     with no_grad():
         if isinstance(model, Module):
-            with watched(model, lambda name, kind, out: _note(seen, name, kind, out)):
+            hooks = [module.register_forward_hook(partial(_note, seen, name, type(module).__name__))
+                     for name, module in model.named_modules()]
+            try:
                 prediction, loss = forward()
+            finally:
+                for hook in hooks:
+                    hook.remove()
         else:
             prediction, loss = forward()
     if seen:
@@ -91,7 +96,8 @@ def listed(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _note(seen: list[tuple[str, str]], name: str, kind: str, out: Any) -> None:
+def _note(seen: list[tuple[str, str]], name: str, kind: str, module: Module, inputs: Any, out: Any) -> None:
+    """A hook of a module: it has run."""
     if not seen and not finite(_tensors(out)):
         seen.append((name, kind))
 
@@ -102,25 +108,3 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (tuple, list)):
         for v in value:
             yield from _tensors(v)
-
-
-@contextmanager
-def watched(model: Module, look: Callable[[str, str, Any], None]) -> Iterator[None]:
-    """Call look(name, class name, output) after every module below `model` has run, the innermost first."""
-    before = [(name, module, type(module)) for name, module in model.named_modules()]
-
-    def watching(name: str, cls: type[Module]) -> type[Module]:
-        def call(self: Module, *args: Any, **kwargs: Any) -> Any:
-            out = cls.__call__(self, *args, **kwargs)
-            look(name, cls.__name__, out)
-            return out
-
-        return type(cls.__name__, (cls,), {"__call__": call, "__module__": cls.__module__})
-
-    try:
-        for name, module, cls in before:       # calling a module looks at its class, not at the instance
-            object.__setattr__(module, "__class__", watching(name, cls))
-        yield
-    finally:
-        for _, module, cls in before:
-            object.__setattr__(module, "__class__", cls)
