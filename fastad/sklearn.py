@@ -172,12 +172,13 @@ class Network(BaseEstimator):
                             1 if once else self.max_iter, batch_size=batch, shuffle=self.shuffle,
                             generator=self._generator, scheduler=schedule, callbacks=callbacks,
                             progress="lines" if self.verbose else False)
-        self.loss_curve_ += history["loss"]
+        self.loss_curve_ += [epoch["loss"] for epoch in history]
         self.history_ = history
-        self.loss_, self.best_loss_ = self.loss_curve_[-1], None if self.early_stopping else min(self.loss_curve_)
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan              # Ctrl-C came in the first epoch
+        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=np.nan)
         self.n_iter_ = self.n_iter_ + 1 if once and hasattr(self, "n_iter_") else len(history)
         if self.validation_scores_ is not None:
-            self.best_validation_score_ = max(self.validation_scores_)
+            self.best_validation_score_ = max(self.validation_scores_, default=np.nan)
         if not once and history.stopped is None and np.isfinite(patience):
             warnings.warn(f"{type(self).__name__}: {self.max_iter} epochs (max_iter) were not enough to converge",
                           ConvergenceWarning, stacklevel=4)

@@ -255,6 +255,21 @@ def test_it_stops_when_the_loss_no_longer_falls_and_warns_if_it_still_does():
         MLPClassifier((8,), max_iter=3).fit(X, y)
 
 
+@pytest.mark.parametrize(("at", "epochs"), [(1, 0), (5, 2)])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_ctrl_c_leaves_a_usable_network(at, epochs, early_stopping, capfd):
+    class Interrupt(fa.training.Callback):
+        def on_step_end(self, run):
+            if run.step == at:
+                raise KeyboardInterrupt
+
+    X, y = BLOBS
+    model = MLPClassifier((5,), callbacks=[Interrupt()], early_stopping=early_stopping, random_state=0).fit(X, y)
+    assert model.n_iter_ == len(model.loss_curve_) == epochs and model.history_.interrupted
+    assert model.predict(X).shape == (300,) and "interrupted by Ctrl-C" in capfd.readouterr().err
+    assert np.isnan(model.loss_) == (epochs == 0)
+
+
 def test_a_loss_that_becomes_infinite_is_an_error():
     X, y = LINE
     with pytest.raises(fa.training.NonFiniteError, match="epoch"), np.errstate(all="ignore"):
