@@ -34,8 +34,9 @@ GLUE = ["-fno-tree-slp-vectorize", "-fno-plt"]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
 OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE, *GLUE]) + ["-fno-builtin-memset"]
 # what is small work beside NumPy's or a kernel's: a third smaller in the wheel, and the contract holds
-COLD = {"blas", "custom", "einsum", "exchange", "extreme", "functions", "inplace", "join", "kernels", "loss", "optimizer",
-        "part", "permute", "recompute", "recurrent", "reduction", "select", "sequences", "shape", "softmax", "squares"}
+COLD = {"blas", "convolution", "custom", "einsum", "exchange", "extreme", "functions", "inplace", "join", "kernels", "loss",
+        "optimizer", "part", "permute", "pooling", "recompute", "recurrent", "reduction", "select", "sequences", "shape",
+        "softmax", "squares"}
 SMALL = [] if MSVC or DEBUG else ["-Os"]
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
 KERNEL_OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O3", *RELEASE, "-fno-thread-jumps", "-fno-tree-pre"])

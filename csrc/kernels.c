@@ -54,6 +54,7 @@ static double root(double x) { return sqrt(x); }
 #include "vmath.h"
 #include "loops.inc"
 #include "gemm.inc"
+#include "windows.inc"
 #undef T
 #undef FLOAT_BITS
 #undef FN
@@ -64,6 +65,7 @@ static double root(double x) { return sqrt(x); }
 #include "vmath.h"
 #include "loops.inc"
 #include "gemm.inc"
+#include "windows.inc"
 #undef T
 #undef FLOAT_BITS
 #undef FN
@@ -97,7 +99,7 @@ extern fad_copy_fn CAT(fad_copy_, FAD_ISA);
 extern fad_cast_fn CAT(fad_cast_, FAD_ISA);
 extern const fad_kernels CAT(fad_kernels_, FAD_ISA);
 const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
-    .isa = STR(FAD_ISA), .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
+    .isa = STR(FAD_ISA), .wide = sizeof(wide_f32), .rows = rows, .n_rows = sizeof rows / sizeof rows[0],
     .sum = BOTH(sum), .prod = BOTH(prod), .max = BOTH(max), .min = BOTH(min),
     .lse = BOTH(lse), .cumsum = BOTH(cumsum), .squares = BOTH(squares),
     .argmax = BOTH(argmax), .argmin = BOTH(argmin),
@@ -105,6 +107,9 @@ const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .softmax_back = BOTH(softmax_back), .log_softmax_back = BOTH(log_softmax_back),
     .xent = BOTH(xent), .xent_back = BOTH(xent_back),
     .lstm = BOTH(lstm), .lstm_back = BOTH(lstm_back), .gru = BOTH(gru), .gru_back = BOTH(gru_back),
+    .convolve = BOTH(convolve), .correlate = BOTH(correlate),
+    .max_windows = BOTH(max_windows), .max_windows_back = BOTH(max_windows_back),
+    .sum_windows = BOTH(sum_windows),
     .gemm = BOTH(gemm), .rules = rules, .with_l1 = BOTH(with_l1), .where = BOTH(where_),
     .map = CAT(fad_map_, FAD_ISA), .copy = CAT(fad_copy_, FAD_ISA), .cast = CAT(fad_cast_, FAD_ISA),
 };

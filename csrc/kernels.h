@@ -54,6 +54,19 @@ typedef void (*fad_gemm_fn)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                             const void *b, ptrdiff_t brs, ptrdiff_t bcs,
                             void *c, ptrdiff_t ldc, int add);
 
+/* A convolution whose second matrix is x seen at offsets, and its weights' gradient; the largest of windows, and where:
+ * see windows.inc.  Places are int32_t for float32, else int64_t. */
+typedef void (*fad_convolve_fn)(ptrdiff_t k, const void *w, const void *x, const ptrdiff_t *off, const void *bias,
+                                ptrdiff_t rows, ptrdiff_t n, void *c, ptrdiff_t ldc);
+typedef void (*fad_correlate_fn)(ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t line, ptrdiff_t k, const void *x,
+                                 const ptrdiff_t *off, const void *g, ptrdiff_t ldg, void *dw);
+typedef struct { ptrdiff_t height, width, rows, cols, kernel[2], stride[2], pad[2], dilation[2]; } fad_windows;
+typedef void (*fad_max_windows_fn)(const fad_windows *q, ptrdiff_t planes, const void *x, void *y, void *where);
+typedef void (*fad_max_windows_back_fn)(ptrdiff_t planes, ptrdiff_t n, ptrdiff_t size, const void *g, const void *where,
+                                        void *dx);
+/* sums += those of images' windows; back: images += the sums, each to all of its window.  Without dilation. */
+typedef void (*fad_sum_windows_fn)(const fad_windows *q, ptrdiff_t planes, void *images, void *sums, int back);
+
 /* One step of a recurrent layer for `rows` sequences of `h` features: see recurrent.inc. */
 typedef void (*fad_lstm_fn)(ptrdiff_t rows, ptrdiff_t h, void *gates, const void *before, void *c, void *y);
 typedef void (*fad_lstm_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, const void *before, const void *c,
@@ -81,6 +94,7 @@ typedef void fad_cast_fn(ptrdiff_t n, int from, const void *src, int to, void *d
 
 typedef struct {
     const char *isa;
+    int wide;                                     /* bytes of a vector */
     const fad_row *rows;
     int n_rows;
     fad_reduce_fn sum[FAD_COMPILED], prod[FAD_COMPILED], max[FAD_COMPILED], min[FAD_COMPILED],
@@ -93,6 +107,11 @@ typedef struct {
     fad_xent_fn xent[FAD_COMPILED];
     fad_xent_back_fn xent_back[FAD_COMPILED];
     fad_gemm_fn gemm[FAD_COMPILED];
+    fad_convolve_fn convolve[FAD_COMPILED];
+    fad_correlate_fn correlate[FAD_COMPILED];
+    fad_max_windows_fn max_windows[FAD_COMPILED];
+    fad_max_windows_back_fn max_windows_back[FAD_COMPILED];
+    fad_sum_windows_fn sum_windows[FAD_COMPILED];
     fad_lstm_fn lstm[FAD_COMPILED];
     fad_lstm_back_fn lstm_back[FAD_COMPILED];
     fad_gru_fn gru[FAD_COMPILED];

@@ -25,6 +25,7 @@ _LAZY = ("autograd", "data", "datasets", "diagnostics", "extend", "linalg", "nn"
          "testing", "training")
 _LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "observers.anomaly", "trace": "observers.trace",
               "recurrent": "_core.primitives.recurrent", **dict.fromkeys(("CheckpointError", "load", "save"), "saving"),
+              **dict.fromkeys(("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"), "_core.primitives.convolution"),
               **dict.fromkeys(transforms.NAMES, "transforms")}
 
 

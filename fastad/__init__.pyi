@@ -17,6 +17,10 @@ from .creation import arange as arange
 from .creation import asarray as asarray
 from . import autograd as autograd
 from .checkpointing import checkpoint as checkpoint
+from ._core.primitives.convolution import conv1d as conv1d
+from ._core.primitives.convolution import conv2d as conv2d
+from ._core.primitives.convolution import conv_transpose1d as conv_transpose1d
+from ._core.primitives.convolution import conv_transpose2d as conv_transpose2d
 from . import data as data
 from . import datasets as datasets
 from .random import default_generator as default_generator

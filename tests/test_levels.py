@@ -12,7 +12,7 @@ from fastad._core.tensor import FUNCTIONS, Tensor, install, register
 ROOT = Path(__file__).parents[1] / "fastad" / "_core"
 LEVEL = {"types": 0, "kernels": 0, "numpy_forms": 0, "storage": 1, "arrays": 1, "blas": 1, "tape": 2, "order": 2, "walk": 2,
          "recompute": 3, "tensor": 3, "inplace": 3, "hooks": 3, "make": 3, "exchange": 3, "custom": 3}
-WHEN_NEEDED = {"unrolled", "weighing"}    # no primitives in them; imported when first used
+WHEN_NEEDED = {"unrolled", "weighing", "windows"}    # no primitives in them; imported when first used
 FILES = sorted(p for pattern in ("*.pyx", "*.pxd", "*.pxi") for p in ROOT.rglob(pattern))
 
 

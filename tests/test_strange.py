@@ -229,7 +229,8 @@ def test_a_cotangent_may_be_strange():
 
 # ---- dtypes ------------------------------------------------------------------------------------------
 DTYPES = ["f2", "g", "c8", "c16", "?", "i1", "i4", "i8", "u1", "u8", ">f4", ">i2", ">c16"]
-FORMULAS = {*NUMPY, "softmax", "log_softmax", "cross_entropy", "cross_entropy_mean", "logsumexp"}     # best in float64
+FORMULAS = {*NUMPY, "softmax", "log_softmax", "cross_entropy", "cross_entropy_mean", "logsumexp",
+            "conv", "conv_transpose"}                           # best in float64
 LOOSE = {"e": 1e-2, "f": 1e-5, "F": 1e-5}
 
 

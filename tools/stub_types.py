@@ -66,6 +66,10 @@ PARAMETERS = {
     "nll_loss.weight": "ArrayLike | None",
     "norm.ord": 'float | Literal["fro", "nuc"] | None',
     "pad.mode": 'Literal["constant", "edge", "reflect", "symmetric", "wrap"]',
+    **dict.fromkeys(("stride", "dilation", "output_padding"), "Size"),
+    "groups": "SupportsIndex",
+    **dict.fromkeys(("conv1d.padding", "conv2d.padding"), 'Size | Literal["same", "valid"]'),
+    **dict.fromkeys(("conv_transpose1d.padding", "conv_transpose2d.padding"), "Size"),
     "recurrent.cell": 'Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"]',
     **dict.fromkeys(("recurrent.w_ih", "recurrent.w_hh"), "ArrayLike"),
     **dict.fromkeys(("recurrent.b_ih", "recurrent.b_hh"), "ArrayLike | None"),
@@ -222,6 +226,7 @@ SPECIAL = {
     "Stepper.__init__": "(self, name: str, options: tuple[str, ...], state: dict[str, Any], formula: Function, "
                         "only_if: dict[str, str] = ..., start: dict[str, str] = ...) -> None",
     "Stepper.step": "(self, groups: list[dict[str, Any]], states: list[dict[str, list[Any]]]) -> None",
+    "Windows.__init__": "(self, *sizes: tuple[int, ...]) -> None",
     "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
     "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "

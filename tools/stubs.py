@@ -21,7 +21,7 @@ ROOT = Path(fastad.__file__).parent
 HEAD = '"""{doc}\n\nWritten by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.\n"""'
 TYPING = ["Any", "Callable", "Iterator", "Literal", "Self", "Sequence", "SupportsIndex", "final", "overload"]
 ANNOTATED = {"fastad.creation", "fastad._core.make"}          # what is registered from there is typed there
-OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order", "Reduction", "Shape"]
+OURS = ["ArrayLike", "Axes", "Casting", "DType", "Function", "Operand", "Order", "Reduction", "Shape", "Size"]
 INHERITED = {"__module__", "__doc__", "__new__", "__init__", "__getattribute__", "__setstate__", "__pyx_vtable__",
              "__dict__", "__weakref__", "__delitem__", "__reduce__", "__reduce_cython__", "__setstate_cython__",
              "__buffer__", "__release_buffer__"}

@@ -4,6 +4,7 @@
     training.py    a training step of a small network, and its floor
     optimizers.py  a step of each optimizer
     recurrent.py   whole sequences through RNN, LSTM and GRU, forward and back through time
+    convolution.py training steps of convolutional networks, and their layers
     activations.py a million numbers through tanh, relu, softmax and their kin
     science.py     value and gradient of functions a scientist differentiates
 
@@ -41,8 +42,8 @@ class Workload:
 
 def all_workloads():
     """Every workload, in the table's order."""
-    from bench.workloads import activations, optimizers, recurrent, science, small_ops, training
-    return [*small_ops.WORKLOADS, *training.WORKLOADS, *optimizers.WORKLOADS, *recurrent.WORKLOADS,
+    from bench.workloads import activations, convolution, optimizers, recurrent, science, small_ops, training
+    return [*small_ops.WORKLOADS, *training.WORKLOADS, *optimizers.WORKLOADS, *recurrent.WORKLOADS, *convolution.WORKLOADS,
             *activations.WORKLOADS, *science.WORKLOADS]
 
 

@@ -31,6 +31,22 @@ cdef extern from "kernels.h" nogil:
                                  const void* a, Py_ssize_t ars, Py_ssize_t acs,
                                  const void* b, Py_ssize_t brs, Py_ssize_t bcs,
                                  void* c, Py_ssize_t ldc, int add) noexcept nogil
+    ctypedef void (*fad_convolve_fn)(Py_ssize_t k, const void* w, const void* x, const Py_ssize_t* off, const void* bias,
+                                     Py_ssize_t rows, Py_ssize_t n, void* c, Py_ssize_t ldc) noexcept nogil
+    ctypedef void (*fad_correlate_fn)(Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t line, Py_ssize_t k, const void* x,
+                                      const Py_ssize_t* off, const void* g, Py_ssize_t ldg, void* dw) noexcept nogil
+    ctypedef struct fad_windows:
+        Py_ssize_t height, width, rows, cols
+        Py_ssize_t kernel[2]
+        Py_ssize_t stride[2]
+        Py_ssize_t pad[2]
+        Py_ssize_t dilation[2]
+    ctypedef void (*fad_max_windows_fn)(const fad_windows* q, Py_ssize_t planes, const void* x, void* y,
+                                        void* where) noexcept nogil
+    ctypedef void (*fad_max_windows_back_fn)(Py_ssize_t planes, Py_ssize_t n, Py_ssize_t size, const void* g,
+                                             const void* where, void* dx) noexcept nogil
+    ctypedef void (*fad_sum_windows_fn)(const fad_windows* q, Py_ssize_t planes, void* images, void* sums,
+                                        int back) noexcept nogil
     ctypedef void (*fad_lstm_fn)(Py_ssize_t rows, Py_ssize_t h, void* gates, const void* before, void* c,
                                  void* y) noexcept nogil
     ctypedef void (*fad_lstm_back_fn)(Py_ssize_t rows, Py_ssize_t h, const void* gates, const void* before, const void* c,
@@ -52,6 +68,7 @@ cdef extern from "kernels.h" nogil:
         Py_ssize_t itemsize
     ctypedef struct fad_kernels:
         const char* isa
+        int wide
         const fad_row* rows
         int n_rows
         fad_reduce_fn sum[2]
@@ -70,6 +87,11 @@ cdef extern from "kernels.h" nogil:
         fad_xent_fn xent[2]
         fad_xent_back_fn xent_back[2]
         fad_gemm_fn gemm[2]
+        fad_convolve_fn convolve[2]
+        fad_correlate_fn correlate[2]
+        fad_max_windows_fn max_windows[2]
+        fad_max_windows_back_fn max_windows_back[2]
+        fad_sum_windows_fn sum_windows[2]
         fad_lstm_fn lstm[2]
         fad_lstm_back_fn lstm_back[2]
         fad_gru_fn gru[2]

@@ -12,6 +12,9 @@
        |                   units.py        SELU, GLU, PReLU, ...
        +-- branches.py     the texts' Maxout, Duplicate, MaxOf, LinearActivation
        +-- flatten.py      Flatten, Unflatten
+       +-- conv.py         Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+       +-- pooling.py      MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, ...
+       +-- padding.py      ZeroPad2d, ReflectionPad2d, ...;  upsampling.py   Upsample
        +-- loss.py         CrossEntropyLoss, MSELoss, ...;  regression.py   HuberLoss, KLDivLoss, ...
        |                   margin.py   MultiMarginLoss, TripletMarginLoss, ...;  penalty.py   L1, L2, elastic net
        +-- distance.py     CosineSimilarity, PairwiseDistance
@@ -45,6 +48,7 @@ from .activation import (
 from .branches import Duplicate, LinearActivation, MaxOf, Maxout
 from .cells import GRUCell, LSTMCell, RNNCell
 from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import Dropout
 from .flatten import Flatten, Unflatten
@@ -60,7 +64,18 @@ from .margin import (
     TripletMarginLoss,
 )
 from .module import Module, Parameter
+from .padding import (
+    ConstantPad1d,
+    ConstantPad2d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ZeroPad1d,
+    ZeroPad2d,
+)
 from .piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink, Threshold
+from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from .regression import (
     GaussianNLLLoss,
     HalfSquaredErrorLoss,
@@ -74,6 +89,7 @@ from .rnn import GRU, LSTM, RNN, RNNBase
 from .scanning import scan
 from .sparse import Embedding
 from .units import CELU, GLU, SELU, PReLU, Softmin, Softsign
+from .upsampling import Upsample
 
 __all__ = [
     "CELU",
@@ -84,8 +100,19 @@ __all__ = [
     "LSTM",
     "RNN",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
@@ -114,6 +141,8 @@ __all__ = [
     "MSELoss",
     "MarginRankingLoss",
     "MaxOf",
+    "MaxPool1d",
+    "MaxPool2d",
     "Maxout",
     "Mish",
     "Module",
@@ -132,6 +161,10 @@ __all__ = [
     "RNNCell",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -148,6 +181,9 @@ __all__ = [
     "TripletMarginLoss",
     "TukeyLoss",
     "Unflatten",
+    "Upsample",
+    "ZeroPad1d",
+    "ZeroPad2d",
     "functional",
     "init",
     "scan",

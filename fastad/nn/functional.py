@@ -3,6 +3,10 @@ torch.nn.functional."""
 from .. import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
     cross_entropy,
     elu,
     gelu,
@@ -33,8 +37,18 @@ from .margin import (
     soft_margin_loss,
     triplet_margin_loss,
 )
+from .padding import pad
 from .penalty import elastic_net_penalty, l1_penalty, l2_penalty
 from .piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, softshrink, tanhshrink, threshold
+from .pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
 from .regression import (
     gaussian_nll_loss,
     half_squared_error,
@@ -46,11 +60,21 @@ from .regression import (
 )
 from .sparse import embedding
 from .units import celu, glu, prelu, selu, softmin, softplus, softsign
+from .upsampling import interpolate
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -68,6 +92,7 @@ __all__ = [
     "hardtanh",
     "hinge_embedding_loss",
     "huber_loss",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "l1_penalty",
@@ -77,6 +102,8 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
@@ -84,6 +111,7 @@ __all__ = [
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "pairwise_distance",
     "poisson_nll_loss",
     "prelu",

@@ -24,6 +24,8 @@ FAMILIES = (
 )
 LATER = (                                 # not all programs need them: imported when first asked for
     "optimizer",                          # the compiled steps of fastad.optim
+    "convolution",                        # conv1d, conv2d and their transposes
+    "pooling",                            # maxima and sums of windows
     "recurrent",                          # whole sequences through RNN, LSTM and GRU cells
 )
 
