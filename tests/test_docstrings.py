@@ -1,7 +1,9 @@
 """Every public name has a docstring with an example, and the examples run (pytest collects none from compiled code)."""
 import doctest
+import importlib
 import inspect
 import types
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -32,6 +34,8 @@ def public():
                            (optim.lr_scheduler, "fastad.optim.lr_scheduler"), (data, "fastad.data"), (datasets, "fastad.datasets"),
                            (testing, "fastad.testing"), (training, "fastad.training")):
         found.update(functions_of(module, prefix))
+    if find_spec("sklearn"):
+        found.update(functions_of(importlib.import_module("fastad.sklearn"), "fastad.sklearn"))
     return found
 
 
