@@ -246,12 +246,14 @@ assert_type(data.DataLoader(["a", "b"], batch_size=2), data.DataLoader[Any])
 assert_type(data.DataLoader((images,), 8, collate_fn=data.pad_collate, generator=fa.default_generator()), data.DataLoader[Any])
 assert_type(data.random_split(range(4), [0.5, 0.5])[0], data.Subset[Any])
 sampler: data.Sampler[int] = data.RandomSampler(labels, replacement=True, num_samples=10)
-read = datasets.load_csv("a.csv", target="kind")
-assert_type(read.inputs, npt.NDArray[np.float64])
-assert_type(datasets.load_text("a.txt")[0], npt.NDArray[np.int64])
 assert_type(fa.manual_seed(0), np.random.Generator)
 assert_type(fa.get_num_threads(), int)
 assert_type(fa.show_config("dicts"), dict[str, Any])
+
+
+def read(table: str, text: str) -> None:
+    assert_type(datasets.load_csv(table, target="kind").inputs, npt.NDArray[np.float64])
+    assert_type(datasets.load_text(text)[0], npt.NDArray[np.int64])
 
 
 def trained(path: str) -> None:
