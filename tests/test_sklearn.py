@@ -226,7 +226,7 @@ def test_weights_of_zero_leave_samples_out_and_whole_ones_repeat_them():
 def test_the_program_of_the_page_runs(capsys):
     program = PAGE.read_text().partition("```python\n")[2].partition("```")[0]
     exec(compile(program, str(PAGE), "exec"), {})
-    assert float(capsys.readouterr().out) > 0.93
+    assert float(capsys.readouterr().out) > 0.92
 
 
 # ---- when it ends ------------------------------------------------------------------------------------

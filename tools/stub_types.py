@@ -224,12 +224,9 @@ SPECIAL = {
     "__copy__": "(self) -> Self",
     "__deepcopy__": "(self, memo: dict[int, Any]) -> Self",
     # of one class
-    "Map.__init__": "(self, places: npt.NDArray[np.float64], size: tuple[int, ...], mode: int, fill: float, "
-                    "antialias: bool) -> None",
     "Stepper.__init__": "(self, name: str, options: tuple[str, ...], state: dict[str, Any], formula: Function, "
                         "only_if: dict[str, str] = ..., start: dict[str, str] = ...) -> None",
     "Stepper.step": "(self, groups: list[dict[str, Any]], states: list[dict[str, list[Any]]]) -> None",
-    "Windows.__init__": "(self, *sizes: tuple[int, ...]) -> None",
     "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
     "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "

@@ -1,6 +1,7 @@
 """Penalties on parameters, as terms of a loss; optimizers know the same as options.  Next: ../optim."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .. import abs as magnitude
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 def _total(name: str, parameters: Module | Tensor | Iterable[Tensor], term: Callable[[Tensor], Tensor]) -> Tensor:
     if isinstance(parameters, Module):
         parameters = parameters.parameters()
+    if isinstance(parameters, Mapping):
+        raise TypeError(f"{name}: expected a module or tensors, got {type(parameters).__name__}; pass its values()")
     given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for k, p in enumerate(given):
         if not isinstance(p, Tensor):

@@ -94,6 +94,9 @@ cdef class Kept:
     cdef readonly Array mask
     cdef readonly double scale
 
+    def __cinit__(self, Array mask not None, double scale):
+        self.mask, self.scale = mask, scale
+
     def noise(self, dtype):
         """The factors as a constant tensor."""
         return result_from(np.multiply(to_ndarray(self.mask), np.dtype(dtype).type(self.scale), dtype=dtype))
@@ -118,9 +121,8 @@ cdef class Dropout(Primitive):
 
     cdef Tensor apply(self, Tensor x, double share, double scale, object source):
         cdef Array xa = x.arr, out
-        cdef Kept kept = Kept.__new__(Kept)
+        cdef Kept kept = Kept(kept_of(xa.layout, share, source), scale)
         cdef Node node
-        kept.mask, kept.scale = kept_of(xa.layout, share, source), scale
         if not compiled(xa.layout.code):
             return x * kept.noise(xa.layout.dtype)
         out = empty(dense_as(xa.layout, xa.layout.dtype))
@@ -165,7 +167,7 @@ cdef class Look:
     cdef readonly Tensor mask           # what is added to the scores, if that is a constant, or None
     cdef readonly Kept kept             # which weights dropout keeps, or None
 
-    def __init__(self, double scale, bint causal, Tensor mask, bint weights):
+    def __cinit__(self, double scale, bint causal, Tensor mask, bint weights):
         self.scale, self.causal, self.mask, self.weights = scale, causal, mask, weights
 
 
@@ -236,8 +238,7 @@ cdef class Attention(Primitive):
                                 f"use astype")
         p = like_matrices(q, rows, seen)
         if dropout_p:
-            look.kept = Kept.__new__(Kept)
-            look.kept.mask, look.kept.scale = kept_of(p.layout, 1 - dropout_p, source), 1 / (1 - dropout_p) if dropout_p < 1 else 0
+            look.kept = Kept(kept_of(p.layout, 1 - dropout_p, source), 1 / (1 - dropout_p) if dropout_p < 1 else 0)
         if not compiled(code):
             return formulas().outputs(self, inputs, look)
         y = like_matrices(q, rows, v.layout.shape[v.layout.ndim - 1])

@@ -8,6 +8,7 @@ from fastad._typing import ArrayLike, Size
 from fastad._core.tensor import Tensor
 from fastad._core.tape import Primitive
 
+@final
 class Geometry:
     @property
     def groups(self) -> Any: ...

@@ -46,6 +46,7 @@ cdef struct Axis:
     Py_ssize_t* shift                     # and how many rows of that remainder it is moved
 
 
+@cython.final
 cdef class Geometry:
     """The sizes of one convolution: what does not depend on the numbers, nor on how many images there are."""
     cdef readonly tuple sizes             # of images, outputs, kernel; stride, dilation, padding before: (rows, columns) each
@@ -56,7 +57,7 @@ cdef class Geometry:
     cdef double work                      # multiplications for one image
     cdef bint pointwise, whole            # a kernel of one element; one as large as the image
 
-    def __init__(self, Py_ssize_t groups, tuple sizes, Py_ssize_t channels, Py_ssize_t outputs):
+    def __cinit__(self, Py_ssize_t groups, tuple sizes, Py_ssize_t channels, Py_ssize_t outputs):
         cdef Axis* axis
         cdef Py_ssize_t t, u
         cdef int i
@@ -456,7 +457,7 @@ cdef class Convolution(Primitive):
     """One of the three products, of inputs a and b; the first two have a bias for each channel as third input."""
     cdef Kind kind
 
-    def __init__(self, str name, Kind kind):
+    def __cinit__(self, str name, Kind kind):
         self.name, self.kind = name, kind
         self.raw = self.one_by_one = True
 
@@ -507,7 +508,7 @@ cdef class Convolution(Primitive):
         return 0
 
     def vjp(self, node, saved, g):
-        cdef Geometry q = node.args
+        cdef Geometry q = <Geometry?> node.args
         cdef Tensor cot = g, a = saved[0] if node.needs(1) else None, b = saved[len(saved) - 1] if node.needs(0) else None
         da = db = None
         if b is not None:
@@ -521,7 +522,7 @@ cdef class Convolution(Primitive):
         return da, db, FUNCTIONS["sum"](g, axis=(0, 2, 3)) if node.needs(2) else None
 
     def jvp(self, node, saved, tangents):
-        cdef Geometry q = node.args
+        cdef Geometry q = <Geometry?> node.args
         parts = []
         if tangents[0] is not None:
             parts.append(self.apply(tangents[0], saved[len(saved) - 1], None, q))

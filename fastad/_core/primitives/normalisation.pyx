@@ -25,7 +25,7 @@ cdef class Plan:
     cdef readonly bint weighted, biased
     cdef readonly tuple fixed           # the mean and the variance, as constant tensors, where they are given; or ()
 
-    def __init__(self, Py_ssize_t n, Py_ssize_t c, Py_ssize_t l, Py_ssize_t groups, double eps, bint centred=True):
+    def __cinit__(self, Py_ssize_t n, Py_ssize_t c, Py_ssize_t l, Py_ssize_t groups, double eps, bint centred=True):
         self.o.n, self.o.c, self.o.l, self.o.groups, self.o.eps, self.o.centred = n, c, l, groups, eps, centred
         self.fixed = ()
 

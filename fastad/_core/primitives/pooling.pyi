@@ -6,8 +6,8 @@ from typing import Any, final
 
 from fastad._core.tape import Primitive
 
+@final
 class Windows:
-    def __init__(self, *sizes: tuple[int, ...]) -> None: ...
     @property
     def given(self) -> Any: ...
     def places(self, /) -> Any: ...

@@ -19,13 +19,14 @@ from . import windows
 from .shape cimport in_layout, lead_of
 
 
+@cython.final
 cdef class Windows:
     """Windows that slide over images; of maxima also where these stood."""
     cdef fad_windows sizes
     cdef Array where                      # int32 of float32 images, int64 of others, whatever its layout says
     cdef readonly tuple given
 
-    def __init__(self, tuple images, tuple outputs, tuple kernel, tuple stride, tuple padding, tuple dilation):
+    def __cinit__(self, tuple images, tuple outputs, tuple kernel, tuple stride, tuple padding, tuple dilation):
         cdef fad_windows* q = &self.sizes
         cdef int i
         self.given = (images, outputs, kernel, stride, padding, dilation)
@@ -36,7 +37,10 @@ cdef class Windows:
 
     def places(self):
         """Where the maxima stood, (images, outputs) int64: the number of the element in its image."""
-        cdef Layout layout = self.where.layout
+        cdef Layout layout
+        if self.where is None:
+            raise ValueError("Windows: no maxima have been looked for")
+        layout = self.where.layout
         kind = np.int32 if layout.code == F32 else np.int64
         outputs = self.given[1]
         return to_ndarray(self.where).view(kind).reshape(-1, outputs[0] * outputs[1]).astype(np.int64)
@@ -101,7 +105,7 @@ cdef class MaxWindows(Primitive):
         return (..., np.arange(len(places))[:, None], places)
 
     def vjp(self, node, saved, g):
-        cdef Windows w = node.args
+        cdef Windows w = <Windows?> node.args
         index = self.index(w)
         lead, images = lead_of(node, g), index[2].shape[0]
         flat = FUNCTIONS["scatter"](FUNCTIONS["reshape"](g, (*lead, *index[2].shape)), index,
@@ -109,7 +113,7 @@ cdef class MaxWindows(Primitive):
         return (FUNCTIONS["reshape"](flat, (*lead, *node.in_shape(0))),)
 
     def jvp(self, node, saved, tangents):
-        cdef Windows w = node.args
+        cdef Windows w = <Windows?> node.args
         t, = tangents
         index = self.index(w)
         shape = t.shape
@@ -126,7 +130,7 @@ cdef class SumWindows(Primitive):
     """y = the sums of windows, of images (..., height, width); the adjoint gives every number to all of its window"""
     cdef bint back
 
-    def __init__(self, str name, bint back):
+    def __cinit__(self, str name, bint back):
         self.name, self.back = name, back
         self.raw = True
 

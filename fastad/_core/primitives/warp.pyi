@@ -4,14 +4,10 @@ Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
 from typing import Any, final
 
-import numpy as np
-import numpy.typing as npt
-
 from fastad._core.tape import Primitive
 
 @final
 class Map:
-    def __init__(self, places: npt.NDArray[np.float64], size: tuple[int, ...], mode: int, fill: float, antialias: bool) -> None: ...
     def __repr__(self) -> str: ...
 @final
 class Spread(Primitive):

@@ -52,7 +52,7 @@ cdef class Map:
     cdef bint antialias
     cdef double fill
 
-    def __init__(self, places, tuple size, int mode, double fill, bint antialias):
+    def __cinit__(self, places, tuple size, int mode, double fill, bint antialias):
         self.places, self.size, self.mode, self.fill, self.antialias = places, size, mode, fill, antialias
 
     def __repr__(self):
@@ -157,7 +157,7 @@ cdef class Warp(Primitive):
         return {"map": node.args}
 
     def vjp(self, node, saved, g):
-        return (SPREAD.apply(g, node.args, lead_of(node, g) + node.in_shape(0)),)
+        return (SPREAD.apply(g, <Map?> node.args, lead_of(node, g) + node.in_shape(0)),)
 
     def jvp(self, node, saved, tangents):
         return WARP.apply(tangents[0], (<Map?> node.args).linear())
@@ -183,11 +183,11 @@ cdef class Spread(Primitive):
         return {"map": node.args[0], "shape": node.args[1]}
 
     def vjp(self, node, saved, g):
-        return (WARP.apply(g, node.args[0]),)
+        return (WARP.apply(g, <Map?> node.args[0]),)
 
     def jvp(self, node, saved, tangents):
         t, = tangents
-        return SPREAD.apply(t, node.args[0], lead_in(node, 0, t) + node.out_shape)
+        return SPREAD.apply(t, <Map?> node.args[0], lead_in(node, 0, t) + node.out_shape)
 
 
 cdef Warp WARP = Warp()
