@@ -47,6 +47,8 @@ KERNEL_OPT = [] if MSVC else DEBUGGING if DEBUG else ["-O2", "-ftree-vectorize",
 # -O3 beside its vectors makes an eighth more code that is no faster; what is left over of a vector loop is done one by one:
 # shorter vectors for it take another eighth
 KERNEL_OPT += [] if MSVC or DEBUG or not GCC else [*DENSE, "-fvect-cost-model=dynamic", "--param=vect-epilogues-nomask=0"]
+# what brings the operands to the kernels is small, and run for every operation
+MAP_OPT = KERNEL_OPT + ([] if MSVC or DEBUG else ["-O3"])
 SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"] if SANITIZE else []
 # fewer pages to map for each of so many modules
 LINK = SANITIZERS + (["-Wl,-z,noseparate-code"] if sys.platform == "linux" else [])
@@ -55,7 +57,8 @@ WARN = [] if MSVC else ["-Wall", "-Wno-unused-function"]
 # csrc/kernels.c and csrc/map.c are compiled once for each of these, and one is chosen when the library is loaded
 LEVELS = {"baseline": []}
 if X86:
-    FLAGS = {"v3": ["-march=x86-64-v3"], "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"]}
+    PEEL = [] if DEBUG else ["-fpeel-loops"]           # rows of ten numbers take 2 % less, for half a per cent of the wheel
+    FLAGS = {"v3": ["-march=x86-64-v3", *PEEL], "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512", *PEEL]}
     WANTED = os.environ.get("FASTAD_LEVELS", "v3").replace(",", " ").split()
     if unknown := set(WANTED) - set(FLAGS) - set(LEVELS):
         raise SystemExit(f"FASTAD_LEVELS: no instruction set is named {', '.join(sorted(unknown))}; there are v3 and v4")
@@ -126,11 +129,12 @@ class BuildLevels(build_ext):
         if ext.name.endswith("._core.kernels"):
             ext.extra_objects = []
             for level, flags in LEVELS.items():
-                ext.extra_objects += self.compiler.compile(
-                    ["csrc/kernels.c", "csrc/map.c"], output_dir=os.path.join(self.build_temp, level),
-                    include_dirs=["csrc"], macros=[("FAD_ISA", level)],
-                    extra_postargs=MATH + KERNEL_OPT + WARN + SANITIZERS + flags,
-                    depends=[str(p) for p in Path("csrc").iterdir()])
+                for source, optimise in (("kernels", KERNEL_OPT), ("map", MAP_OPT)):
+                    ext.extra_objects += self.compiler.compile(
+                        [f"csrc/{source}.c"], output_dir=os.path.join(self.build_temp, level),
+                        include_dirs=["csrc"], macros=[("FAD_ISA", level)],
+                        extra_postargs=MATH + optimise + WARN + SANITIZERS + flags,
+                        depends=[str(p) for p in Path("csrc").iterdir()])
         super().build_extension(ext)
 
     def run(self):
