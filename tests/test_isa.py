@@ -70,6 +70,14 @@ def test_unknown_names_are_refused(name):
     assert done.stderr.strip().endswith("baseline")
 
 
+def test_v4_is_refused_where_it_was_not_built():
+    if "v4" in kernels.levels():
+        pytest.skip("this build has v4")
+    done = run("v4", "-c", "import fastad")
+    assert done.returncode != 0
+    assert "ImportError: FASTAD_CPU='v4': it was not built (FASTAD_LEVELS=v3,v4 when fastad is built); choose one of: " in done.stderr
+
+
 def test_what_the_processor_lacks_is_refused():
     lacking = [name for name, present in kernels.levels().items() if not present]
     if not lacking:

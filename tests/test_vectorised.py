@@ -2,7 +2,7 @@
 
 A loop that stops vectorising (a branch, a libm call, a select that the compiler turns into a jump) goes on giving the
 right numbers, several times slower; nothing else would notice.  csrc/kernels.c stands in the library once for each
-instruction set: the copy that uses zmm registers is v4's, the one that uses ymm v3's, the third the baseline.  A loop is
+instruction set: the copy that uses zmm registers is v4's (if it was built), the one that uses ymm v3's, the third the baseline.  A loop is
 vector code if its innermost repetition calls nothing and computes or stores in the registers of its level.
 """
 import platform
@@ -45,7 +45,7 @@ def objdump(option, path):
 
 
 def functions():
-    """{level: {name: [(address, instruction)]}} of the three copies of csrc/kernels.c."""
+    """{level: {name: [(address, instruction)]}} of the copies of csrc/kernels.c."""
     if platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux":
         pytest.skip("reads x86-64 machine code in ELF files")
     if DEBUG:
@@ -118,6 +118,8 @@ def expected_loops(level):
 @pytest.mark.parametrize("level", REGISTER)
 def test_loops_are_vector_code(level, machine_code):
     assert set(machine_code) == set(kernels.levels())
+    if level not in machine_code:
+        pytest.skip(f"this build has no {level}")
     bodies, register = machine_code[level], REGISTER[level]
     wrong = []
     for dtype in ("f32", "f64"):

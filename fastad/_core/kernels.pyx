@@ -1,7 +1,7 @@
 """Level 0: compiles csrc/ and holds the table of kernels for this processor.
 
-The environment variable ``FASTAD_CPU`` (v4, v3 or baseline) forces an instruction set, so that every one can
-be tested on one machine.
+The environment variable ``FASTAD_CPU`` (v3, baseline, or v4 where that was built) forces an instruction set,
+so that every one can be tested on one machine.
 """
 import os
 
@@ -19,7 +19,12 @@ cdef const fad_kernels* _choose() except NULL:
     wanted = os.environ.get("FASTAD_CPU", "")
     if wanted and not levels().get(wanted):
         choices = ", ".join([name for name, present in levels().items() if present])
-        reason = "this processor lacks it" if wanted in levels() else "there is no such instruction set"
+        if wanted in levels():
+            reason = "this processor lacks it"
+        elif wanted == "v4":
+            reason = "it was not built (FASTAD_LEVELS=v3,v4 when fastad is built)"
+        else:
+            reason = "there is no such instruction set"
         raise ImportError(f"FASTAD_CPU={wanted!r}: {reason}; choose one of: {choices}")
     cdef bytes forced = wanted.encode()
     return fad_select(<const char*> forced if forced else <const char*> NULL)
@@ -38,7 +43,7 @@ cdef const fad_row* row_named(str name) except NULL:
 
 
 def isa():
-    """The instruction set in use: ``'v4'``, ``'v3'`` or ``'baseline'``."""
+    """The instruction set in use: ``'v3'``, ``'baseline'``, or ``'v4'`` if that was built."""
     return K.isa.decode()
 
 
