@@ -94,6 +94,13 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
 
 
+def _largest(a: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Where the largest stands along the last axis, as the kernels have it: the first of equals, the last NaN."""
+    best: npt.NDArray[np.intp] = a.argmax(-1)
+    nan = a != a
+    return np.where(nan.any(-1), a.shape[-1] - 1 - nan[..., ::-1].argmax(-1), best) if nan.any() else best
+
+
 def _places(x: npt.NDArray[Any], sizes: _Sizes) -> npt.NDArray[np.int64]:
     """Where the maxima of windows stand, in NumPy."""
     outputs, kernel, stride, padding, dilation = sizes
@@ -112,7 +119,7 @@ def _places(x: npt.NDArray[Any], sizes: _Sizes) -> npt.NDArray[np.int64]:
         return found
 
     numbers = seen(numbers)
-    best = seen(padded).argmax(-1)
+    best = _largest(seen(padded))
     at = np.take_along_axis(np.broadcast_to(numbers, (*best.shape, numbers.shape[-1])), best[..., None], -1)[..., 0]
     inside = np.take_along_axis(numbers, (numbers >= 0).argmax(-1)[..., None], -1)[..., 0]
     return np.where(at < 0, inside, at).astype(np.int64)           # nothing exceeds the border: the first place inside
@@ -266,7 +273,7 @@ def _avg_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: 
         y = sums * (1 / divisor_override)
     else:
         counts = _counts(images, sizes, count_include_pad)
-        whole = counts[0] if axes == 1 else counts[0][:, None] * counts[1]
+        whole = counts[0] if axes == 1 else counts[0][:, None] * counts[1].astype(np.float64)
         equal = (whole == whole.flat[0]).all()
         y = sums * (1 / int(whole.flat[0]) if equal else (1 / whole).astype(x.dtype))
     return _shaped(y, axes)
@@ -452,7 +459,7 @@ def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize,
     for r, (top, bottom) in enumerate(zip(*_parts(height, outputs[0]), strict=True)):
         for c, (left, right) in enumerate(zip(*_parts(width, outputs[1]), strict=True)):
             window = numbers[..., top:bottom, left:right].reshape(*x.shape[:-2], (bottom - top) * (right - left))
-            row, col = np.divmod(window.argmax(-1), right - left)
+            row, col = np.divmod(_largest(window), right - left)
             places[..., r, c] = (top + row) * width + left + col
     y = _picked(x, places)
     return (y, from_numpy(places)) if return_indices else y
