@@ -186,7 +186,7 @@ def test_interpolate_against_torch(shape, how, mode):
         compared("interpolate", drawn(7, *shape), mode=mode, align_corners=align, **how)
 
 
-@pytest.mark.parametrize("n", [3, 7, 10, 29])
+@pytest.mark.parametrize("n", [3, 7, 10, 29, 33])
 def test_nearest_at_every_factor(n):
     """Values only: PyTorch's backward does not always follow the choice that its forward made, where rounding decides."""
     torch = pytest.importorskip("torch")
