@@ -156,6 +156,11 @@ def test_means_of_other_dtypes():
     assert F.avg_pool2d(x.astype("g"), 3, 2, 1).dtype == np.longdouble
     np.testing.assert_allclose(F.avg_pool2d(x.astype("g"), 3, 2, 1).numpy().astype("d"), expected, atol=1e-15)
     np.testing.assert_allclose(F.avg_pool2d(x.astype("e"), 3, 2, 1).numpy().astype("d"), expected, atol=1e-2)
+    ones = np.ones((1, 300, 300), "e")                              # whose sum is no float16
+    for y in (F.avg_pool2d(ones, 300), F.avg_pool1d(ones.reshape(1, -1), 90000), F.adaptive_avg_pool2d(ones, 1),
+              F.adaptive_avg_pool2d(np.tile(ones, (1, 2, 2)), 2), F.adaptive_avg_pool2d(ones, 7)):
+        assert y.dtype == np.float16
+        assert (y.numpy() == 1).all()
     assert F.avg_pool1d(np.arange(6).reshape(1, 6), 2).tolist() == [[0.5, 2.5, 4.5]]
 
 

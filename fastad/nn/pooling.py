@@ -236,6 +236,15 @@ def _floating(x: Tensor) -> Tensor:
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
+def _narrow(input: ArrayLike) -> bool:
+    """Whether the input is float16, which is to hold results, not sums."""
+    return getattr(input, "dtype", None) == np.float16
+
+
+def _wide(input: ArrayLike) -> Tensor:
+    return as_tensors(input)[0].astype(np.float32)
+
+
 def _counts(images: tuple[int, ...], sizes: _Sizes, with_padding: bool) -> list[npt.NDArray[np.int64]]:
     """How many elements the windows see, for each axis."""
     found = []
@@ -263,6 +272,9 @@ def between(x: Tensor, left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Tenso
 
 def _avg_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
               count_include_pad: bool, divisor_override: int | None) -> Tensor:
+    if _narrow(input):
+        return _avg_pool(name, axes, _wide(input), kernel_size, stride, padding, ceil_mode, count_include_pad,
+                         divisor_override).astype(np.float16)
     x = _floating(_images(name, input, axes))
     images = x.shape[-axes:]
     sizes = _sizes(name, images, _key(kernel_size), _key(stride), _key(padding), 1, bool(ceil_mode))
@@ -359,6 +371,8 @@ def _equal(x: Tensor, outputs: tuple[int, ...]) -> Windows | None:
 
 
 def _adaptive_avg(name: str, axes: int, input: ArrayLike, output_size: Any) -> Tensor:
+    if _narrow(input):
+        return _adaptive_avg(name, axes, _wide(input), output_size).astype(np.float16)
     x = _floating(_images(name, input, axes))
     outputs = (1,) * (2 - axes) + _outputs(name, output_size, x.shape[-axes:])
     if outputs == (1, 1):
