@@ -37,7 +37,7 @@ def checkpoint(f: F) -> F:
     ----------
     f : callable
         Called again with the same arguments, it must do the same.  Random numbers of `fastad.random` repeat by
-        themselves; a generator of your own does not.
+        themselves; a generator of your own does not.  Running statistics of batch normalisation follow the first call only.
 
     Returns
     -------

@@ -5,6 +5,7 @@ Imports NumPy only.  Next: nn/init.py, which draws from it.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import local
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _default: list[np.random.Generator] = []               # the generator, once it is needed
+_thread = local()
 
 
 def default_generator() -> np.random.Generator:
@@ -71,9 +73,14 @@ def set_state(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
 def rewound(to: Mapping[str, Any]) -> Iterator[None]:
     """Draw again inside what was drawn after `state` gave `to`."""
     generator = default_generator().bit_generator
-    now = generator.state
-    generator.state = to
+    now, outer = generator.state, is_rewound()
+    generator.state, _thread.rewound = to, True
     try:
         yield
     finally:
-        generator.state = now
+        generator.state, _thread.rewound = now, outer
+
+
+def is_rewound() -> bool:
+    """Whether this thread is inside `rewound`: what it does is done again elsewhere, and is not to count twice."""
+    return getattr(_thread, "rewound", False)

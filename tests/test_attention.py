@@ -52,6 +52,18 @@ def test_a_query_that_sees_nothing():
             np.testing.assert_allclose(a.detach().numpy(), b.numpy(), rtol=1e-12, atol=1e-14)
 
 
+def test_a_mask_changed_in_place_is_noticed():
+    """By derivatives that read it again; the plain walk does not."""
+    q, k, v = (fa.tensor(t, requires_grad=True) for t in three(3, 4))
+    mask = fa.tensor(drawn(3, 3, seed=5))
+    expected = fa.autograd.grad(attention(q, k, v, mask).sum(), [q])[0].numpy()
+    y = attention(q, k, v, mask).sum()
+    mask.zero_()
+    np.testing.assert_array_equal(fa.autograd.grad(y, [q], retain_graph=True)[0].numpy(), expected)
+    with pytest.raises(RuntimeError, match=r"the mask of shape \(3, 3\).*changed in place"):
+        fa.autograd.grad(y, [q], create_graph=True)
+
+
 def test_causal_is_the_triangular_mask():
     for length, span in ((4, 4), (5, 3), (2, 6)):
         q, k, v = drawn(length, 3), drawn(span, 3, seed=1), drawn(span, 2, seed=2)

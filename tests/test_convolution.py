@@ -165,6 +165,19 @@ def test_other_dtypes(dtype):
     np.testing.assert_allclose(tensors[0].grad.numpy(), direct_adjoint(g, w, None, sizes, 2), atol=tolerance)
 
 
+def test_sums_of_float16_are_not_rounded_on_the_way():
+    """As many terms as float16 cannot count, in each of the three products."""
+    ones = fa.tensor(np.ones((1, 1, 60, 60), "e"), requires_grad=True)
+    w = fa.tensor(np.full((1, 1, 60, 60), 0.01, "e"), requires_grad=True)
+    y = fa.conv2d(ones, w)
+    assert y.item() == np.float16(3600 * float(np.float16(0.01)))
+    small = fa.tensor(np.full((1, 1, 1, 1), 0.01, "e"), requires_grad=True)
+    fa.conv2d(ones, small).backward(fa.tensor(np.full((1, 1, 60, 60), 0.01, "e")))
+    assert small.grad.item() == y.item()
+    z = fa.conv_transpose2d(ones, fa.tensor(np.full((1, 1, 60, 60), 0.01, "e")))
+    assert z.detach().numpy()[0, 0, 59, 59] == y.item()
+
+
 def test_any_order_in_both_modes():
     x, w, b = drawn(7, (1, 2, 4, 3), (2, 1, 2, 2), (2,))
     check_grads(lambda *a: fa.tanh(fa.conv2d(*a, stride=(2, 1), padding=1, groups=2)), (x, w, b), order=3)

@@ -266,13 +266,16 @@ def test_what_is_refused(call, error, says):
         call()
 
 
-def test_read_only_statistics():
-    mean, var = np.zeros(3), np.ones(3)
-    mean.flags.writeable = False
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_read_only_statistics(which, dtype):
+    mean, var = np.zeros(3, dtype), np.ones(3, dtype)
+    (mean, var)[which].flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        F.batch_norm(np.ones((2, 3)), mean, var, training=True)
+        F.batch_norm(np.ones((2, 3), dtype), mean, var, training=True)
+    assert mean.tolist() == [0, 0, 0]
     assert var.tolist() == [1, 1, 1]
-    assert F.batch_norm(np.ones((2, 3)), mean, var).shape == (2, 3)
+    assert F.batch_norm(np.ones((2, 3), dtype), mean, var).shape == (2, 3)
 
 
 def test_gradients_reach_the_first_of_many_layers():
@@ -291,3 +294,18 @@ def test_gradients_reach_the_first_of_many_layers():
         return np.linalg.norm(weights[0].grad.numpy()) / np.linalg.norm(weights[-1].grad.numpy())
 
     assert share(False) < 1e-4 < 1e-1 < share(True)
+
+
+@pytest.mark.parametrize("make", [lambda: nn.BatchNorm1d(3), lambda: nn.BatchNorm1d(3, momentum=None)])
+def test_a_batch_that_a_checkpoint_repeats_counts_once(make):
+    x = fa.tensor(drawn(6, 3, dtype="float32"), requires_grad=True)
+    layer, other = make(), make()
+    y, z = fa.checkpoint(layer)(x), other(x)
+    for loss in (y ** 3).sum(), (z ** 3).sum():
+        loss.backward()
+    assert layer.num_batches_tracked.item() == other.num_batches_tracked.item() == 1
+    np.testing.assert_array_equal(layer.running_mean.numpy(), other.running_mean.numpy())
+    np.testing.assert_array_equal(layer.running_var.numpy(), other.running_var.numpy())
+    np.testing.assert_allclose(layer.weight.grad.numpy(), other.weight.grad.numpy(), rtol=1e-6)
+    layer(x)
+    assert layer.num_batches_tracked.item() == 2

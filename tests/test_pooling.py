@@ -114,6 +114,16 @@ def test_nan_and_infinities(dtype):
     assert places.tolist() == [[[0, 3, 3], [0, 1, 4]]]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_last_nan_is_the_largest(dtype, size):
+    """Of whatever window: compiled, picked in NumPy, or of uneven sizes."""
+    x = np.ones((1, 4, 4), dtype)
+    x[0, :2, :2] = np.nan
+    for places in (F.max_pool2d(x, 2, return_indices=True)[1], F.adaptive_max_pool2d(x, size, return_indices=True)[1]):
+        assert places[0, 0, 0].item() == 5
+
+
 @pytest.mark.parametrize("dtype", ["i4", "u1", "?"])
 def test_maxima_of_integers(dtype):
     x = (np.arange(16).reshape(1, 4, 4) % 5).astype(dtype)
@@ -146,6 +156,11 @@ def test_means_of_other_dtypes():
     assert F.avg_pool2d(x.astype("g"), 3, 2, 1).dtype == np.longdouble
     np.testing.assert_allclose(F.avg_pool2d(x.astype("g"), 3, 2, 1).numpy().astype("d"), expected, atol=1e-15)
     np.testing.assert_allclose(F.avg_pool2d(x.astype("e"), 3, 2, 1).numpy().astype("d"), expected, atol=1e-2)
+    ones = np.ones((1, 300, 300), "e")                              # whose sum is no float16
+    for y in (F.avg_pool2d(ones, 300), F.avg_pool1d(ones.reshape(1, -1), 90000), F.adaptive_avg_pool2d(ones, 1),
+              F.adaptive_avg_pool2d(np.tile(ones, (1, 2, 2)), 2), F.adaptive_avg_pool2d(ones, 7)):
+        assert y.dtype == np.float16
+        assert (y.numpy() == 1).all()
     assert F.avg_pool1d(np.arange(6).reshape(1, 6), 2).tolist() == [[0.5, 2.5, 4.5]]
 
 
@@ -154,6 +169,7 @@ def test_means_of_other_dtypes():
     ((2, 3, 4, 5), (1, 2), "constant"), ((2, 3, 4, 5), (1, 2, -1, -2, 0, 1, 3, 0), "constant"), ((3,), (0, -2), "constant"),
     ((2, 3, 4, 5), (), "constant"), ((2, 3, 4, 5), (4, 4, 3, 1), "reflect"), ((3, 5), (2, 4), "reflect"),
     ((2, 3, 5), (5, 1), "circular"), ((2, 3, 4, 5), (1, 5, 4, 0), "circular"), ((2, 3, 4, 5), (7, 1, 0, 9), "replicate"),
+    ((2, 3, 5), (-1, 2), "circular"), ((2, 3, 4, 5), (4, -1, -2, 2), "circular"),
     ((2, 3, 5), (-1, 2), "replicate"), ((2, 3, 5), (-2, 3), "reflect"),
 ])
 def test_pad_against_torch(shape, pad, mode):
@@ -175,7 +191,7 @@ def test_interpolate_against_torch(shape, how, mode):
         compared("interpolate", drawn(7, *shape), mode=mode, align_corners=align, **how)
 
 
-@pytest.mark.parametrize("n", [3, 7, 10, 29])
+@pytest.mark.parametrize("n", [3, 7, 10, 29, 33])
 def test_nearest_at_every_factor(n):
     """Values only: PyTorch's backward does not always follow the choice that its forward made, where rounding decides."""
     torch = pytest.importorskip("torch")
@@ -235,3 +251,4 @@ def test_huge_windows_end_at_once():
     y = F.max_pool2d(x, 1 << 39, 1 << 39, 1 << 38)
     assert y.tolist() == [[[x.max()]]]
     assert F.avg_pool2d(x, 1 << 39, 1 << 39, 1 << 38, divisor_override=1).numpy().ravel() == pytest.approx(x.sum())
+    assert F.avg_pool2d(x, 1 << 32, 1 << 32, 1 << 31).numpy().ravel() == pytest.approx(x.sum() / 2.0 ** 64)

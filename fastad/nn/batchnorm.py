@@ -8,6 +8,7 @@ import numpy as np
 from .._core.make import as_tensors, from_numpy
 from .._core.primitives.normalisation import PRIMITIVES, Plan
 from .._core.tensor import Tensor
+from ..random import is_rewound
 from .module import Module, Parameter, positive
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def normalised(x: Tensor, running_mean: ArrayLike | None, running_var: ArrayLike
         raise ValueError(f"batch_norm: a channel needs more than one value in training, got an input of shape {shape}; "
                          f"use a larger batch, or eval()")
     share = momentum if training else -1.0
+    if training and running is not None and is_rewound():        # this batch has been counted
+        running = count = None
     plan = Plan(n, c, length, 1, eps)         # type: ignore[call-arg]
     result: Tensor = BATCH_NORM.apply(x, weight, bias, plan, (c,), running, share, count)
     return result

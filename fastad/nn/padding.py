@@ -24,8 +24,9 @@ def _places(mode: str, n: int, before: int, after: int) -> npt.NDArray[np.intp]:
     places = np.arange(-before, n + after)
     if mode == "replicate":
         return np.clip(places, 0, n - 1)
-    if mode == "circular":
-        return places % n
+    if mode == "circular":                    # what is cropped does not come back
+        first, kept = max(-before, 0), n + min(before, 0) + min(after, 0)
+        return first + (places + min(before, 0)) % kept
     return n - 1 - abs(n - 1 - abs(places))
 
 
@@ -68,7 +69,8 @@ def pad(input: ArrayLike, pad: Size, mode: str = "constant", value: float | None
     axes = [x.ndim - 1 - i for i in range(len(widths))]
     for axis, (before, after) in zip(axes, widths, strict=True):
         n = x.shape[axis]
-        if n + before + after < (0 if mode == "constant" else 1) or min(n + before, n + after) < 0:
+        least = 0 if mode == "constant" else 1
+        if n + before + after < least or min(n + before, n + after) < (least if mode == "circular" else 0):
             raise ValueError(f"pad: pad={pad} leaves nothing of axis {axis} of an input of shape {x.shape}")
     if mode == "constant":
         return _constant(x, axes, widths, 0 if value is None else value)
@@ -79,7 +81,8 @@ def pad(input: ArrayLike, pad: Size, mode: str = "constant", value: float | None
                          f"for shape {x.shape}")
     for axis, (before, after) in zip(axes, widths, strict=True):
         n = x.shape[axis]
-        if n < 1 or max(before, after) >= {"reflect": n, "circular": n + 1}.get(mode, before + after + n + 1):
+        kept = n + min(before, 0) + min(after, 0)
+        if n < 1 or max(before, after) >= {"reflect": n, "circular": kept + 1}.get(mode, before + after + n + 1):
             raise ValueError(f"pad: pad={pad} with mode={mode!r} must be {'less than' if mode == 'reflect' else 'at most'} "
                              f"the length of axis {axis} of an input of shape {x.shape}")
         if before or after:

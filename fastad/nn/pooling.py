@@ -94,6 +94,13 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
 
 
+def _largest(a: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Where the largest stands along the last axis, as the kernels have it: the first of equals, the last NaN."""
+    best: npt.NDArray[np.intp] = a.argmax(-1)
+    nan = a != a
+    return np.where(nan.any(-1), a.shape[-1] - 1 - nan[..., ::-1].argmax(-1), best) if nan.any() else best
+
+
 def _places(x: npt.NDArray[Any], sizes: _Sizes) -> npt.NDArray[np.int64]:
     """Where the maxima of windows stand, in NumPy."""
     outputs, kernel, stride, padding, dilation = sizes
@@ -112,7 +119,7 @@ def _places(x: npt.NDArray[Any], sizes: _Sizes) -> npt.NDArray[np.int64]:
         return found
 
     numbers = seen(numbers)
-    best = seen(padded).argmax(-1)
+    best = _largest(seen(padded))
     at = np.take_along_axis(np.broadcast_to(numbers, (*best.shape, numbers.shape[-1])), best[..., None], -1)[..., 0]
     inside = np.take_along_axis(numbers, (numbers >= 0).argmax(-1)[..., None], -1)[..., 0]
     return np.where(at < 0, inside, at).astype(np.int64)           # nothing exceeds the border: the first place inside
@@ -229,6 +236,15 @@ def _floating(x: Tensor) -> Tensor:
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
+def _narrow(input: ArrayLike) -> bool:
+    """Whether the input is float16, which is to hold results, not sums."""
+    return getattr(input, "dtype", None) == np.float16
+
+
+def _wide(input: ArrayLike) -> Tensor:
+    return as_tensors(input)[0].astype(np.float32)
+
+
 def _counts(images: tuple[int, ...], sizes: _Sizes, with_padding: bool) -> list[npt.NDArray[np.int64]]:
     """How many elements the windows see, for each axis."""
     found = []
@@ -256,6 +272,9 @@ def between(x: Tensor, left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Tenso
 
 def _avg_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
               count_include_pad: bool, divisor_override: int | None) -> Tensor:
+    if _narrow(input):
+        return _avg_pool(name, axes, _wide(input), kernel_size, stride, padding, ceil_mode, count_include_pad,
+                         divisor_override).astype(np.float16)
     x = _floating(_images(name, input, axes))
     images = x.shape[-axes:]
     sizes = _sizes(name, images, _key(kernel_size), _key(stride), _key(padding), 1, bool(ceil_mode))
@@ -266,7 +285,7 @@ def _avg_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: 
         y = sums * (1 / divisor_override)
     else:
         counts = _counts(images, sizes, count_include_pad)
-        whole = counts[0] if axes == 1 else counts[0][:, None] * counts[1]
+        whole = counts[0] if axes == 1 else counts[0][:, None] * counts[1].astype(np.float64)
         equal = (whole == whole.flat[0]).all()
         y = sums * (1 / int(whole.flat[0]) if equal else (1 / whole).astype(x.dtype))
     return _shaped(y, axes)
@@ -352,6 +371,8 @@ def _equal(x: Tensor, outputs: tuple[int, ...]) -> Windows | None:
 
 
 def _adaptive_avg(name: str, axes: int, input: ArrayLike, output_size: Any) -> Tensor:
+    if _narrow(input):
+        return _adaptive_avg(name, axes, _wide(input), output_size).astype(np.float16)
     x = _floating(_images(name, input, axes))
     outputs = (1,) * (2 - axes) + _outputs(name, output_size, x.shape[-axes:])
     if outputs == (1, 1):
@@ -452,7 +473,7 @@ def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize,
     for r, (top, bottom) in enumerate(zip(*_parts(height, outputs[0]), strict=True)):
         for c, (left, right) in enumerate(zip(*_parts(width, outputs[1]), strict=True)):
             window = numbers[..., top:bottom, left:right].reshape(*x.shape[:-2], (bottom - top) * (right - left))
-            row, col = np.divmod(window.argmax(-1), right - left)
+            row, col = np.divmod(_largest(window), right - left)
             places[..., r, c] = (top + row) * width + left + col
     y = _picked(x, places)
     return (y, from_numpy(places)) if return_indices else y

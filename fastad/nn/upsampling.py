@@ -27,7 +27,7 @@ CUBIC = -0.75                                 # the slope that PyTorch and OpenC
 
 def _nearest(n: int, o: int, factor: float | None, exact: bool, dtype: np.dtype[Any]) -> npt.NDArray[np.intp]:
     """Which element each output takes.  Rounded as by PyTorch: that decides where a position is a whole number."""
-    kind: Any = np.float64 if exact and dtype == np.float64 else np.float32
+    kind: Any = np.float64 if dtype == np.float64 else np.float32
     scale = kind(1 / factor if factor else kind(n) / kind(o))
     at: npt.NDArray[Any] = (np.arange(o, dtype=kind) + kind(0.5 if exact else 0)) * scale
     places: npt.NDArray[np.intp] = np.minimum(np.floor(at.astype(np.float32)).astype(np.intp), n - 1)

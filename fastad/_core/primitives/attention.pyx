@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays cimport GIL_SIZE, contiguous, fill
 from ..blas cimport begin, finish, gemm
 from ..kernels cimport K
-from ..storage cimport Array, Layout, dense, dense_as, dense_dtype, empty, to_ndarray
+from ..storage cimport Array, Layout, dense, dense_as, dense_dtype, empty, shape_of, to_ndarray, version_of
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, save, saved, wants
 from ..tensor cimport Tensor, any_records, produced, record1, record_n, result_from, unchanged, wrap
 from ..types cimport BOOL, F32, MAX_NDIM, compiled
@@ -166,9 +166,19 @@ cdef class Look:
     cdef readonly bint causal, weights
     cdef readonly Tensor mask           # what is added to the scores, if that is a constant, or None
     cdef readonly Kept kept             # which weights dropout keeps, or None
+    cdef unsigned int version           # the mask's: the raw rule does not read it again, the formulas do
 
     def __cinit__(self, double scale, bint causal, Tensor mask, bint weights):
         self.scale, self.causal, self.mask, self.weights = scale, causal, mask, weights
+        if mask is not None:
+            self.version = version_of(mask.arr)
+
+    cdef int check(self, str name) except -1:
+        if self.mask is not None and version_of(self.mask.arr) != self.version:
+            raise RuntimeError(f"{name}: the mask of shape {shape_of(self.mask.arr.layout)}, which this derivative needs, was "
+                               f"changed in place after the call; change a copy instead, or compute the result again after the "
+                               f"change")
+        return 0
 
 
 def formulas():
@@ -361,10 +371,12 @@ cdef class Attention(Primitive):
             given["kept"] = to_ndarray(look.kept.mask)
         return given
 
-    def vjp(self, node, saved, g):
+    def vjp(self, Node node not None, saved, g):
+        (<Look?> node.args).check(self.name)
         return formulas().vjp(self, node, saved, g)
 
-    def jvp(self, node, saved, tangents):
+    def jvp(self, Node node not None, saved, tangents):
+        (<Look?> node.args).check(self.name)
         return formulas().jvp(self, node, saved, tangents)
 
 

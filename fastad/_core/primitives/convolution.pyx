@@ -469,7 +469,7 @@ cdef class Convolution(Primitive):
         if compiled(xa.layout.code):
             out = product(self.kind, q, xa, xb, third)
         else:
-            y = windows.PRODUCTS[<int> self.kind](q, ndarray(a), ndarray(b))
+            y = windows.product(<int> self.kind, q, ndarray(a), ndarray(b))
             out = result_from(y if bias is None else y + ndarray(bias)[:, None, None]).arr
         if not grad_enabled() or (a.node is None and b.node is None and (bias is None or bias.node is None)):
             return wrap(out)

@@ -98,6 +98,8 @@ cdef class Normalise(Primitive):
                 self.checked("running_var", running[1], a.layout, wanted)
             if mean.node is not None or var.node is not None:
                 raise TypeError(f"{self.name}: running statistics are not differentiated; give their detach()")
+            if share >= 0 and (mean.arr.readonly or var.arr.readonly):
+                raise ValueError("batch_norm: the memory of the running statistics is read-only; give a copy()")
             if share < 0:
                 plan.fixed = wrap(copy(mean.arr)), wrap(copy(var.arr))
         if not compiled(code):
@@ -248,8 +250,6 @@ cdef int settle(Array stats, fad_norm o, Array mean, Array var) except -1:
 
 cdef int follow(Array running, Array stats, int row, double share, double factor) except -1:
     """running += share (factor times that row of the statistics - running), in place"""
-    if running.readonly:
-        raise ValueError("batch_norm: the memory of the running statistics is read-only; give a copy()")
     cdef Array new = empty(dense_as(running.layout, running.layout.dtype)), old = contiguous(running)
     cdef Py_ssize_t i, c = running.layout.size
     for i in range(c):

@@ -181,6 +181,13 @@ def weights(q: Geometry, x: Any, y: Any) -> Any:
 PRODUCTS = (forward, adjoint, weights)
 
 
+def product(kind: int, q: Geometry, a: Any, b: Any) -> Any:
+    """One of these.  float16 is to hold results, not sums."""
+    if a.dtype == np.float16:
+        return PRODUCTS[kind](q, a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    return PRODUCTS[kind](q, a, b)
+
+
 # ---- sums of windows, place by place ------------------------------------------------------------------
 def _places(given: tuple[Any, ...]) -> Any:
     """Each window's place among the outputs, and what it sees of the images."""
