@@ -21,8 +21,8 @@ globals().update(_FUNCTIONS)
 _LATER["linalg"] = f"{__name__}.linalg"   # numpy.linalg's functions
 
 # imported when first asked for: modules, and functions of modules that few programs need
-_LAZY = ("autograd", "data", "datasets", "diagnostics", "extend", "linalg", "nn", "numpy", "optim", "optimize", "reference",
-         "testing", "training")
+_LAZY = ("autograd", "data", "datasets", "diagnostics", "extend", "linalg", "nn", "numpy", "optim", "optimize",
+         "preprocessing", "reference", "testing", "training")
 _LAZY_FROM = {"checkpoint": "checkpointing", "detect_anomaly": "observers.anomaly", "trace": "observers.trace",
               "recurrent": "_core.primitives.recurrent", **dict.fromkeys(("CheckpointError", "load", "save"), "saving"),
               **dict.fromkeys(("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"), "_core.primitives.convolution"),

@@ -73,6 +73,7 @@ from .creation import ones as ones
 from .creation import ones_like as ones_like
 from . import optim as optim
 from . import optimize as optimize
+from . import preprocessing as preprocessing
 from ._core.primitives.recurrent import recurrent as recurrent
 from . import reference as reference
 from .saving import save as save

@@ -22,6 +22,7 @@ class SupportsArray(Protocol):
 # beside a tensor, in an operator
 Operand: TypeAlias = Tensor | npt.NDArray[Any] | np.generic | complex | list[Any] | tuple[Any, ...]
 ArrayLike: TypeAlias = Operand | SupportsArray | Sequence[complex]
+Arrayed: TypeAlias = Tensor | npt.NDArray[Any] | SupportsArray | tuple[ArrayLike, ...]  # for a DataLoader
 DType: TypeAlias = npt.DTypeLike
 Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 Axes: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
@@ -39,6 +40,8 @@ Argnum: TypeAlias = int | str | tuple[int | str, ...]
 Mode: TypeAlias = Literal["forward", "reverse"]
 Blocks: TypeAlias = list[list[Any]]               # arrays or tensors, by output and input
 Cell: TypeAlias = Literal["rnn_tanh", "rnn_relu", "rnn_sigmoid", "lstm", "gru"]
+Unit: TypeAlias = Literal["char", "word"]         # of a text
+Field: TypeAlias = int | str                      # of a sample: a position or a key
 Padded: TypeAlias = Tensor | npt.NDArray[Any]     # an input of a recurrent layer; others are packed, which is a tuple
 State: TypeAlias = tuple[Tensor, Tensor]
 Pair: TypeAlias = tuple[ArrayLike, ArrayLike]     # what is taken for a State

@@ -284,7 +284,7 @@ def some(**kw):
     ({"optimizer": MSE}, TypeError, r"the order is fit\(model, loss, optimizer, data, epochs\)"), ({"model": 3}, TypeError, "got int"),
     ({"data": X}, TypeError, "data must be a tuple of arrays .* got ndarray"), ({"data": 3}, TypeError, "got int"),
     ({"data": (X,)}, ValueError, r"is \(inputs, targets\).* got 1"), ({"data": (X, Y[:3])}, ValueError, "equal lengths"),
-    ({"batch_size": 0}, ValueError, "batch_size"), ({"data": (X[:0], Y[:0])}, ValueError, "gave no batches in epoch 1"),
+    ({"batch_size": 0}, ValueError, "batch_size"), ({"data": (X[:0], Y[:0])}, ValueError, "the data set is empty"), ({"data": []}, ValueError, "gave no batches in epoch 1"),
     ({"data": [X]}, TypeError, "a batch is .* got ndarray"), ({"data": [(X, Y, Y, Y)]}, TypeError, "got 4 parts"),
     ({"validation": 1.5}, ValueError, "between 0 and 1"), ({"validation": 0.01}, ValueError, "leaves 20 to train on and 0 to validate"),
     ({"validation": 0.5, "data": [(X, Y)]}, TypeError, "can be split off arrays only"), ({"validation": X}, TypeError, "validation must be"),

@@ -24,6 +24,7 @@ NOT_YET = {
                                  "LRScheduler LambdaLR LinearLR MultiStepLR MultiplicativeLR OneCycleLR PolynomialLR "
                                  "ReduceLROnPlateau SequentialLR StepLR",
     "fastad.linalg": "", "fastad.Tensor": "", "fastad.optimize": "", "fastad.extend": "", "fastad.testing": "", "fastad.autograd": "",
+    "fastad.data": "",
 }
 
 

@@ -113,6 +113,7 @@ RESULTS = {
     "split": "list[Tensor]",
     "array_split": "list[Tensor]",
     "recurrent": "list[Tensor]",
+    "samples": "tuple[Tensor, ...]",
     "unstack": "tuple[Tensor, ...]",
     "backward": "None",
     "register_hook": "HookHandle",

@@ -8,6 +8,7 @@
     normalisation.py  normalisation, dropout, embedding and attention, with gradients
     activations.py a million numbers through tanh, relu, softmax and their kin
     science.py     value and gradient of functions a scientist differentiates
+    loading.py     shuffled batches of arrays
 
 A workload has one *builder* a library: from the data it makes a function without arguments that does the
 whole work once, the way a user of that library would write it, and returns its results.
@@ -43,10 +44,19 @@ class Workload:
 
 def all_workloads():
     """Every workload, in the table's order."""
-    from bench.workloads import activations, convolution, normalisation, optimizers, recurrent, science, small_ops, training
+    from bench.workloads import (
+        activations,
+        convolution,
+        loading,
+        normalisation,
+        optimizers,
+        recurrent,
+        science,
+        small_ops,
+        training,
+    )
     return [*small_ops.WORKLOADS, *training.WORKLOADS, *optimizers.WORKLOADS, *recurrent.WORKLOADS, *convolution.WORKLOADS,
-            *normalisation.WORKLOADS,
-            *activations.WORKLOADS, *science.WORKLOADS]
+            *normalisation.WORKLOADS, *activations.WORKLOADS, *science.WORKLOADS, *loading.WORKLOADS]
 
 
 def mean_targets(family):

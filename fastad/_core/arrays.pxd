@@ -1,4 +1,6 @@
 # arrays.pxd (level 1): what can be done with arrays without thinking of derivatives.
+from libc.stdint cimport int64_t
+
 from .types cimport F32, F64, BOOL, I64, OTHER, MAX_NDIM, compiled
 from .kernels cimport K, fad_map_fn, fad_reduce_fn, fad_operand, row_named
 from .storage cimport GIL_SIZE, Array, Layout
@@ -11,6 +13,10 @@ cdef int fill(Array a, double value) except -1
 cdef Array broadcast(Array a, Layout shape)
 cdef Layout broadcast_layouts(str op, Layout a, Layout b)
 cdef Array lined_up(Array a, int lead, int ndim)
+
+cdef Py_ssize_t row(int64_t i, Py_ssize_t n) except -1 nogil
+cdef int read_rows(const int64_t* at, Py_ssize_t count, const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t nbytes,
+                   char* out) except -1
 
 cdef int map1(fad_map_fn f, const double* param, Array x, Array out) except -1
 cdef int map2(fad_map_fn f, const double* param, Array a, Array b, Array out) except -1

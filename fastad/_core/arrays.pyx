@@ -3,6 +3,7 @@
 The walks accumulate gradients with these, and the primitives are built on them.  What callers give as numbers is checked here too.  float32 and float64 run
 in csrc/; every other dtype through NumPy.  Next: tape.pyx.
 """
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 import numpy as np
@@ -14,6 +15,45 @@ from .storage cimport (
 
 cdef extern from "Python.h":
     bint PyObject_CheckBuffer(object x)
+
+cdef extern from *:
+    """
+    #include <string.h>
+    #if defined(__GNUC__) || defined(__clang__)
+    #define FAD_FETCH(p) __builtin_prefetch(p)
+    #else
+    #define FAD_FETCH(p) ((void)(p))
+    #endif
+    enum { FAD_AHEAD = 2, FAD_LINE = 64, FAD_FIRST = 512 };
+    static void fad_fetch(const char *row, size_t nbytes)
+    {
+        size_t k;
+        for (k = 0; k < nbytes && k < FAD_FIRST; k += FAD_LINE) FAD_FETCH(row + k);
+    }
+    static Py_ssize_t fad_place(int64_t i, Py_ssize_t n) { return i >= n || i < -n ? -1 : i < 0 ? i + n : i; }
+    /* out[i] = x[at[i]], rows of so many bytes that begin `stride` bytes apart; the number of rows, or where in `at` a number
+       is out of bounds.  Rows lie anywhere in memory: the first lines of one are asked for while another is copied, and from
+       those the processor guesses the others. */
+    static Py_ssize_t fad_read_rows(const int64_t *at, Py_ssize_t count, const char *x, Py_ssize_t n, Py_ssize_t stride,
+                                    size_t nbytes, char *out)
+    {
+        Py_ssize_t i, k;
+        for (i = 0; i < count; i++) {
+            if ((k = fad_place(at[i], n)) < 0) return i;
+            if (nbytes == 4) memcpy(out + 4 * i, x + k * stride, 4);          /* labels: no call for each */
+            else if (nbytes == 8) memcpy(out + 8 * i, x + k * stride, 8);
+            else {
+                Py_ssize_t next = i + FAD_AHEAD < count ? fad_place(at[i + FAD_AHEAD], n) : -1;
+                if (next >= 0) fad_fetch(x + next * stride, nbytes);
+                memcpy(out + i * nbytes, x + k * stride, nbytes);
+            }
+        }
+        return count;
+    }
+    """
+    Py_ssize_t fad_place(int64_t i, Py_ssize_t n) noexcept nogil
+    Py_ssize_t fad_read_rows(const int64_t* at, Py_ssize_t count, const char* x, Py_ssize_t n, Py_ssize_t stride, size_t nbytes,
+                             char* out) noexcept nogil
 
 
 cdef inline bint spread(Layout layout, Layout out, Py_ssize_t* steps) noexcept:
@@ -155,6 +195,30 @@ cdef int fill(Array a, double value) except -1:
     else:
         with nogil:
             memset(a.data, 0, nbytes)
+    return 0
+
+
+# ---- rows by number -----------------------------------------------------------------------------------
+cdef Py_ssize_t row(int64_t i, Py_ssize_t n) except -1 nogil:
+    """The row that a number means, which may count from the end."""
+    cdef Py_ssize_t k = fad_place(i, n)
+    if k < 0:
+        with gil:
+            raise IndexError(f"index {i} is out of bounds for axis 0 with size {n}")
+    return k
+
+
+cdef int read_rows(const int64_t* at, Py_ssize_t count, const char* x, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t nbytes,
+                   char* out) except -1:
+    """out[i] = x[at[i]], rows of so many bytes of an x of n rows; long ones without the GIL."""
+    cdef Py_ssize_t done
+    if count * nbytes < 4 * GIL_SIZE:
+        done = fad_read_rows(at, count, x, n, stride, nbytes, out)
+    else:
+        with nogil:
+            done = fad_read_rows(at, count, x, n, stride, nbytes, out)
+    if done < count:
+        row(at[done], n)
     return 0
 
 

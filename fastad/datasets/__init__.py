@@ -1,7 +1,10 @@
-"""Small real data that ships with the library, and the fair way to split it.
+"""Small real data that ships with the library, the fair way to split it, and files that you have.
 
     digits.npz    1,797 handwritten digits of 8 x 8 pixels; README.md says where they come from
     __init__.py   load_digits, stratified_split
+    idx.py        load_idx, load_mnist: MNIST's format; load_npy: memory-mapped arrays
+    tables.py     load_csv: columns of text
+    text.py       load_text, Vocabulary: text to indices
 
 May import: NumPy, nothing else.  Nothing here downloads.
 """
@@ -12,12 +15,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .idx import load_idx, load_mnist, load_npy
+from .tables import Table, load_csv
+from .text import Vocabulary, load_text
+
 if TYPE_CHECKING:
     from typing import Any
 
     import numpy.typing as npt
 
-__all__ = ["load_digits", "stratified_split"]
+__all__ = [
+    "Table", "Vocabulary", "load_csv", "load_digits", "load_idx", "load_mnist", "load_npy", "load_text", "stratified_split",
+]
 
 
 def load_digits() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

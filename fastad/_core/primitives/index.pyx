@@ -8,13 +8,13 @@ cimport cython
 from cpython.long cimport PyLong_AsSsize_t
 from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 import operator
 
 import numpy as np
 
-from ..arrays cimport GIL_SIZE, add_into, contiguous, fill
+from ..arrays cimport GIL_SIZE, add_into, cast, contiguous, fill, read_rows, row
 from ..kernels cimport K, fad_reduce_fn
 from ..storage cimport (
     Array, Layout, dense, dense_dtype, empty, from_ndarray, parse_shape, refuse_masked, same_shape, shape_of, strided, to_ndarray,
@@ -23,7 +23,7 @@ from ..storage cimport (
 from ..tape cimport Node, Primitive, Walk, deliver, receive, tangent, wants
 from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, unchanged, wrap
 from ..tensor import FUNCTIONS, register
-from ..types cimport F32, MAX_NDIM, OTHER, compiled
+from ..types cimport F32, I64, MAX_NDIM, OTHER, compiled
 from .shape cimport axis_of, in_layout, lead_in, lead_of
 
 cdef extern from "Python.h":
@@ -187,22 +187,6 @@ cdef Array row_numbers(Layout x, object index):
     return from_ndarray(item) if isinstance(item, np.ndarray) and item.dtype is INT64 else None
 
 
-cdef Py_ssize_t row(int64_t i, Py_ssize_t n) except -1 nogil:
-    if i < -n or i >= n:
-        with gil:
-            raise IndexError(f"index {i} is out of bounds for axis 0 with size {n}")
-    return i + n if i < 0 else i
-
-
-cdef int read_rows(const int64_t* at, Py_ssize_t count, const char* x, Py_ssize_t n, Py_ssize_t nbytes,
-                   char* out) except -1 nogil:
-    """out[i] = x[at[i]], rows of so many bytes of an x of n rows"""
-    cdef Py_ssize_t i
-    for i in range(count):
-        memcpy(out + i * nbytes, x + row(at[i], n) * nbytes, nbytes)
-    return 0
-
-
 cdef int add_rows(const int64_t* at, Py_ssize_t count, fad_reduce_fn add, const char* x, Py_ssize_t n, Py_ssize_t length,
                   Py_ssize_t nbytes, char* out, Py_ssize_t but) except -1 nogil:
     """out[at[i]] += x[i], rows of so many elements and bytes of an out of n rows; none where at[i] is `but`"""
@@ -241,12 +225,29 @@ cdef Array read(Array x, object index, Kind kind, Region* r):
     nbytes = x.layout.itemsize
     for i in range(1, x.layout.ndim):
         nbytes *= x.layout.shape[i]
-    if out.layout.size < GIL_SIZE:
-        read_rows(<const int64_t*> numbers.data, numbers.layout.size, x.data, x.layout.shape[0], nbytes, out.data)
-    else:
-        with nogil:
-            read_rows(<const int64_t*> numbers.data, numbers.layout.size, x.data, x.layout.shape[0], nbytes, out.data)
+    read_rows(<const int64_t*> numbers.data, numbers.layout.size, x.data, x.layout.shape[0], nbytes, nbytes, out.data)
     return out
+
+
+def samples(tuple arrays not None, tuple dtypes not None, Tensor numbers not None, Py_ssize_t start, Py_ssize_t n):
+    """Of each array (a detached tensor whose rows are dense) the rows numbers[start : start + n], in these dtypes: a batch."""
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef Py_ssize_t k, nbytes
+    cdef int i
+    cdef Array x, out, at = numbers.arr
+    cdef list batch = []
+    if not at.layout.contiguous or at.layout.code != I64 or start < 0 or not 0 <= n <= at.layout.size - start:
+        raise IndexError(f"samples: no numbers from {start} to {start + n}")
+    for k in range(len(arrays)):
+        x = (<Tensor?> arrays[k]).arr
+        shape[0], nbytes = n, x.layout.itemsize
+        for i in range(1, x.layout.ndim):
+            shape[i] = x.layout.shape[i]
+            nbytes *= shape[i]
+        out = empty(dense_dtype(x.layout.dtype, x.layout.ndim, shape))
+        read_rows(<const int64_t*> at.data + start, n, x.data, x.layout.shape[0], x.layout.strides[0], nbytes, out.data)
+        batch.append(wrap(out if dtypes[k] is out.layout.dtype else cast(out, dtypes[k])))
+    return tuple(batch)
 
 
 cdef enum:
