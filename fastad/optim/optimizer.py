@@ -1,7 +1,7 @@
 """Optimizer: what all of them share.  Next: sgd.py."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, overload
+from typing import TYPE_CHECKING, ClassVar, SupportsFloat, overload
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Optimizer:
     def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for options out of range; a subclass adds its own."""
         for name, value in group.items():
-            if name in self.NOT_NEGATIVE and not value >= 0:
+            if name in self.NOT_NEGATIVE and not (isinstance(value, SupportsFloat) and value >= 0):  # type: ignore[operator]
                 raise ValueError(f"{type(self).__name__}: {name} must be at least 0, got {value}")
         if "betas" in group and (len(group["betas"]) != 2 or not all(0 <= b < 1 for b in group["betas"])):
             raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {group['betas']}")
@@ -177,10 +177,17 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If groups, lengths, names or shapes do not match; nothing has been changed then.
+            If groups, lengths, names or shapes do not match, or that is no such state; nothing has been changed then.
         """
         name = type(self).__name__
-        groups, state = state_dict["param_groups"], state_dict["state"]
+        try:
+            groups, state = state_dict["param_groups"], state_dict["state"]
+            said = all(len(g["params"]) == len(set(g["params"])) for g in groups) and isinstance(state, dict)
+        except (KeyError, TypeError):
+            said = False
+        if not said:
+            raise ValueError(f"{name}: expected what state_dict gives, {{'state': ..., 'param_groups': [...]}}, got "
+                             f"{type(state_dict).__name__}" + (f" of {list(state_dict)}" if isinstance(state_dict, dict) else ""))
         if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
             raise ValueError(
                 f"{name}: the state has groups of {[len(g['params']) for g in groups]} parameters, this "
@@ -201,6 +208,8 @@ class Optimizer:
                     first = self.STATE[key]
                     if first is not None:
                         lists[key][i] = type(first)(value)
+                        if not lists[key][i] >= 0:
+                            raise ValueError(f"{name}: {key} of parameter {position} must be at least 0, got {value}")
                         continue
                     value = tensor(np.asarray(value), dtype=p.dtype)
                     if value.shape != p.shape:
