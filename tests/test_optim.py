@@ -353,6 +353,29 @@ def test_state_goes_on_where_it_stopped(name, options):
     assert [g["params"] for g in state["param_groups"]] == [[0], [1, 2]]
 
 
+@pytest.mark.parametrize("make", [lambda p: optim.Adam(p), lambda p: optim.LBFGS(p)], ids=["Adam", "LBFGS"])
+def test_what_is_no_state_is_refused(make):
+    p = fa.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = make([p])
+    good = optimizer.state_dict()
+    groups = good["param_groups"]
+    for wrong in (None, 3, [], {}, {"state": {}}, {"state": 3, "param_groups": groups}, {"state": {0: 3}, "param_groups": groups},
+                  {"state": {}, "param_groups": [3]}, {"state": {}, "param_groups": [{}]}, {"state": {}, "param_groups": 3}):
+        with pytest.raises(ValueError, match=f"{type(optimizer).__name__}: this is no state of an optimizer"):
+            optimizer.load_state_dict(wrong)
+    for lr in ("x", None, -1.0):
+        with pytest.raises(ValueError, match="lr must be at least 0, got"):
+            optimizer.load_state_dict({"state": {}, "param_groups": [{**groups[0], "lr": lr}]})
+    assert optimizer.state_dict() == good
+
+
+def test_a_count_of_steps_below_zero_is_refused():
+    optimizer = optim.Adam([fa.tensor([1.0], requires_grad=True)])
+    state = {0: {"step": -3, "exp_avg": np.zeros(1), "exp_avg_sq": np.zeros(1)}}
+    with pytest.raises(ValueError, match="Adam: step of parameter 0 must be at least 0, got -3"):
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
 @with_torch
 @pytest.mark.parametrize("name, options", CASES)
 def test_state_of_pytorch(name, options, doubles):

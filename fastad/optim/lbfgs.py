@@ -282,7 +282,7 @@ class LBFGS(Optimizer):
         return super().state_dict() | {"state": {0: copied} if copied else {}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        memory = {key: value for key, value in state_dict["state"].get(0, {}).items() if key in REMEMBERED}
+        memory = {key: value for key, value in self._parts(state_dict)[1].get(0, {}).items() if key in REMEMBERED}
         if memory and len(memory) < len(REMEMBERED):
             raise ValueError(f"LBFGS: the state lacks {', '.join(key for key in REMEMBERED if key not in memory)}")
         like = self._flat()

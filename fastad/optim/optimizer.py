@@ -171,6 +171,18 @@ class Optimizer:
                     state[where] = entry
         return {"state": state, "param_groups": groups}
 
+    def _parts(self, state_dict: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
+        """(the groups, the state), which are lists and dicts."""
+        try:
+            groups, state = state_dict["param_groups"], state_dict["state"]
+            lists, dicts = [g["params"] for g in groups], list(state.values())
+            if not all(isinstance(v, list) for v in lists) or not all(isinstance(v, dict) for v in dicts):
+                raise TypeError
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError(f"{type(self).__name__}: this is no state of an optimizer, a dict {{'state': {{position: {{name: "
+                             f"value}}}}, 'param_groups': [{{'params': [positions], ...}}]}}") from None
+        return groups, state
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from the state of another optimizer of the same class over parameters of the same shapes.
 
@@ -180,14 +192,7 @@ class Optimizer:
             If groups, lengths, names or shapes do not match, or that is no such state; nothing has been changed then.
         """
         name = type(self).__name__
-        try:
-            groups, state = state_dict["param_groups"], state_dict["state"]
-            said = all(len(g["params"]) == len(set(g["params"])) for g in groups) and isinstance(state, dict)
-        except (KeyError, TypeError):
-            said = False
-        if not said:
-            raise ValueError(f"{name}: expected what state_dict gives, {{'state': ..., 'param_groups': [...]}}, got "
-                             f"{type(state_dict).__name__}" + (f" of {list(state_dict)}" if isinstance(state_dict, dict) else ""))
+        groups, state = self._parts(state_dict)
         if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
             raise ValueError(
                 f"{name}: the state has groups of {[len(g['params']) for g in groups]} parameters, this "
