@@ -220,6 +220,14 @@ def test_checkpoints_of_some_epochs(tmp_path):
     assert written == [3]                          # the epoch after which it was stopped
 
 
+def test_a_checkpoint_that_served_another_run_begins_anew(tmp_path):
+    keep = Checkpoint(tmp_path / "a.npz", monitor="loss")
+    run(keep, network(), 9)
+    os.remove(keep.path)
+    history = run(keep, network(), 1)
+    assert os.path.exists(keep.path) and keep.best == history["loss"][0]
+
+
 def test_a_scheduler_without_a_state_cannot_be_saved(tmp_path):
     class Stateless:
         def step(self):

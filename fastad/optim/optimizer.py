@@ -179,7 +179,7 @@ class Optimizer:
             if not all(isinstance(v, list) for v in lists) or not all(isinstance(v, dict) for v in dicts):
                 raise TypeError
         except (KeyError, TypeError, AttributeError):
-            raise ValueError(f"{type(self).__name__}: this is no state of an optimizer, a dict {{'state': {{position: {{name: "
+            raise ValueError(f"{type(self).__name__}: this is no state of an optimizer: a dict {{'state': {{position: {{name: "
                              f"value}}}}, 'param_groups': [{{'params': [positions], ...}}]}}") from None
         return groups, state
 

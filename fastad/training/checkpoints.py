@@ -77,6 +77,8 @@ class Checkpoint(Callback):
             self.on_step_end = self._by_step  # type: ignore[method-assign]
 
     def on_train_begin(self, run: Run) -> None:
+        if run.epoch == 0:                     # not resumed: the callback may have served another run
+            self.best = None
         if self.steps is not None and not (stateful(run.data) or isinstance(run.data, (list, tuple))):
             raise TypeError(f"Checkpoint: with steps, data must be arrays, a DataLoader, a list, or have state_dict "
                             f"and load_state_dict, got {type(run.data).__name__}; without steps it is saved between epochs")
