@@ -277,7 +277,7 @@ def test_dtypes():
     assert net.to("cpu").double().head.weight.dtype == np.float64
     with pytest.raises(TypeError, match="float"):
         net.to("int64")
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="to: expected a float dtype or a tensor, got 'cuda'; there is no device but 'cpu'"):
         net.to("cuda")
 
 

@@ -491,6 +491,40 @@ def test_a_closure_that_fails_leaves_lbfgs_as_it_was(search, at):
     assert optimizer.state_dict()["state"] == {} and calls == at
 
 
+def test_lbfgs_goes_back_from_where_there_is_no_loss():
+    """The minimum of x - log(x) is at 1; the first step, from 5, would go to -11, where the logarithm is NaN."""
+    p = fa.tensor([5.0], requires_grad=True)
+    optimizer = optim.LBFGS([p], lr=20, max_iter=50, line_search_fn="strong_wolfe")
+    seen = []
+
+    def closure():
+        optimizer.zero_grad()
+        with np.errstate(invalid="ignore"):
+            loss = (p - p.log()).sum()
+        loss.backward()
+        seen.append(loss.item())
+        return loss
+
+    optimizer.step(closure)
+    assert np.isnan(seen).any() and p.item() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_lbfgs_changes_nothing_where_the_first_loss_is_nan(search):
+    p = fa.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.LBFGS([p], line_search_fn=search)
+    for factor in (np.nan, np.inf):
+        def closure():
+            optimizer.zero_grad()
+            loss = (p * factor).sum()  # noqa: B023
+            loss.backward()
+            return loss
+
+        assert not np.isfinite(optimizer.step(closure).item()) and p.tolist() == [1.0, 2.0]
+    with pytest.raises(TypeError, match="the closure must return the loss"):
+        optimizer.step(lambda: None)
+
+
 def test_lbfgs_without_gradients_and_with_nan():
     p, q = leaf(), fa.tensor(np.zeros((0, 3)), requires_grad=True)
     optimizer = optim.LBFGS([p, q], line_search_fn="strong_wolfe")

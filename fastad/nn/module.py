@@ -342,7 +342,11 @@ class Module(Hookable):
         """
         if isinstance(dtype, str) and dtype == "cpu":
             return self
-        return self.astype(dtype.dtype if isinstance(dtype, Tensor) else dtype)
+        try:
+            kind = dtype.dtype if isinstance(dtype, Tensor) else np.dtype(dtype)
+        except TypeError:
+            raise TypeError(f"to: expected a float dtype or a tensor, got {dtype!r}; there is no device but 'cpu'") from None
+        return self.astype(kind)
 
     # -- state
     def _state(self) -> Iterator[tuple[str, Tensor]]:

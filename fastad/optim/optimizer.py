@@ -179,8 +179,8 @@ class Optimizer:
             if not all(isinstance(v, list) for v in lists) or not all(isinstance(v, dict) for v in dicts):
                 raise TypeError
         except (KeyError, TypeError, AttributeError):
-            raise ValueError(f"{type(self).__name__}: this is no state of an optimizer: a dict {{'state': {{position: {{name: "
-                             f"value}}}}, 'param_groups': [{{'params': [positions], ...}}]}}") from None
+            raise ValueError(f"{type(self).__name__}: this is no state of an optimizer, which is a dict "
+                             f"{{'state': {{position: {{name: value}}}}, 'param_groups': [options]}}") from None
         return groups, state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -199,7 +199,7 @@ class Run:
     def left(self) -> Iterable[Any]:
         """The batches of this epoch; where it was resumed, those that are left, which a loader knows itself."""
         known = not self.within or hasattr(self.data, "load_state_dict")
-        return self.data if known else islice(self.data, self.within * self.accumulate, None)  # type: ignore[no-any-return]
+        return self.data if known else islice(self.data, self.within * self.accumulate, None)
 
     def mode(self, training: bool) -> None:
         """Training or not, of the model and a loss that is a module."""
