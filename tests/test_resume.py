@@ -254,3 +254,61 @@ def test_generators_of_modules_and_loaders_are_found(tmp_path):
             fit(model, MSE, optim.SGD(model.parameters(), lr=0.1), (X, Y), e, checkpoint=tmp_path / f"{len(epochs)}.npz", resume=True)
         results.append(model.w.item())
     assert results[0] == results[1]
+
+
+def test_a_checkpoint_that_fails_late_changes_nothing(tmp_path):
+    """Here the last of the generators: all else was put in place before it."""
+    def program():
+        model = network()
+        optimizer = optim.Adam(model.parameters(), lr=0.1)
+        return model, {"optimizer": optimizer, "scheduler": optim.lr_scheduler.StepLR(optimizer, 1, 0.5), "generator": np.random.default_rng(6)}
+
+    path = tmp_path / "run.npz"
+    model, options = program()
+    run(path, model, 3, **options)
+    state = fa.load(path)
+    state["random"][-1] = {"bit_generator": "PCG64", "state": 3}
+    fa.save(path, state)
+    model, options = program()
+
+    def everything():
+        states = [options["optimizer"].state_dict(), options["scheduler"].state_dict()]
+        return bits([numbers(model), *states, *(dict(g.bit_generator.state) for g in (options["generator"], fa.default_generator()))])
+
+    before = everything()
+    with pytest.raises(fa.CheckpointError, match="no state of PCG64"):
+        run(path, model, 5, resume=True, **options)
+    assert everything() == before
+
+
+def test_the_samples_held_back_must_be_the_runs(tmp_path):
+    path = tmp_path / "run.npz"
+    run(path, network(), validation=0.25)
+    state = fa.load(path)
+    for wrong in ([1, 2], "x", 3, np.full(10, 1.5), np.arange(10) - 1, np.zeros(10, int), np.arange(10) + 31, np.arange(9)):
+        fa.save(path, state | {"held_back": wrong})
+        with pytest.raises(fa.CheckpointError, match="held back others than 10 of 40 samples"):
+            run(path, network(), 4, validation=0.25, resume=True)
+    fa.save(path, state)
+    with pytest.raises(fa.CheckpointError, match="2 data loaders, this one has 1"):
+        run(path, network(), 4, resume=True)
+    with pytest.raises(fa.CheckpointError, match="batch_size 32, this one has 7"):
+        run(path, network(), 4, validation=0.25, batch_size=7, resume=True)
+
+
+def test_a_loss_that_is_nan_after_an_epoch_was_resumed(tmp_path):
+    """Where the parameters were spoiled: back to where the run was resumed."""
+    class Stop(Callback):
+        def on_step_end(self, run):
+            if run.step == 5 and not resumed:
+                raise KeyboardInterrupt
+            if resumed:
+                run.model[0].bias.detach().copy_(np.full(4, np.nan))
+
+    resumed, path = False, tmp_path / "run.npz"
+    model = network()
+    run(Checkpoint(path, steps=3), model, batch_size=4, callbacks=[Stop()])
+    resumed, saved = True, fa.load(path)["model"]
+    with pytest.raises(fa.training.NonFiniteError, match="were set back to step 3, where it was resumed"):
+        run(Checkpoint(path, steps=3), model, batch_size=4, callbacks=[Stop()], resume=True)
+    assert bits({k: v.numpy() for k, v in model.state_dict().items()}) == bits(saved)

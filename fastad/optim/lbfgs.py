@@ -77,7 +77,7 @@ def strong_wolfe(at: Callable[[float], Point], start: Point, t: float, longest: 
         left, right = sorted((ends[0].t, ends[1].t))
         if (right - left) * longest < narrowest:
             break
-        t, margin = cubic_minimum(*ends, left, right), 0.1 * (right - left)
+        t, margin = cubic_minimum(ends[0], ends[1], left, right), 0.1 * (right - left)
         near = min(right - t, t - left) < margin
         if near and (stuck or not left < t < right):
             t, near = (right - margin if right - t < t - left else left + margin), False
