@@ -349,6 +349,16 @@ def test_a_tolerance_ends_the_training():
         assert history["loss"] == [4.0 ** -n for n in range(6)] and history.stopped.startswith("the loss changed by less than")
 
 
+def test_the_rate_in_the_history_is_the_one_that_steps_had():
+    class Halve(Callback):
+        def on_epoch_begin(self, run):
+            run.optimizer.param_groups[0]["lr"] = 0.5**run.epoch
+
+    w = fa.tensor([0.0], requires_grad=True)
+    history = fit(lambda x: x * w, nn.MSELoss(), optim.SGD([w], lr=1.0), (np.ones((4, 1)), np.ones((4, 1))), 3, callbacks=[Halve()])
+    assert history["lr"] == [0.5, 0.25, 0.125]
+
+
 def test_callbacks_are_told_in_order():
     told = []
 

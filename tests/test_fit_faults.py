@@ -272,6 +272,22 @@ def test_errors_of_the_model_and_of_the_loss_say_where():
     assert (numbers(model) == before).all()
 
 
+def test_errors_say_where():
+    class Late(Callback):
+        def on_step_end(self, run):
+            if run.step == 2:
+                raise RuntimeError("late")
+
+    for kw, notes in (({"callbacks": [Late()], "batch_size": 5}, ["in epoch 1, step 2 of fastad.training.fit"]),
+                      ({"metrics": {"one": lambda p, y: np.ones(3)}}, ["in the metric 'one', which must give a number",
+                                                                      "in epoch 1, step 1 of fastad.training.fit"]),
+                      ({"validation": (X[:, :2], Y)}, ["in the validation after epoch 1 of fastad.training.fit"]),
+                      ({"validation": (X, Y[:3])}, ["of the arrays that fastad.training.fit got as validation"])):
+        with pytest.raises((RuntimeError, TypeError, ValueError)) as caught:
+            some(**kw)
+        assert caught.value.__notes__ == notes
+
+
 def some(**kw):
     model = network()
     arguments = {"model": model, "loss": MSE, "optimizer": optim.SGD(model.parameters(), lr=0.1), "data": (X, Y), "epochs": 1} | kw
@@ -290,10 +306,15 @@ def some(**kw):
     ({"validation": 0.5, "data": [(X, Y)]}, TypeError, "can be split off arrays only"), ({"validation": X}, TypeError, "validation must be"),
     ({"validation": []}, ValueError, "validation gave no batches"), ({"validation": 0.5, "data": (X, Y[:3])}, ValueError, "one length"),
     ({"metrics": "f1"}, ValueError, "unknown metric 'f1'; built in: accuracy"), ({"metrics": {"m": 3}}, TypeError, "metric 'm' must be"),
-    ({"metrics": {"val_x": MSE}}, ValueError, "cannot be called 'val_x'"), ({"scheduler": 3}, TypeError, "a scheduler has a method step"),
+    ({"metrics": {"val_x": MSE}}, ValueError, "cannot be called 'val_x'"), ({"scheduler": 3}, TypeError, "a scheduler is an object with a method step, got 3"),
     ({"loss": nn.MSELoss(reduction="none")}, ValueError, r"one number, got shape \(20, 2\)"), ({"clip_norm": -1.0}, ValueError, "max_norm"),
     ({"loss": lambda p, y: 1.0}, TypeError, "must give a Tensor, got float"), ({"resume": True}, ValueError, "give checkpoint=path"),
     ({"checkpoint": "run.pickle"}, ValueError, "must end in '.safetensors' or '.npz'"), ({"callbacks": [3]}, TypeError, "callback"),
+    ({"callbacks": EarlyStopping()}, TypeError, "must be a list, got EarlyStopping"), ({"callbacks": [EarlyStopping]}, TypeError, "no class"),
+    ({"scheduler": optim.lr_scheduler.StepLR}, TypeError, "an object with a method step"),
+    ({"scheduler": optim.lr_scheduler.StepLR(optim.SGD(network().parameters(), lr=1.0), 1)}, ValueError, "StepLR was made for another optimizer"),
+    ({"loss": lambda p, y: (p - y).mean() * (1 + 0j)}, TypeError, "must be real, got complex128"),
+    ({"data": (batch for batch in [(X, Y)]), "checkpoint": Checkpoint("run.npz", steps=1)}, TypeError, "with steps, data must be .* got generator"),
     ({"callbacks": [EarlyStopping(monitor="f1")]}, ValueError, "'f1' is not measured; there are loss, lr"),
 ])
 def test_arguments_that_do_not_fit(kw, error, message):
@@ -302,7 +323,8 @@ def test_arguments_that_do_not_fit(kw, error, message):
 
 
 @pytest.mark.parametrize("make", [lambda: EarlyStopping(0), lambda: EarlyStopping(mode="best"), lambda: EarlyStopping(min_delta=-1.0),
-                                  lambda: Checkpoint("x.npz", every=0), lambda: Schedule(optim, "hour")])
+                                  lambda: Checkpoint("x.npz", every=0), lambda: Checkpoint("x.npz", steps=0),
+                                  lambda: Checkpoint("x.npz", steps=3, monitor="loss"), lambda: Schedule(optim, "hour")])
 def test_callbacks_that_make_no_sense(make):
     with pytest.raises((ValueError, TypeError)):
         make()

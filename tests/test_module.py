@@ -277,7 +277,7 @@ def test_dtypes():
     assert net.to("cpu").double().head.weight.dtype == np.float64
     with pytest.raises(TypeError, match="float"):
         net.to("int64")
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="to: expected a float dtype or a tensor, got 'cuda'; there is no device but 'cpu'"):
         net.to("cuda")
 
 
@@ -295,6 +295,9 @@ def test_states():
     with pytest.raises(RuntimeError, match=r"missing: head.bias; unexpected: more"):
         net.load_state_dict(bad)
     assert all((v.numpy() == before[k]).all() for k, v in net.state_dict().items())
+    for wrong, message in ((net, "got Net; give its state_dict"), ([1], "got list")):
+        with pytest.raises(TypeError, match=message):
+            net.load_state_dict(wrong)
     bad["body.0.weight"] = before["body.0.weight"] + 1
     assert net.load_state_dict(bad, strict=False) == (["head.bias"], ["more"])
     close(net.body[0].weight, before["body.0.weight"] + 1)

@@ -337,6 +337,15 @@ def test_eye_and_refusals():
     for call, message in ((lambda: nn.init.eye_(fa.zeros(3)), r"\(3,\)"), (lambda: nn.init.orthogonal_(fa.zeros(3)), "2 axes")):
         with pytest.raises(ValueError, match=message):
             call()
+    w = fa.zeros((3, 3))
+    for call, message in ((lambda: nn.init.uniform_(w, 1, 0), "uniform_: a=1 must not be above b=0"),
+                          (lambda: nn.init.normal_(w, 0, -1), "normal_: std must be at least 0, got -1"),
+                          (lambda: nn.init.xavier_uniform_(w, -1.0), "gain must be at least 0, got -1")):
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert not w.numpy().any()
+    with pytest.raises(TypeError, match="init: expected a tensor to fill, got ndarray"):
+        nn.init.uniform_(np.zeros(3))
     p = nn.Parameter(fa.zeros((3, 3), dtype="float32"))
     assert nn.init.orthogonal_(p) is p and p.dtype == np.float32 and p.requires_grad and p.is_leaf
     assert nn.init.orthogonal_(fa.zeros((0, 3))).shape == (0, 3)

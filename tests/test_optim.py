@@ -353,6 +353,29 @@ def test_state_goes_on_where_it_stopped(name, options):
     assert [g["params"] for g in state["param_groups"]] == [[0], [1, 2]]
 
 
+@pytest.mark.parametrize("make", [lambda p: optim.Adam(p), lambda p: optim.LBFGS(p)], ids=["Adam", "LBFGS"])
+def test_what_is_no_state_is_refused(make):
+    p = fa.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = make([p])
+    good = optimizer.state_dict()
+    groups = good["param_groups"]
+    for wrong in (None, 3, [], {}, {"state": {}}, {"state": 3, "param_groups": groups}, {"state": {0: 3}, "param_groups": groups},
+                  {"state": {}, "param_groups": [3]}, {"state": {}, "param_groups": [{}]}, {"state": {}, "param_groups": 3}):
+        with pytest.raises(ValueError, match=f"{type(optimizer).__name__}: this is no state of an optimizer"):
+            optimizer.load_state_dict(wrong)
+    for lr in ("x", None, -1.0):
+        with pytest.raises(ValueError, match="lr must be at least 0, got"):
+            optimizer.load_state_dict({"state": {}, "param_groups": [{**groups[0], "lr": lr}]})
+    assert optimizer.state_dict() == good
+
+
+def test_a_count_of_steps_below_zero_is_refused():
+    optimizer = optim.Adam([fa.tensor([1.0], requires_grad=True)])
+    state = {0: {"step": -3, "exp_avg": np.zeros(1), "exp_avg_sq": np.zeros(1)}}
+    with pytest.raises(ValueError, match="Adam: step of parameter 0 must be at least 0, got -3"):
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
 @with_torch
 @pytest.mark.parametrize("name, options", CASES)
 def test_state_of_pytorch(name, options, doubles):
@@ -466,6 +489,40 @@ def test_a_closure_that_fails_leaves_lbfgs_as_it_was(search, at):
         optimizer.step(failing)
     assert all((p.detach().numpy() == x).all() for p, x in zip(params, before, strict=True))
     assert optimizer.state_dict()["state"] == {} and calls == at
+
+
+def test_lbfgs_goes_back_from_where_there_is_no_loss():
+    """The minimum of x - log(x) is at 1; the first step, from 5, would go to -11, where the logarithm is NaN."""
+    p = fa.tensor([5.0], requires_grad=True)
+    optimizer = optim.LBFGS([p], lr=20, max_iter=50, line_search_fn="strong_wolfe")
+    seen = []
+
+    def closure():
+        optimizer.zero_grad()
+        with np.errstate(invalid="ignore"):
+            loss = (p - p.log()).sum()
+        loss.backward()
+        seen.append(loss.item())
+        return loss
+
+    optimizer.step(closure)
+    assert np.isnan(seen).any() and p.item() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_lbfgs_changes_nothing_where_the_first_loss_is_nan(search):
+    p = fa.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.LBFGS([p], line_search_fn=search)
+    for factor in (np.nan, np.inf):
+        def closure():
+            optimizer.zero_grad()
+            loss = (p * factor).sum()  # noqa: B023
+            loss.backward()
+            return loss
+
+        assert not np.isfinite(optimizer.step(closure).item()) and p.tolist() == [1.0, 2.0]
+    with pytest.raises(TypeError, match="the closure must return the loss"):
+        optimizer.step(lambda: None)
 
 
 def test_lbfgs_without_gradients_and_with_nan():

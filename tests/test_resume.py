@@ -20,7 +20,7 @@ import numpy as np
 import fastad as fa
 from fastad import nn, optim
 from fastad.data import DataLoader
-from fastad.training import Callback, EarlyStopping, Schedule, fit
+from fastad.training import Callback, Checkpoint, EarlyStopping, Schedule, fit
 
 path, kind, epochs, dies, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 fa.manual_seed(7)
@@ -29,17 +29,24 @@ model = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Dropout(0.4), nn.Linear(16
 optimizer = optim.Adam(model.parameters(), lr=0.05, amsgrad=True)
 
 schedules = optim.lr_scheduler
-if kind == "arrays":
+if kind.startswith("arrays"):
     scheduler = [schedules.CosineAnnealingLR(optimizer, 9), schedules.ReduceLROnPlateau(optimizer, factor=0.9, patience=0)]
 else:
     scheduler = Schedule(schedules.OneCycleLR(optimizer, 0.1, total_steps=54), every="step")
 
 class Die(Callback):
     def on_step_end(self, run):
-        if run.epoch == dies and run.step % 3 == 1:
+        if run.epoch == dies and run.step % 3 == 1 or run.step == -dies > 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
-if kind == "arrays":
+if "steps" in kind:
+    path = Checkpoint(path, steps=2 if dies else 100)
+if kind == "list, steps":
+    data, options = list(DataLoader((x, y), batch_size=7)), {"accumulate": 2, "validation": DataLoader((x, y), batch_size=9)}
+elif kind == "transform, steps":
+    data = DataLoader((x, y), batch_size=7, shuffle=True, prefetch=2, transform=lambda b, rng: (b[0] + rng.normal() / 9, b[1]))
+    options = {"clip_norm": 0.5}
+elif kind.startswith("arrays"):
     data, options = (x, y), {"batch_size": 7, "validation": 0.25, "accumulate": 2}
 else:
     data = DataLoader((x, y), batch_size=7, shuffle=True, generator=np.random.Generator(np.random.MT19937(3)))
@@ -48,7 +55,7 @@ stop = EarlyStopping(patience=6)
 history = fit(model, nn.MSELoss(), optimizer, data, epochs, callbacks=[stop, Die()], metrics={"mean": lambda p, t: p.numpy().mean()},
               scheduler=scheduler, checkpoint=path, resume=True, **options)
 fa.save(out, {"model": model, "optimizer": optimizer, "history": history.columns, "stopped": history.stopped, "best": stop.state_dict(),
-              "next": [fa.default_generator().random(), 0.0 if kind == "arrays" else data.generator.random()]})
+              "next": [fa.default_generator().random(), data.generator.random() if kind == "loader" else 0.0]})
 """
 
 
@@ -88,6 +95,26 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path, kind, suffix):
 def network(width=4):
     fa.manual_seed(1)
     return nn.Sequential(nn.Linear(3, width), nn.Tanh(), nn.Linear(width, 3))
+
+
+@pytest.mark.parametrize("kind", ["arrays, steps", "transform, steps", "list, steps"])
+def test_a_run_that_was_killed_within_epochs_goes_on_bit_for_bit(tmp_path, kind):
+    """Saved every second step; six or (where two batches are one step) three steps an epoch."""
+    def run(name, dies):
+        out = tmp_path / f"result of {name}.npz"
+        done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path / f"{name}.npz"), kind, "9", str(dies), str(out)],
+                              cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        assert done.returncode == (-9 if dies else 0), done.stderr
+        return None if dies else fa.load(out)
+
+    whole = run("whole", 0)
+    under_way = []
+    for dies in (-3, -9, -14):
+        run("killed", dies)
+        under_way.append((fa.load(tmp_path / "killed.npz")["under_way"] or {"steps": 0})["steps"])
+    assert sum(map(bool, under_way)) > 1
+    again = run("killed", 0)
+    assert bits(whole) == bits(again) and len(whole["history"]["loss"]) >= 6
 
 
 def numbers(model):
@@ -153,12 +180,12 @@ def test_files_that_are_no_checkpoints_of_fit(tmp_path):
         run(path, network(), resume=True)
     run(path, network())
     state = fa.load(path)
-    for key in ("epoch", "history", "random", "model", "optimizer", "callbacks", "step"):
+    for key in ("epoch", "history", "random", "model", "optimizer", "callbacks", "step", "data", "under_way"):
         fa.save(path, {k: v for k, v in state.items() if k != key})
         with pytest.raises(fa.CheckpointError, match=f"no entry '{key}'"):
             run(path, network(), resume=True)
         for wrong in (None, 3, [1, 2], "x", {"a": 1}):
-            if (key, wrong) == ("step", 3):
+            if (key, wrong) in (("step", 3), ("under_way", None)):
                 continue
             fa.save(path, state | {key: wrong})
             model = network()
@@ -193,6 +220,14 @@ def test_checkpoints_of_some_epochs(tmp_path):
     assert written == [3]                          # the epoch after which it was stopped
 
 
+def test_a_checkpoint_that_served_another_run_begins_anew(tmp_path):
+    keep = Checkpoint(tmp_path / "a.npz", monitor="loss")
+    run(keep, network(), 9)
+    os.remove(keep.path)
+    history = run(keep, network(), 1)
+    assert os.path.exists(keep.path) and keep.best == history["loss"][0]
+
+
 def test_a_scheduler_without_a_state_cannot_be_saved(tmp_path):
     class Stateless:
         def step(self):
@@ -219,3 +254,61 @@ def test_generators_of_modules_and_loaders_are_found(tmp_path):
             fit(model, MSE, optim.SGD(model.parameters(), lr=0.1), (X, Y), e, checkpoint=tmp_path / f"{len(epochs)}.npz", resume=True)
         results.append(model.w.item())
     assert results[0] == results[1]
+
+
+def test_a_checkpoint_that_fails_late_changes_nothing(tmp_path):
+    """Here the last of the generators: all else was put in place before it."""
+    def program():
+        model = network()
+        optimizer = optim.Adam(model.parameters(), lr=0.1)
+        return model, {"optimizer": optimizer, "scheduler": optim.lr_scheduler.StepLR(optimizer, 1, 0.5), "generator": np.random.default_rng(6)}
+
+    path = tmp_path / "run.npz"
+    model, options = program()
+    run(path, model, 3, **options)
+    state = fa.load(path)
+    state["random"][-1] = {"bit_generator": "PCG64", "state": 3}
+    fa.save(path, state)
+    model, options = program()
+
+    def everything():
+        states = [options["optimizer"].state_dict(), options["scheduler"].state_dict()]
+        return bits([numbers(model), *states, *(dict(g.bit_generator.state) for g in (options["generator"], fa.default_generator()))])
+
+    before = everything()
+    with pytest.raises(fa.CheckpointError, match="no state of PCG64"):
+        run(path, model, 5, resume=True, **options)
+    assert everything() == before
+
+
+def test_the_samples_held_back_must_be_the_runs(tmp_path):
+    path = tmp_path / "run.npz"
+    run(path, network(), validation=0.25)
+    state = fa.load(path)
+    for wrong in ([1, 2], "x", 3, np.full(10, 1.5), np.arange(10) - 1, np.zeros(10, int), np.arange(10) + 31, np.arange(9)):
+        fa.save(path, state | {"held_back": wrong})
+        with pytest.raises(fa.CheckpointError, match="held back others than 10 of 40 samples"):
+            run(path, network(), 4, validation=0.25, resume=True)
+    fa.save(path, state)
+    with pytest.raises(fa.CheckpointError, match="2 data loaders, this one has 1"):
+        run(path, network(), 4, resume=True)
+    with pytest.raises(fa.CheckpointError, match="batch_size 32, this one has 7"):
+        run(path, network(), 4, validation=0.25, batch_size=7, resume=True)
+
+
+def test_a_loss_that_is_nan_after_an_epoch_was_resumed(tmp_path):
+    """Where the parameters were spoiled: back to where the run was resumed."""
+    class Stop(Callback):
+        def on_step_end(self, run):
+            if run.step == 5 and not resumed:
+                raise KeyboardInterrupt
+            if resumed:
+                run.model[0].bias.detach().copy_(np.full(4, np.nan))
+
+    resumed, path = False, tmp_path / "run.npz"
+    model = network()
+    run(Checkpoint(path, steps=3), model, batch_size=4, callbacks=[Stop()])
+    resumed, saved = True, fa.load(path)["model"]
+    with pytest.raises(fa.training.NonFiniteError, match="were set back to step 3, where it was resumed"):
+        run(Checkpoint(path, steps=3), model, batch_size=4, callbacks=[Stop()], resume=True)
+    assert bits({k: v.numpy() for k, v in model.state_dict().items()}) == bits(saved)

@@ -7,10 +7,10 @@ import pytest
 TOOLS = Path(__file__).parents[1] / "tools"
 pytestmark = pytest.mark.skipif(not (TOOLS / "names.py").exists(), reason="the tools are not beside these tests")
 
-# the modules of which every name is there
-COMPLETE = ("fastad.nn", "fastad.nn.functional", "fastad.nn.init", "fastad.nn.utils", "fastad.nn.Module", "fastad.optim",
-            "fastad.optim.lr_scheduler", "fastad.linalg", "fastad.Tensor", "fastad.optimize", "fastad.extend", "fastad.testing",
-            "fastad.autograd", "fastad.data")
+# the modules that are built; of the others of the list, fastad.numpy, fastad.fft and fastad.scipy, docs/names.md tells
+BUILT = ("fastad", "fastad.autograd", "fastad.data", "fastad.extend", "fastad.linalg", "fastad.nn", "fastad.nn.Module",
+         "fastad.nn.functional", "fastad.nn.init", "fastad.nn.utils", "fastad.optim", "fastad.optim.lr_scheduler",
+         "fastad.optimize", "fastad.Tensor", "fastad.testing")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def names():
     return module
 
 
-@pytest.mark.parametrize("module", COMPLETE)
+@pytest.mark.parametrize("module", BUILT)
 def test_every_name_is_there(names, module):
     assert not names.missing(module)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._core.tensor import Tensor
 from ..random import default_generator
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def _fan(tensor: SomeTensor, mode: Fan) -> float:
 
 
 def _fill(tensor: SomeTensor, numbers: ArrayLike) -> SomeTensor:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"init: expected a tensor to fill, got {type(tensor).__name__}")
     tensor.detach().copy_(numbers)  # shares the memory and counts the write
     return tensor
 
@@ -118,7 +121,7 @@ def ones_(tensor: SomeTensor) -> SomeTensor:
 
 
 def uniform_(tensor: SomeTensor, a: float = 0.0, b: float = 1.0, generator: Generator = None) -> SomeTensor:
-    """Uniform in [a, b).
+    """Uniform in [a, b).  Raises ValueError if a is above b.
 
     Examples
     --------
@@ -127,11 +130,13 @@ def uniform_(tensor: SomeTensor, a: float = 0.0, b: float = 1.0, generator: Gene
     >>> bool(w.min() >= -2) and bool(w.max() < 3)
     True
     """
-    return _fill(tensor, (generator or default_generator()).uniform(a, b, tensor.shape))
+    if not a <= b:
+        raise ValueError(f"uniform_: a={a} must not be above b={b}")
+    return _fill(tensor, (generator or default_generator()).uniform(a, b, np.shape(tensor)))
 
 
 def normal_(tensor: SomeTensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None) -> SomeTensor:
-    """Normal with this mean and standard deviation.
+    """Normal with this mean and standard deviation.  Raises ValueError if std is below 0.
 
     Examples
     --------
@@ -140,7 +145,9 @@ def normal_(tensor: SomeTensor, mean: float = 0.0, std: float = 1.0, generator: 
     >>> round(w.mean().item(), 1), round(w.std().item(), 1)
     (5.0, 2.0)
     """
-    return _fill(tensor, (generator or default_generator()).normal(mean, std, tensor.shape))
+    if not std >= 0:
+        raise ValueError(f"normal_: std must be at least 0, got {std}")
+    return _fill(tensor, (generator or default_generator()).normal(mean, std, np.shape(tensor)))
 
 
 def trunc_normal_(tensor: SomeTensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
@@ -230,6 +237,8 @@ def orthogonal_(tensor: SomeTensor, gain: float = 1.0, generator: Generator = No
 
 def _scaled(tensor: SomeTensor, fan: float, gain: float, uniform: bool, generator: Generator) -> SomeTensor:
     """Mean 0 and variance gain^2 / fan."""
+    if not gain >= 0:
+        raise ValueError(f"init: gain must be at least 0, got {gain}")
     if tensor.size == 0:
         return tensor
     std = gain / math.sqrt(fan)

@@ -342,7 +342,11 @@ class Module(Hookable):
         """
         if isinstance(dtype, str) and dtype == "cpu":
             return self
-        return self.astype(dtype.dtype if isinstance(dtype, Tensor) else dtype)
+        try:
+            kind = dtype.dtype if isinstance(dtype, Tensor) else np.dtype(dtype)
+        except TypeError:
+            raise TypeError(f"to: expected a float dtype or a tensor, got {dtype!r}; there is no device but 'cpu'") from None
+        return self.astype(kind)
 
     # -- state
     def _state(self) -> Iterator[tuple[str, Tensor]]:
@@ -384,8 +388,12 @@ class Module(Hookable):
             If names (`strict`), shapes or dtypes do not match, or memory is read-only; it lists all, and nothing has been
             changed.
         TypeError
-            If a value is being differentiated by a transform.
+            If that is no dict, or a value is being differentiated by a transform.
         """
+        if not hasattr(state_dict, "keys"):
+            remedy = "; give its state_dict()" if hasattr(state_dict, "state_dict") else ""
+            raise TypeError(f"load_state_dict for {type(self).__name__}: expected a dict from name to tensor, got "
+                            f"{type(state_dict).__name__}{remedy}")
         own = dict(self._state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]

@@ -53,7 +53,7 @@ def strong_wolfe(at: Callable[[float], Point], start: Point, t: float, longest: 
     """A point that satisfies Wolfe's strong conditions, loss <= loss0 + 1e-4 t slope0 and |slope| <= 0.9 |slope0|, or the
     best of so many rounds (Nocedal and Wright, algorithms 3.5 and 3.6; `longest` is the largest |d|)."""
     def too_high(point: Point) -> bool:
-        return point.loss > start.loss + 1e-4 * point.t * start.slope
+        return not point.loss <= start.loss + 1e-4 * point.t * start.slope     # NaN too: back to where there is a loss
 
     def is_flat(point: Point) -> bool:
         return abs(point.slope) <= -0.9 * start.slope
@@ -77,7 +77,7 @@ def strong_wolfe(at: Callable[[float], Point], start: Point, t: float, longest: 
         left, right = sorted((ends[0].t, ends[1].t))
         if (right - left) * longest < narrowest:
             break
-        t, margin = cubic_minimum(*ends, left, right), 0.1 * (right - left)
+        t, margin = cubic_minimum(ends[0], ends[1], left, right), 0.1 * (right - left)
         near = min(right - t, t - left) < margin
         if near and (stuck or not left < t < right):
             t, near = (right - margin if right - t < t - left else left + margin), False
@@ -101,6 +101,7 @@ class LBFGS(Optimizer):
     A step makes up to `max_iter` iterations p := p - t H g, all parameters as one vector; t is lr, or what the line search
     finds from there on (in the very first iteration, where H = 1, lr * min(1, 1 / sum |g|)).  It needs a closure, which
     clears the gradients, computes the loss, calls its backward, and returns it; parameters without a gradient count as 0.
+    Where the first loss or gradient is not finite nothing is changed; the line search goes back where the loss is NaN.
 
     Parameters
     ----------
@@ -212,6 +213,8 @@ class LBFGS(Optimizer):
             nonlocal evaluations
             with enable_grad():
                 loss = closure()
+            if loss is None:
+                raise TypeError("LBFGS.step: the closure must return the loss, it returned None")
             evaluations += 1
             return loss, float(loss), self._gradient()                # type: ignore[arg-type]
 
@@ -221,6 +224,8 @@ class LBFGS(Optimizer):
             return Point(t, loss, g, float(g @ d))
 
         first, loss, g = evaluate()
+        if not (math.isfinite(loss) and np.isfinite(g).all()):       # there is no direction
+            return first, memory
         for iteration in range(1, o["max_iter"] + 1):
             if self._largest(g) <= o["tolerance_grad"]:
                 break
@@ -282,7 +287,7 @@ class LBFGS(Optimizer):
         return super().state_dict() | {"state": {0: copied} if copied else {}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        memory = {key: value for key, value in state_dict["state"].get(0, {}).items() if key in REMEMBERED}
+        memory = {key: value for key, value in self._parts(state_dict)[1].get(0, {}).items() if key in REMEMBERED}
         if memory and len(memory) < len(REMEMBERED):
             raise ValueError(f"LBFGS: the state lacks {', '.join(key for key in REMEMBERED if key not in memory)}")
         like = self._flat()

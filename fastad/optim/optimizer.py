@@ -1,7 +1,7 @@
 """Optimizer: what all of them share.  Next: sgd.py."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, overload
+from typing import TYPE_CHECKING, ClassVar, SupportsFloat, overload
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Optimizer:
     def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError for options out of range; a subclass adds its own."""
         for name, value in group.items():
-            if name in self.NOT_NEGATIVE and not value >= 0:
+            if name in self.NOT_NEGATIVE and not (isinstance(value, SupportsFloat) and value >= 0):  # type: ignore[operator]
                 raise ValueError(f"{type(self).__name__}: {name} must be at least 0, got {value}")
         if "betas" in group and (len(group["betas"]) != 2 or not all(0 <= b < 1 for b in group["betas"])):
             raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {group['betas']}")
@@ -171,16 +171,28 @@ class Optimizer:
                     state[where] = entry
         return {"state": state, "param_groups": groups}
 
+    def _parts(self, state_dict: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
+        """(the groups, the state), which are lists and dicts."""
+        try:
+            groups, state = state_dict["param_groups"], state_dict["state"]
+            lists, dicts = [g["params"] for g in groups], list(state.values())
+            if not all(isinstance(v, list) for v in lists) or not all(isinstance(v, dict) for v in dicts):
+                raise TypeError
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError(f"{type(self).__name__}: this is no state of an optimizer, which is a dict "
+                             f"{{'state': {{position: {{name: value}}}}, 'param_groups': [options]}}") from None
+        return groups, state
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from the state of another optimizer of the same class over parameters of the same shapes.
 
         Raises
         ------
         ValueError
-            If groups, lengths, names or shapes do not match; nothing has been changed then.
+            If groups, lengths, names or shapes do not match, or that is no such state; nothing has been changed then.
         """
         name = type(self).__name__
-        groups, state = state_dict["param_groups"], state_dict["state"]
+        groups, state = self._parts(state_dict)
         if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
             raise ValueError(
                 f"{name}: the state has groups of {[len(g['params']) for g in groups]} parameters, this "
@@ -201,6 +213,8 @@ class Optimizer:
                     first = self.STATE[key]
                     if first is not None:
                         lists[key][i] = type(first)(value)
+                        if not lists[key][i] >= 0:
+                            raise ValueError(f"{name}: {key} of parameter {position} must be at least 0, got {value}")
                         continue
                     value = tensor(np.asarray(value), dtype=p.dtype)
                     if value.shape != p.shape:

@@ -9,7 +9,7 @@
        +-- npz.py        NumPy's .npz, uncompressed
 
 A program that loads a damaged or hostile file gets a `CheckpointError`, or what the file says: nothing is executed, and no
-more memory is taken than twice the file's size and 32 MB.  Imports the core and fastad.random.
+more memory is taken than twice the file's size and 8 MB.  Imports the core and fastad.random.
 """
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     Raises
     ------
     ValueError
-        If the suffix is another one, containers are nested deeper than 64 (or hold themselves), or lists are so long (a
-        million numbers) that `load` would take the file for a hostile one: make arrays of them.
+        If the suffix is another one, containers are nested deeper than 64 (or hold themselves), or lists are so long
+        (200,000 numbers) that `load` would take the file for a hostile one: make arrays of them.
     TypeError
         For what cannot be saved, with its place in the value.
     ImportError

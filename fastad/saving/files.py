@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, BinaryIO
 
-BESIDE = 32 << 20                              # bytes that names and structure may take beside twice the file's size
+BESIDE = 8 << 20                              # bytes that names and structure may take beside twice the file's size
 PER_ITEM, PER_NAME = 60, 220                   # bytes that an item of JSON takes as an object, and the name of one, at most
 
 

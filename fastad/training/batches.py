@@ -8,6 +8,7 @@ import numpy as np
 from .._core.make import from_numpy
 from .._core.tensor import Tensor
 from ..data import DataLoader
+from ..saving import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,9 +28,13 @@ def batches_of(what: str, data: Any, batch_size: int | None, shuffle: bool, gene
         return data  # type: ignore[no-any-return]
     if len(data) not in (2, 3):
         raise ValueError(f"fit: {what} as a tuple is (inputs, targets) or (inputs, targets, weights), got {len(data)}")
-    if batch_size is not None:
-        return DataLoader(data, batch_size=batch_size, shuffle=shuffle, generator=generator)
-    return list(DataLoader(data, batch_size=max(1, len(data[0]))))     # the same batch in every epoch
+    try:
+        if batch_size is not None:
+            return DataLoader(data, batch_size=batch_size, shuffle=shuffle, generator=generator)
+        return list(DataLoader(data, batch_size=max(1, len(data[0]))))     # the same batch in every epoch
+    except (ValueError, TypeError) as error:
+        error.add_note(f"of the arrays that fastad.training.fit got as {what}")
+        raise
 
 
 def for_evaluation(data: Any, batch_size: int | None, sized: bool) -> Iterable[Any]:
@@ -56,8 +61,10 @@ def split(data: Any, fraction: float, chosen: Any, generator: np.random.Generato
                          f"validate")
     if chosen is None:
         chosen = np.sort(generator.permutation(size)[:count])
-    elif len(chosen) != count or chosen.max() >= size:
-        raise ValueError(f"fit: the checkpoint held back {len(chosen)} samples, this run {count} of {size}")
+    elif not (isinstance(chosen, np.ndarray) and chosen.dtype.kind == "i" and chosen.shape == (count,)
+              and chosen.min() >= 0 and chosen.max() < size and (np.diff(chosen) > 0).all()):
+        raise CheckpointError(f"fit: the checkpoint held back others than {count} of {size} samples; resume with the data "
+                              f"and the fraction that the run began with")
     kept = np.ones(size, bool)
     kept[chosen] = False
     return tuple(a[kept] for a in arrays), tuple(a[chosen] for a in arrays), chosen

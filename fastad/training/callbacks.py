@@ -55,8 +55,8 @@ class Function(Callback):
     """A plain function, called at the end of each epoch."""
 
     def __init__(self, function: Callable[[Run], object]) -> None:
-        if not callable(function):
-            raise TypeError(f"fit: a callback is a Callback or a function of the run, got {type(function).__name__}")
+        if not callable(function) or isinstance(function, type):
+            raise TypeError(f"fit: a callback is a Callback (no class) or a function of the run, got {function!r}")
         self.on_epoch_end = function  # type: ignore[assignment, method-assign]
 
 
@@ -216,8 +216,8 @@ class Schedule(Callback):
     """
 
     def __init__(self, scheduler: Any, every: Literal["epoch", "step"] = "epoch", monitor: str | None = None) -> None:
-        if not callable(getattr(scheduler, "step", None)):
-            raise TypeError(f"Schedule: a scheduler has a method step, {type(scheduler).__name__} has none")
+        if isinstance(scheduler, type) or not callable(getattr(scheduler, "step", None)):
+            raise TypeError(f"Schedule: a scheduler is an object with a method step, got {scheduler!r}")
         if every not in ("epoch", "step"):
             raise ValueError(f"Schedule: every must be 'epoch' or 'step', got {every!r}")
         self.scheduler, self.monitor = scheduler, monitor
@@ -228,6 +228,10 @@ class Schedule(Callback):
             self.on_step_end = lambda run: scheduler.step()  # type: ignore[method-assign]
         else:
             self.on_epoch_end = self._by_epoch  # type: ignore[method-assign]
+
+    def on_train_begin(self, run: Run) -> None:
+        if getattr(self.scheduler, "optimizer", run.optimizer) is not run.optimizer:
+            raise ValueError(f"Schedule: this {type(self.scheduler).__name__} was made for another optimizer than the run's")
 
     def _by_epoch(self, run: Run) -> None:
         if self.wants_value:

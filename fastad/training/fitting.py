@@ -120,6 +120,8 @@ def fit(model: Any, loss: Callable[..., Tensor], optimizer: Optimizer, data: Any
     run = Run(model, loss, optimizer, epochs)
     run.measures, run.clip_norm, run.clip_value, run.accumulate = by_name(metrics), clip_norm, clip_value, accumulate
     schedulers = [] if scheduler is None else scheduler if isinstance(scheduler, (list, tuple)) else [scheduler]
+    if isinstance(callbacks, (str, Callback)) or not hasattr(callbacks, "__iter__"):
+        raise TypeError(f"fit: callbacks must be a list, got {type(callbacks).__name__}")
     run.callbacks = [c if isinstance(c, Callback) else Function(c) for c in callbacks]
     run.callbacks += [] if tolerance is None else [Converged(tolerance)]
     run.callbacks += [s if isinstance(s, Schedule) else Schedule(s) for s in schedulers]

@@ -5,6 +5,7 @@ import inspect
 import math
 import sys
 import warnings
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from .metrics import Means
 from .progress import Silent, progress_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from .._typing import Metric
@@ -45,6 +46,8 @@ class Run:
         The one that runs, or that has just ended, counted from 1; 0 before the first.
     step : int
         How many steps the optimizer has made, over all epochs.
+    within : int
+        How many of them in the epoch that is under way; 0 between two epochs.
     logs : dict from str to float
         What the last finished epoch measured.
 
@@ -64,7 +67,7 @@ class Run:
 
     def __init__(self, model: Any, loss: Any, optimizer: Any, epochs: int) -> None:
         self.model, self.loss, self.optimizer, self.epochs = model, loss, optimizer, epochs
-        self.history, self.epoch, self.step = History(), 0, 0
+        self.history, self.epoch, self.step, self.within = History(), 0, 0, 0
         self.logs: dict[str, float] = {}
         self.measures: dict[str, Metric] = {}
         self.callbacks: list[Callback] = []
@@ -76,6 +79,7 @@ class Run:
         self.held_back: Any = None
         self.generator: np.random.Generator | None = None
         self.interrupts = Interrupts()
+        self.means, self.rate, self.began = Means({}), 0.0, 0.0        # of the epoch that is under way
         function = loss.forward if isinstance(loss, Module) else loss
         self.weighted = takes(function, "sample_weight")
         self.summed = "sum" in (getattr(loss, "reduction", None), getattr(loss, "keywords", {}).get("reduction"))
@@ -129,16 +133,15 @@ class Run:
         """All epochs; the modes of the modules, and what Ctrl-C does, are in the end as before."""
         modes = [(m, m.training) for m in self.modules()]
         steps = -(-len(self.data) // self.accumulate) if hasattr(self.data, "__len__") else None
-        self.shown: Silent = progress_for(progress, self.epochs, steps, self.epoch)
+        self.shown: Silent = progress_for(progress, self.epochs, steps, self.step)
         self.after_step = [c.on_step_end for c in self.callbacks if has(c, "on_step_end")]
         if self.shown.per_step:
             self.after_step.append(self.shown.step)
         self.kept: Kept | None = None
-        self.means = Means(self.measures)
         try:
             with self.interrupts:
                 self.tell("on_train_begin")
-                while self.epoch < self.epochs and self.history.stopped is None:
+                while self.within or (self.epoch < self.epochs and self.history.stopped is None):
                     self.run_epoch()
                 self.tell("on_train_end")
         except KeyboardInterrupt:
@@ -159,26 +162,27 @@ class Run:
             getattr(callback, event)(self)
 
     def run_epoch(self) -> None:
-        """Steps over all batches, validation, a row of the history, callbacks."""
-        start, first = perf_counter(), self.step
-        if self.kept is None or first - self.kept.step >= KEPT:
+        """Steps over all batches, or those that are left; validation, a row of the history, callbacks."""
+        if self.kept is None or self.step - self.kept.step >= KEPT:
             self.kept = Kept(self)
-        self.epoch += 1
-        rate = float(self.optimizer.param_groups[0]["lr"])
-        self.means = Means(self.measures)
-        self.tell("on_epoch_begin")
+        if not self.within:
+            self.epoch, self.began, self.means = self.epoch + 1, perf_counter(), Means(self.measures)
+            self.tell("on_epoch_begin")        # which may set the rate
+            self.rate = float(self.optimizer.param_groups[0]["lr"])
         self.mode(True)
-        self.within, batch = 0, 0
+        number = self.within + 1
         try:
-            for group in grouped(self.data, self.accumulate, self.weighted):
-                batch += 1
+            for group in grouped(self.left(), self.accumulate, self.weighted):
                 self.make_step(group)
+                for function in self.after_step:
+                    function(self)
+                number += 1
         except (KeyboardInterrupt, NonFiniteError):
             raise
         except Exception as error:
-            error.add_note(f"in epoch {self.epoch}, step {self.within + 1} of fastad.training.fit")
+            error.add_note(f"in epoch {self.epoch}, step {number} of fastad.training.fit")
             raise
-        if batch == 0:
+        if not self.within:
             raise ValueError(f"fit: the data gave no batches in epoch {self.epoch}; it must give them anew each time it is "
                              f"iterated, which a generator does not, and a DataLoader with drop_last needs a full batch")
         if not finite(self.tensors().values()):
@@ -186,10 +190,16 @@ class Run:
         self.logs = self.means.result()
         if self.validation is not None:
             self.logs |= {f"val_{name}": value for name, value in self.validate().items()}
-        self.logs["lr"] = rate
-        self.history.append(self.logs, perf_counter() - start)
+        self.logs["lr"] = self.rate
+        self.history.append(self.logs, perf_counter() - self.began)
+        self.within = 0
         self.shown.epoch(self)
         self.tell("on_epoch_end")
+
+    def left(self) -> Iterable[Any]:
+        """The batches of this epoch; where it was resumed, those that are left, which a loader knows itself."""
+        known = not self.within or hasattr(self.data, "load_state_dict")
+        return self.data if known else islice(self.data, self.within * self.accumulate, None)
 
     def mode(self, training: bool) -> None:
         """Training or not, of the model and a loss that is a module."""
@@ -205,7 +215,7 @@ class Run:
         return prediction, value
 
     def make_step(self, group: list[Any]) -> None:
-        """Gradients of a group of batches, a step of the optimizer, and who wants to know."""
+        """Gradients of a group of batches, and a step of the optimizer."""
         interrupts = self.interrupts
         if self.closure:
             self.step_by_closure(group)
@@ -218,8 +228,6 @@ class Run:
             if interrupts.pending:
                 interrupts.deliver()
         self.within += 1
-        for function in self.after_step:
-            function(self)
 
     def step_by_closure(self, group: list[Any]) -> None:
         """A step of an optimizer that asks for the loss several times; the first is the one that counts."""
@@ -240,9 +248,7 @@ class Run:
         total: Any = None
         for inputs, targets, weights, samples, weight in group:
             prediction, value = self.forward(inputs, targets, weights)
-            if not isinstance(value, Tensor) or value.size != 1:
-                raise refused(value)
-            number = value.item()
+            number = number_of(value)
             if counts:
                 if not math.isfinite(number):
                     raise self.fault(f"the loss is {number} in", lambda: self.forward(inputs, targets, weights), inputs)  # noqa: B023
@@ -289,7 +295,7 @@ class Run:
             assert self.kept is not None
             with self.interrupts.hold():
                 self.kept.put_back(self)
-            left = f"model and optimizer were set back to the beginning of epoch {self.kept.epoch + 1}"
+            left = f"model and optimizer were set back to {self.kept.where}"
         error = NonFiniteError(f"fit: {what} epoch {epoch}, step {step}: {why}; {left}")
         error.epoch, error.step, error.layer = epoch, step, layer
         return error
@@ -299,24 +305,27 @@ class Run:
         """The same means over the validation data, in the model's other mode and without recording."""
         means = Means(self.measures)
         self.mode(False)
-        with no_grad():
-            for (inputs, targets, weights, samples, weight), in grouped(self.validation, 1, self.weighted):
-                prediction, value = self.forward(inputs, targets, weights)
-                if not isinstance(value, Tensor) or value.size != 1:
-                    raise refused(value)
-                number = value.item()
-                means.add(number if self.summed else number * weight, samples if self.summed else weight, samples,
-                          prediction, targets)
+        try:
+            with no_grad():
+                for (inputs, targets, weights, samples, weight), in grouped(self.validation, 1, self.weighted):
+                    prediction, value = self.forward(inputs, targets, weights)
+                    number = number_of(value)
+                    means.add(number if self.summed else number * weight, samples if self.summed else weight, samples,
+                              prediction, targets)
+        except Exception as error:
+            error.add_note(f"in the validation after epoch {self.epoch} of fastad.training.fit")
+            raise
         if not means.samples:
             raise ValueError(f"fit: validation gave no batches in epoch {self.epoch}; it must give them anew each time")
         return means.result()
 
 
 class Kept:
-    """Copies of weights and optimizer's state at the beginning of an epoch."""
+    """Copies of weights and optimizer's state at the beginning of an epoch, or where one was resumed."""
 
     def __init__(self, run: Run) -> None:
-        self.step, self.epoch = run.step, run.epoch
+        self.step = run.step
+        self.where = f"step {run.step}, where it was resumed" if run.within else f"the beginning of epoch {run.epoch + 1}"
         self.weights, self.state = run.weights(), run.optimizer.state_dict()
 
     def put_back(self, run: Run) -> None:
@@ -325,10 +334,15 @@ class Kept:
         run.step = self.step
 
 
-def refused(value: Any) -> Exception:
-    if not isinstance(value, Tensor):
-        return TypeError(f"fit: the loss must give a Tensor, got {type(value).__name__}")
-    return ValueError(f"fit: the loss must give one number, got shape {value.shape}; use reduction='mean' or 'sum'")
+def number_of(loss: Any) -> float:
+    """Its one real number."""
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"fit: the loss must give a Tensor, got {type(loss).__name__}")
+    if loss.size != 1:
+        raise ValueError(f"fit: the loss must give one number, got shape {loss.shape}; use reduction='mean' or 'sum'")
+    if loss.dtype.kind == "c":
+        raise TypeError(f"fit: the loss must be real, got {loss.dtype}; take its .real, or the square of its abs()")
+    return float(loss.item())
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:

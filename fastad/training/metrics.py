@@ -94,7 +94,22 @@ class Means:
         if self.measures:
             shown = prediction.detach() if isinstance(prediction, Tensor) else prediction
             for name, measure in self.measures.items():
-                self.sums[name] += float(measure(shown, targets)) * samples
+                try:
+                    self.sums[name] += float(measure(shown, targets)) * samples
+                except Exception as error:
+                    error.add_note(f"in the metric {name!r}, which must give a number")
+                    raise
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        return {"loss": self.loss, "weight": self.weight, "samples": self.samples, "sums": dict(self.sums)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from such sums; ValueError if they are of other metrics."""
+        if state["sums"].keys() != self.sums.keys():
+            raise ValueError(f"the epoch began with the metrics {list(state['sums'])}, and goes on with {list(self.sums)}")
+        self.loss, self.weight, self.samples = (float(state[key]) for key in ("loss", "weight", "samples"))
+        self.sums = {name: float(state["sums"][name]) for name in self.sums}
 
     def result(self) -> dict[str, float]:
         return {"loss": self.loss / self.weight if self.weight else math.nan,

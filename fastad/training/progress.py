@@ -73,7 +73,7 @@ def shown(logs: Mapping[str, float]) -> str:
 
 
 def progress_for(wanted: bool | str | None, epochs: int, steps: int | None, done: int) -> Silent:
-    """What shows it.  None: a bar where a person watches; True: a bar, or lines without tqdm."""
+    """What shows it, from so many steps on.  None: a bar where a person watches; True: a bar, or lines without tqdm."""
     if wanted not in (None, True, False, "bar", "lines"):
         raise ValueError(f"fit: progress must be True, False, None, 'bar' or 'lines', got {wanted!r}")
     watched = sys.stderr is not None and sys.stderr.isatty()
@@ -87,5 +87,5 @@ def progress_for(wanted: bool | str | None, epochs: int, steps: int | None, done
         if wanted == "bar":
             raise ImportError("fit: progress='bar' needs tqdm (pip install fastad[progress]), 'lines' does not") from error
         return Lines(sys.stderr)
-    known = {} if steps is None else {"total": steps * epochs, "initial": steps * done}
+    known = {} if steps is None else {"total": steps * epochs, "initial": done}
     return Bar(tqdm(**known, unit="step"))
