@@ -80,10 +80,12 @@ enum { NONE = 0, X = FAD_X, A = FAD_A, B = FAD_B, Y = FAD_Y };
 #define UNARY(name, value, vjp, reads, n_params, lo, hi) \
     { #name, #value, { STR(vjp), 0 }, { reads, 0 }, 1, n_params, lo, hi, BOTH(fwd_##name), \
       { { BACK(f32, name), { 0, 0 } }, { BACK(f64, name), { 0, 0 } } } },
+#define LONG_UNARY UNARY
 #define TURNING UNARY
 #define BINARY(name, value, vjp_a, reads_a, vjp_b, reads_b, lo, hi) \
     { #name, #value, { STR(vjp_a), STR(vjp_b) }, { reads_a, reads_b }, 2, 0, lo, hi, BOTH(fwd_##name), \
       { { BACK(f32, name##_a), BACK(f32, name##_b) }, { BACK(f64, name##_a), BACK(f64, name##_b) } } },
+#define LONG_BINARY BINARY
 static const fad_row rows[] = {
 #include "rows.def"
 };

@@ -17,9 +17,9 @@ from fastad._core.storage import DEBUG
 
 REGISTER = {"v4": "zmm", "v3": "ymm", "baseline": "xmm"}
 # The rows that call libm: pow and atan2 have too many special cases.
-LIBM = {"fwd_arctan2", "fwd_power", "bwd_power_a", "acc_power_a"}
+LIBM = {"fwd_arctan2", "fwd_power", "bwd_power_a"}
 # The rows that look block by block which of two loops may run.
-TURNING = {f"{kind}_{name}" for kind in ("fwd", "bwd", "acc") for name in ("sin", "cos", "tan")}
+TURNING = {f"{kind}_{name}" for kind in ("fwd", "bwd") for name in ("sin", "cos", "tan")}
 # Beside the rows: how many vector loops each holds at least, with what it calls.  Not here: cumsum's running sum along the last
 # axis, of which each step needs the one before.
 LOOPS = {"where_": 1, "sum": 4, "squares": 10, "max": 4, "min": 4, "prod": 4, "argmax": 2, "argmin": 2, "cumsum": 2, "lse": 10,
@@ -35,7 +35,7 @@ TILES = {"v4": ("v64_2", "v64_1"), "v3": ("v32_2", "v32_1"), "baseline": ("v16_2
 
 INSTRUCTION = re.compile(r"\s*([0-9a-f]+):\s+(.*)")
 JUMP = re.compile(r"(?:bnd |notrack )?j\w+\s+([0-9a-f]+)\b")
-CALL = re.compile(r"(?:bnd )?call\w*\s+[0-9a-f]+ <([^.+>]+)")
+CALL = re.compile(r"(?:bnd )?(?:call|jmp)\w*\s+[0-9a-f]+ <([^.+>]+)")
 # Scalar code names xmm registers too, but neither stores a whole one nor computes in all of its parts.
 PACKED = re.compile(r"(?:add|sub|mul|div|sqrt|max|min)p[sd]\s|mov(?:[au]p[sd]|dq[au])\s+%xmm\d+,[^%]*\((?!%rsp|%rbp)")
 
