@@ -35,7 +35,7 @@ demo-mnist: $(VENV)/installed-mnist
 
 # the other examples; their pictures go into gallery/
 GALLERY = wengert rosenbrock logistic_regression gaussian_process ode_sensitivity vanishing_gradients names \
-          backpropagation linear_layers activations initialisation descent schedules overfitting preprocessing augmentation
+          backpropagation linear_layers activations initialisation descent schedules overfitting preprocessing augmentation augmented_digits
 gallery: $(VENV)/installed-gallery
 	mkdir -p gallery
 	for name in $(GALLERY); do echo "== $$name" && $(BIN)/python examples/$$name.py --out gallery/$$name.png || exit 1; done
