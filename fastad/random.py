@@ -4,8 +4,8 @@ Imports NumPy only.  Next: nn/init.py, which draws from it.
 """
 from __future__ import annotations
 
+from _thread import get_ident  # the module threading, which has it from there, is not imported for it alone
 from contextlib import contextmanager
-from threading import local
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _default: list[np.random.Generator] = []               # the generator, once it is needed
-_thread = local()
+_repeating: set[int] = set()                           # the threads that are inside `rewound`
 
 
 def default_generator() -> np.random.Generator:
@@ -73,14 +73,17 @@ def set_state(generator: np.random.Generator, state: Mapping[str, Any]) -> None:
 def rewound(to: Mapping[str, Any]) -> Iterator[None]:
     """Draw again inside what was drawn after `state` gave `to`."""
     generator = default_generator().bit_generator
-    now, outer = generator.state, is_rewound()
-    generator.state, _thread.rewound = to, True
+    now, thread, outer = generator.state, get_ident(), is_rewound()
+    _repeating.add(thread)
+    generator.state = to
     try:
         yield
     finally:
-        generator.state, _thread.rewound = now, outer
+        generator.state = now
+        if not outer:
+            _repeating.discard(thread)
 
 
 def is_rewound() -> bool:
     """Whether this thread is inside `rewound`: what it does is done again elsewhere, and is not to count twice."""
-    return getattr(_thread, "rewound", False)
+    return get_ident() in _repeating
