@@ -44,8 +44,8 @@ COLD = {"attention", "blas", "convolution", "custom", "einsum", "exchange", "ext
         "kernels", "loss", "normalisation", "optimizer", "part", "permute", "pooling", "recompute", "recurrent",
         "reduction", "select", "sequences", "shape", "softmax", "squares", "warp"}
 SMALL = [] if MSVC or DEBUG else ["-Os"]
-# Cython's own ways to look up a global name and to read an int: they are written out wherever that is done
-PLAIN = ("DICT_VERSIONS", "PYLONG_INTERNALS")
+# Cython's own ways to raise an error, to look up a global name and to read an int: they are written out wherever that is done
+PLAIN = ("FAST_THREAD_STATE", "USE_DICT_VERSIONS", "USE_PYLONG_INTERNALS")
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
 KERNEL_OPT = ["-fno-thread-jumps", "-fno-tree-pre"]
 KERNEL_OPT = [] if MSVC else DEBUGGING if DEBUG else ["-O2", "-ftree-vectorize", *RELEASE, *KERNEL_OPT]
@@ -97,7 +97,7 @@ def extension(path):
               ("CYTHON_COMPRESS_STRINGS", "0"),            # the wheel is compressed
               ("CYTHON_UNPACK_METHODS", "0")]              # a method is called by Python's own way
     if path.stem in COLD:
-        macros += [(f"CYTHON_USE_{way}", "0") for way in PLAIN]
+        macros += [(f"CYTHON_{way}", "0") for way in PLAIN]
     if DEBUG:
         macros.append(("CYTHON_USE_FREELISTS", "0"))       # a freed object is freed
     sources = [str(path)]
