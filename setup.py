@@ -44,7 +44,7 @@ COLD = {"attention", "blas", "convolution", "custom", "einsum", "exchange", "ext
         "kernels", "loss", "normalisation", "optimizer", "part", "permute", "pooling", "recompute", "recurrent",
         "reduction", "select", "sequences", "shape", "softmax", "squares", "warp"}
 SMALL = [] if MSVC or DEBUG else ["-Os"]
-# Cython's own ways to raise an error, to look up a global name and to read an int: they are written out wherever that is done
+# Cython's own ways to raise an error, look up a global and read an int: they are written out wherever that is done
 PLAIN = ("FAST_THREAD_STATE", "USE_DICT_VERSIONS", "USE_PYLONG_INTERNALS")
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
 KERNEL_OPT = ["-fno-thread-jumps", "-fno-tree-pre"]
