@@ -34,13 +34,18 @@ RELEASE = ["-g0", "-fno-asynchronous-unwind-tables"]
 DENSE = [f"-fno-align-{what}" for what in ("functions", "loops", "jumps", "labels")] if GCC else []
 # what is around the kernels has no loops to make vectors of, and calls Python's functions
 GLUE = ["-fno-tree-slp-vectorize", "-fno-plt", *DENSE]
+# what these passes add is mostly copies of code, a twentieth of it: the contract counts as many instructions without them
+LEAN = ["-fno-gcse", "-fno-tree-pre", "-fno-schedule-insns2"]
+LEANER = ["-fno-partial-inlining", *(["-freorder-blocks-algorithm=simple"] if GCC else [])]
 # a new object is cleared by memset; inlined, gcc makes it `rep stos`, which costs more than the call
-OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE, *GLUE]) + ["-fno-builtin-memset"]
+OPT = [] if MSVC else (DEBUGGING if DEBUG else ["-O2", *RELEASE, *GLUE, *LEAN, *LEANER]) + ["-fno-builtin-memset"]
 # what is small work beside NumPy's or a kernel's: a third smaller in the wheel, and the contract holds
 COLD = {"attention", "blas", "convolution", "custom", "einsum", "exchange", "extreme", "functions", "inplace", "join",
         "kernels", "loss", "normalisation", "optimizer", "part", "permute", "pooling", "recompute", "recurrent",
         "reduction", "select", "sequences", "shape", "softmax", "squares", "warp"}
 SMALL = [] if MSVC or DEBUG else ["-Os"]
+# Cython's own ways to raise an error, look up a global and read an int: they are written out wherever that is done
+PLAIN = ("FAST_THREAD_STATE", "USE_DICT_VERSIONS", "USE_PYLONG_INTERNALS")
 # threaded jumps and partial redundancies turn two selects on one value into branches: no loop around them is vectorised
 KERNEL_OPT = ["-fno-thread-jumps", "-fno-tree-pre"]
 KERNEL_OPT = [] if MSVC else DEBUGGING if DEBUG else ["-O2", "-ftree-vectorize", *RELEASE, *KERNEL_OPT]
@@ -89,7 +94,10 @@ def extension(path):
     name = ".".join(path.with_suffix("").parts)
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
               ("FASTAD_DEBUG", str(int(DEBUG))),
-              ("CYTHON_COMPRESS_STRINGS", "0")]            # the wheel is compressed
+              ("CYTHON_COMPRESS_STRINGS", "0"),            # the wheel is compressed
+              ("CYTHON_UNPACK_METHODS", "0")]              # a method is called by Python's own way
+    if path.stem in COLD:
+        macros += [(f"CYTHON_{way}", "0") for way in PLAIN]
     if DEBUG:
         macros.append(("CYTHON_USE_FREELISTS", "0"))       # a freed object is freed
     sources = [str(path)]
