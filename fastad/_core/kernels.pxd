@@ -158,6 +158,9 @@ cdef void share(fad_part_fn part, const void* work, Py_ssize_t n, double element
 cdef void share_rows(fad_rows_part_fn run, const void* work, Py_ssize_t rows, double elements, int n,
                      const fad_line* lines) noexcept nogil
 
+# As many parts, of at most n, as are worth a thread each: for work that needs memory of its own in each.
+cdef Py_ssize_t parts_of(Py_ssize_t n, double elements) noexcept nogil
+
 # The table in use; set once, when the module is imported.
 cdef const fad_kernels* K
 

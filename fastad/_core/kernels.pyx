@@ -68,15 +68,15 @@ def rows():
 
 
 # ---- threads -----------------------------------------------------------------------------------------
-cdef bint told = False                    # how many there may be
+cdef Py_ssize_t threads = 0               # how many there may be; 0: not asked yet
 cdef object default_threads = None
 
 
 def set_threads(Py_ssize_t n):
     """Let one kernel use at most n threads."""
-    global told
+    global threads
+    threads = n
     fad_share_among(<int> min(n, 1 << 16))
-    told = True
 
 
 def set_default_threads(default):
@@ -85,12 +85,23 @@ def set_default_threads(default):
     default_threads = default
 
 
-cdef Py_ssize_t least(Py_ssize_t n, double elements) noexcept nogil:
-    """Of n rows, so many that a thread is worth it."""
-    cdef Py_ssize_t rows = <Py_ssize_t> min(PART / max(elements, 1.0) + 1, <double> PART)
-    if not told and n >= 2 * rows:
+cdef Py_ssize_t allowed() noexcept nogil:
+    if threads == 0:
         with gil:
             set_threads(default_threads())
+    return threads
+
+
+cdef Py_ssize_t parts_of(Py_ssize_t n, double elements) noexcept nogil:
+    cdef double worth = elements / PART
+    return <Py_ssize_t> max(1.0, min(worth, <double> min(n, allowed()))) if worth >= 2 and n > 1 else 1
+
+
+cdef Py_ssize_t least(Py_ssize_t n, double elements) noexcept nogil:
+    """Of n rows, so many that a thread is worth it."""
+    cdef Py_ssize_t rows = <Py_ssize_t> min((PART - 1) / max(elements, 1.0) + 1, <double> PART)
+    if n >= 2 * rows:
+        allowed()
     return rows
 
 
