@@ -35,18 +35,31 @@ void fad_share(fad_part_fn part, const void *work, ptrdiff_t n, ptrdiff_t least)
 #else
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
-enum { MOST = 256, PARTS = 4, ROUND = 64 };      /* threads; parts for each of them; where parts of very many begin */
+#if defined(__x86_64__) || defined(__i386__)
+#define PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define PAUSE() __asm__ volatile("yield")
+#else
+#define PAUSE() ((void)0)
+#endif
+
+/* threads; parts for each of them; where parts of very many begin; how often to look before one sleeps, some 50 us: to wake
+ * takes as long, and the next work is often there by then */
+enum { MOST = 256, PARTS = 4, ROUND = 64, LOOKS = 2000 };
 
 static struct {
     fad_part_fn part;
     const void *work;
-    ptrdiff_t n, parts, next, left;              /* parts: how many, the first that nobody has taken, those not done */
+    ptrdiff_t n, parts, next;                    /* parts: how many, and the first that nobody has taken */
+    _Atomic ptrdiff_t left;                      /* those not done */
     int helpers;                                 /* how many threads may help with this work */
 } job;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;         /* of all that stands here */
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
 static pthread_t helpers[MOST];
+static _Atomic unsigned turn;                    /* counts what may be news for those who wait */
 static int allowed = 1, started, busy, ending, watches_fork;
 
 /* elements in whole vectors */
@@ -74,8 +87,12 @@ static void *help(void *number)
     const int mine = (int)(ptrdiff_t)number;
     pthread_mutex_lock(&lock);
     while (!ending) {
+        const unsigned seen = turn;
         if (mine < job.helpers) take_parts();
-        if (!ending) pthread_cond_wait(&wake, &lock);
+        pthread_mutex_unlock(&lock);
+        for (int i = 0; i < LOOKS && turn == seen; i++) PAUSE();
+        pthread_mutex_lock(&lock);
+        while (turn == seen) pthread_cond_wait(&wake, &lock);
     }
     pthread_mutex_unlock(&lock);
     return NULL;
@@ -87,6 +104,7 @@ static void before_fork(void)
     pthread_mutex_lock(&lock);
     while (busy) pthread_cond_wait(&done, &lock);
     busy = ending = 1;
+    turn++;
     pthread_cond_broadcast(&wake);
     pthread_mutex_unlock(&lock);
     for (; started > 0; started--) pthread_join(helpers[started - 1], NULL);
@@ -146,9 +164,13 @@ void fad_share(fad_part_fn part, const void *work, ptrdiff_t n, ptrdiff_t least)
     job.parts = job.left = parts;
     job.next = 0;
     job.helpers = allowed - 1;
+    turn++;
     start(job.helpers);
     pthread_cond_broadcast(&wake);
     take_parts();
+    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < LOOKS && job.left > 0; i++) PAUSE();
+    pthread_mutex_lock(&lock);
     while (job.left > 0) pthread_cond_wait(&done, &lock);
     busy = job.helpers = 0;
     pthread_cond_broadcast(&done);               /* a fork may wait for the end */
