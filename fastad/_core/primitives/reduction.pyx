@@ -7,7 +7,7 @@ from libc.math cimport isinf
 
 import numpy as np
 
-from ..arrays cimport GIL_SIZE, contiguous, fill, over_rows, reduce_axes, reduce_into, reduced_last
+from ..arrays cimport contiguous, fill, over_rows, reduce_axes, reduce_into, reduced_last
 from ..kernels cimport FUNCTION, K, fad_reduce_fn
 from ..storage cimport Array, Layout, dense, empty, strided, view
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
