@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import Parameters
+    from .._typing import Arrays, Parameters
 
 
 class Adagrad(Optimizer):
@@ -54,7 +54,7 @@ class Adagrad(Optimizer):
             eps=eps, maximize=maximize, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         squares, = arrays
         squares += g * g
         p -= o["lr"] / (1 + (t - 1) * o["lr_decay"]) * g / (np.sqrt(squares) + o["eps"])
@@ -107,7 +107,7 @@ class Adadelta(Optimizer):
             raise ValueError(f"Adadelta: rho must be in [0, 1], got {group['rho']}")
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (squares, moved), rho, eps = arrays, o["rho"], o["eps"]
         squares[...] = rho * squares + (1 - rho) * g * g
         d = np.sqrt((moved + eps) / (squares + eps)) * g

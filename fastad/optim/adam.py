@@ -17,12 +17,14 @@ from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from .._typing import Parameters
+    from typing import Any
+
+    from .._typing import Arrays, Parameters
 
 MEANS = {"step": 0, "exp_avg": None, "exp_avg_sq": None}
 
 
-def moments(g, m, v, betas):
+def moments(g: Arrays, m: Arrays, v: Arrays, betas: tuple[float, float]) -> None:
     """m and v, in place."""
     beta1, beta2 = betas
     m[...] = beta1 * m + (1 - beta1) * g
@@ -77,7 +79,7 @@ class Adam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (beta1, beta2), (m, v, top) = o["betas"], arrays
         moments(g, m, v, o["betas"])
         if top is not None:
@@ -155,7 +157,7 @@ class NAdam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, product):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, product: float) -> float:
         (beta1, beta2), (m, v) = o["betas"], arrays
         mu, following = (beta1 * (1 - 0.5 * 0.96 ** (s * o["momentum_decay"])) for s in (t, t + 1))
         product *= mu
@@ -212,7 +214,7 @@ class RAdam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (beta1, beta2), (m, v) = o["betas"], arrays
         moments(g, m, v, o["betas"])
         rate = o["lr"] / (1 - beta1**t)
@@ -265,7 +267,7 @@ class Adamax(Optimizer):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (beta1, beta2), (m, top) = o["betas"], arrays
         m[...] = beta1 * m + (1 - beta1) * g
         np.maximum(beta2 * top, np.abs(g) + o["eps"], out=top)

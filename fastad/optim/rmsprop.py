@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import Parameters
+    from .._typing import Arrays, Parameters
 
 
 class RMSprop(Optimizer):
@@ -64,7 +64,7 @@ class RMSprop(Optimizer):
             raise ValueError(f"RMSprop: alpha must be in [0, 1], got {group['alpha']}")
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (squares, buffer, mean), alpha = arrays, o["alpha"]
         squares[...] = alpha * squares + (1 - alpha) * g * g
         spread = squares

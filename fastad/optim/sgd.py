@@ -9,7 +9,7 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import Parameters
+    from .._typing import Arrays, Parameters
 
 
 class SGD(Optimizer):
@@ -57,7 +57,7 @@ class SGD(Optimizer):
                              f"momentum={group['momentum']} and dampening={group['dampening']}")
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         buffer, = arrays
         if buffer is not None:
             buffer[...] = g if t == 1 else o["momentum"] * buffer + (1 - o["dampening"]) * g

@@ -253,7 +253,7 @@ class PolynomialLR(FactorLR):
         super().__init__(optimizer, last_epoch)
 
     def factor(self, epoch: int) -> float:
-        return (1 - min(epoch, self.total_iters) / self.total_iters) ** self.power
+        return float((1 - min(epoch, self.total_iters) / self.total_iters) ** self.power)
 
 
 class LambdaLR(LRScheduler):
