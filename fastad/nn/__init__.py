@@ -13,7 +13,7 @@
        +-- branches.py     the texts' Maxout, Duplicate, MaxOf, LinearActivation
        +-- flatten.py      Flatten, Unflatten
        +-- conv.py         Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
-       +-- pooling.py      MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, ...
+       +-- pooling.py      MaxPool2d, AvgPool2d, ...;  adaptive.py   AdaptiveAvgPool2d, ...
        +-- padding.py      ZeroPad2d, ReflectionPad2d, ...;  upsampling.py   Upsample
        +-- loss.py         CrossEntropyLoss, MSELoss, ...;  regression.py   HuberLoss, KLDivLoss, ...
        |                   margin.py   MultiMarginLoss, TripletMarginLoss, ...;  penalty.py   L1, L2, elastic net
@@ -49,6 +49,7 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .adaptive import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from .attention import MultiheadAttention
 from .batchnorm import BatchNorm1d, BatchNorm2d
 from .branches import Duplicate, LinearActivation, MaxOf, Maxout
@@ -82,7 +83,7 @@ from .padding import (
     ZeroPad2d,
 )
 from .piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink, Threshold
-from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
+from .pooling import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from .regression import (
     GaussianNLLLoss,
     HalfSquaredErrorLoss,
