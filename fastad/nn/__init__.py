@@ -4,7 +4,7 @@
 
     hooks.py         functions that see a module's inputs, outputs and gradients
        |
-    module.py        Parameter, Module: registration, state_dict, train and eval
+    module.py        Module: registration, state_dict, train and eval;  parameter.py   Parameter
        |
        +-- container.py    Sequential, ModuleList, ParameterDict, ...
        +-- linear.py       Linear, Identity
@@ -70,7 +70,7 @@ from .margin import (
     SoftMarginLoss,
     TripletMarginLoss,
 )
-from .module import Module, Parameter
+from .module import Module
 from .normalization import GroupNorm, LayerNorm, RMSNorm
 from .padding import (
     ConstantPad1d,
@@ -82,6 +82,7 @@ from .padding import (
     ZeroPad1d,
     ZeroPad2d,
 )
+from .parameter import Parameter
 from .piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink, Threshold
 from .pooling import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from .regression import (

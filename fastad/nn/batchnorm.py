@@ -9,7 +9,8 @@ from .._core.make import as_tensors, from_numpy
 from .._core.primitives.normalisation import PRIMITIVES, Plan
 from .._core.tensor import Tensor
 from ..random import is_rewound
-from .module import Module, Parameter, positive
+from .module import Module
+from .parameter import Parameter, positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ import numpy as np
 
 from .._core.primitives.normalisation import PRIMITIVES, Plan
 from .batchnorm import product, tensor_of
-from .module import Module, Parameter, positive
+from .module import Module
+from .parameter import Parameter, positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

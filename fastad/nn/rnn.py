@@ -19,7 +19,7 @@ from .._core.tensor import Tensor
 from .cells import Recurrent, activation_of
 from .dropout import dropout as drop
 from .dropout import probability
-from .module import positive
+from .parameter import positive
 from .utils.rnn import PackedSequence, checked_lengths, places_of, sizes_of, spread
 
 if TYPE_CHECKING:
