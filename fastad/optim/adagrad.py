@@ -24,15 +24,12 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr, lr_decay, weight_decay : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
+    lr_decay : float
     initial_accumulator_value : float
         What s starts from.
     eps : float
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
 
     Examples
     --------
@@ -74,15 +71,11 @@ class Adadelta(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
     rho : float
         How much of the running means is kept in a step, in [0, 1].
-    eps, weight_decay : float
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
+    eps : float
 
     Examples
     --------

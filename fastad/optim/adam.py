@@ -42,21 +42,13 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1, decoupled_weight_decay
+        See `Optimizer`.
     betas : (float, float)
         How much of the two running means is kept in a step, in [0, 1).
     eps : float
-    weight_decay : float
-        L2 regularisation: weight_decay * p is added to the gradient.
     amsgrad : bool
         Divide by the largest v so far (Reddi, Kale and Kumar, 2018).
-    maximize : bool
-        Climb instead.
-    decoupled_weight_decay : bool
-        Weight decay as in `AdamW`.
-    l1 : float
-        See `Optimizer`.
 
     Examples
     --------
@@ -124,17 +116,11 @@ class NAdam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1, decoupled_weight_decay
+        See `Optimizer`.
     betas : (float, float)
         How much of the two running means is kept in a step, in [0, 1).
-    eps, weight_decay, momentum_decay : float
-    decoupled_weight_decay : bool
-        Weight decay as in `AdamW`.
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
+    eps, momentum_decay : float
 
     Examples
     --------
@@ -181,17 +167,11 @@ class RAdam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1, decoupled_weight_decay
+        See `Optimizer`.
     betas : (float, float)
         How much of the two running means is kept in a step, in [0, 1).
-    eps, weight_decay : float
-    decoupled_weight_decay : bool
-        Weight decay as in `AdamW`.
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
+    eps : float
 
     Examples
     --------
@@ -239,15 +219,11 @@ class Adamax(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
     betas : (float, float)
         How much of the mean and of the maximum is kept in a step, in [0, 1).
-    eps, weight_decay : float
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
+    eps : float
 
     Examples
     --------

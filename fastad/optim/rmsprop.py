@@ -27,17 +27,13 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
     alpha : float
         How much of the running means is kept in a step, in [0, 1].
-    eps, weight_decay, momentum : float
+    eps, momentum : float
     centered : bool
         Divide by the gradient's standard deviation.
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
 
     Examples
     --------

@@ -26,16 +26,12 @@ class Rprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
     etas : (float, float)
         What a step shrinks and grows by: 0 < etas[0] < 1 < etas[1].
     step_sizes : (float, float)
         The least and the largest step.
-    maximize : bool
-        Climb instead.
-    weight_decay, l1 : float
-        See `Optimizer`.
 
     Examples
     --------

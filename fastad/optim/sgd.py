@@ -22,14 +22,11 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr, momentum, dampening, weight_decay : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
+    momentum, dampening : float
     nesterov : bool
         Needs a momentum and no dampening.
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
 
     Examples
     --------
