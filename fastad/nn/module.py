@@ -46,8 +46,15 @@ class Module(Hookable):
     ...         self.hidden = nn.Linear(2, 3)
     ...     def forward(self, x):
     ...         return self.hidden(x).tanh()
-    >>> [name for name, p in Net().named_parameters()]
+    >>> net = Net()
+    >>> [name for name, p in net.named_parameters()]
     ['hidden.weight', 'hidden.bias']
+    >>> net.load_state_dict(Net().state_dict())
+    Keys(missing_keys=[], unexpected_keys=[])
+    >>> net.eval().training, net.train().training
+    (False, True)
+    >>> net.double().get_parameter("hidden.bias").dtype
+    dtype('float64')
     """
 
     training: bool
@@ -249,7 +256,7 @@ class Module(Hookable):
         return self
 
     def eval(self) -> Self:
-        """`train(False)`."""
+        """Set the `training` flag to False: `train(False)`."""
         return self.train(False)
 
     def zero_grad(self) -> None:
@@ -276,11 +283,11 @@ class Module(Hookable):
         return self
 
     def float(self) -> Self:
-        """`astype(float32)`."""
+        """Convert to single precision: `astype(float32)`."""
         return self.astype(np.float32)
 
     def double(self) -> Self:
-        """`astype(float64)`."""
+        """Convert to double precision: `astype(float64)`."""
         return self.astype(np.float64)
 
     def half(self) -> Self:

@@ -174,7 +174,7 @@ class RNNBase(Recurrent):
 
 
 class RNN(RNNBase):
-    """h_t = act(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), in one or several layers and directions.
+    """h_t = act(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), in one or several layers and directions (Elman, 1990).
 
     Called as ``layer(input, hx=None, lengths=None)``, it gives (output, h_n):
 

@@ -18,7 +18,7 @@ class SGD(Optimizer):
         b := momentum * b + (1 - dampening) * g         (the first time: g)
         p := p - lr * b                                 (nesterov: p - lr * (g + momentum * b))
 
-    with g as in `Optimizer`.
+    with g as in `Optimizer`.  Source: Polyak, 1964; Nesterov's form: Sutskever et al., 2013.
 
     Parameters
     ----------
