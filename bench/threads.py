@@ -64,8 +64,10 @@ def calls():
             "tanh of 1M": there_and_back(fa.tanh, (1024, 1024)),
             "multiply of 1M": there_and_back(lambda a, b: a * b, (1024, 1024), (1024, 1024)),
             "softmax of 1024 x 1024": there_and_back(lambda x: fa.softmax(x, axis=1), (1024, 1024)),
-            "LayerNorm of 1024 x 1024": there_and_back(lambda x, w, b: F.layer_norm(x, (1024,), w, b), (1024, 1024), (1024,), (1024,)),
-            "convolution 64x16x28x28 to 32 channels": there_and_back(lambda x, w: F.conv2d(x, w, padding=1), (64, 16, 28, 28), (32, 16, 3, 3)),
+            "LayerNorm of 1024 x 1024": there_and_back(lambda x, w, b: F.layer_norm(x, (1024,), w, b), (1024, 1024), (1024,),
+                                                       (1024,)),
+            "convolution 64x16x28x28 to 32 channels": there_and_back(lambda x, w: F.conv2d(x, w, padding=1), (64, 16, 28, 28),
+                                                                    (32, 16, 3, 3)),
             "attention 8x4x64x64": there_and_back(F.scaled_dot_product_attention, *[(8, 4, 64, 64)] * 3)}
 
 

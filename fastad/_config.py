@@ -86,9 +86,9 @@ def get_num_threads() -> int:
     """The threads that one operation may use: what `set_num_threads` was told, else the least of OMP_NUM_THREADS, the
     processors that this process may run on, and its control group's limit.
 
-    Kernels use more than one where each has at least some 30,000 numbers to work on; results do not depend on it.  Importing
-    fastad does not change the count of NumPy's BLAS, which `show_config` tells; ``set_num_threads(get_num_threads())`` brings
-    the two together.
+    Kernels use more than one where each has some 25 us of work; their results do not depend on it.  Importing fastad does
+    not change the count of NumPy's BLAS, which `show_config` tells; ``set_num_threads(get_num_threads())`` brings the two
+    together.
 
     Examples
     --------
