@@ -84,6 +84,7 @@ debug: compiler
 
 lint:
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
 
 # the type stubs, from the signatures of what `make build` built; tools/stub_types.py has the types
 stubs:

@@ -227,6 +227,11 @@ SPECIAL = {
     "Stepper.__init__": "(self, name: str, options: tuple[str, ...], state: dict[str, Any], formula: Function, "
                         "only_if: dict[str, str] = ..., start: dict[str, str] = ...) -> None",
     "Stepper.step": "(self, groups: list[dict[str, Any]], states: list[dict[str, list[Any]]]) -> None",
+    "Windows.__new__": "(cls, images: tuple[int, ...], outputs: tuple[int, ...], kernel: tuple[int, ...], "
+                       "stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...]) -> Self",
+    "Plan.__new__": "(cls, n: int, c: int, l: int, groups: int, eps: float, centred: bool = True) -> Self",
+    "Look.__new__": "(cls, scale: float, causal: bool, mask: Tensor | None, weights: bool) -> Self",
+    "Map.__new__": "(cls, places: Any, size: tuple[int, ...], mode: int, fill: float, antialias: bool) -> Self",
     "Kernel.__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "Rule.__init__": "(self, name: str, one_by_one: bool = False) -> None",
     "Rule.record": "(self, inputs: list[Tensor], outputs: list[Tensor], args: object, keep: tuple[int, ...]) "

@@ -4,7 +4,7 @@
 
     hooks.py         functions that see a module's inputs, outputs and gradients
        |
-    module.py        Parameter, Module: registration, state_dict, train and eval
+    module.py        Module: registration, state_dict, train and eval;  parameter.py   Parameter
        |
        +-- container.py    Sequential, ModuleList, ParameterDict, ...
        +-- linear.py       Linear, Identity
@@ -13,7 +13,7 @@
        +-- branches.py     the texts' Maxout, Duplicate, MaxOf, LinearActivation
        +-- flatten.py      Flatten, Unflatten
        +-- conv.py         Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
-       +-- pooling.py      MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, ...
+       +-- pooling.py      MaxPool2d, AvgPool2d, ...;  adaptive.py   AdaptiveAvgPool2d, ...
        +-- padding.py      ZeroPad2d, ReflectionPad2d, ...;  upsampling.py   Upsample
        +-- loss.py         CrossEntropyLoss, MSELoss, ...;  regression.py   HuberLoss, KLDivLoss, ...
        |                   margin.py   MultiMarginLoss, TripletMarginLoss, ...;  penalty.py   L1, L2, elastic net
@@ -49,6 +49,7 @@ from .activation import (
     Softplus,
     Tanh,
 )
+from .adaptive import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from .attention import MultiheadAttention
 from .batchnorm import BatchNorm1d, BatchNorm2d
 from .branches import Duplicate, LinearActivation, MaxOf, Maxout
@@ -69,7 +70,7 @@ from .margin import (
     SoftMarginLoss,
     TripletMarginLoss,
 )
-from .module import Module, Parameter
+from .module import Module
 from .normalization import GroupNorm, LayerNorm, RMSNorm
 from .padding import (
     ConstantPad1d,
@@ -81,8 +82,9 @@ from .padding import (
     ZeroPad1d,
     ZeroPad2d,
 )
+from .parameter import Parameter
 from .piecewise import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Softshrink, Tanhshrink, Threshold
-from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
+from .pooling import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from .regression import (
     GaussianNLLLoss,
     HalfSquaredErrorLoss,

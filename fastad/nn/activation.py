@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ReLU(Module):
-    """max(0, x); the derivative at 0 is 0.
+    """max(0, x); the derivative at 0 is 0.  Source: Nair and Hinton, 2010.
 
     `inplace` is taken for programs that were PyTorch's, here and in the other activations: the result is a new tensor.
 
@@ -63,7 +63,7 @@ class ReLU6(Module):
 
 
 class LeakyReLU(Module):
-    """x for x > 0, else negative_slope * x.
+    """x for x > 0, else negative_slope * x.  Source: Maas, Hannun and Ng, 2013.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """x for x > 0, else alpha (exp(x) - 1).
+    """x for x > 0, else alpha (exp(x) - 1).  Source: Clevert, Unterthiner and Hochreiter, 2015.
 
     Examples
     --------
@@ -106,7 +106,7 @@ class ELU(Module):
 
 
 class SiLU(Module):
-    """x sigmoid(x), also called Swish.
+    """x sigmoid(x), also called Swish.  Source: Elfwing, Uchibe and Doya, 2017.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class Mish(Module):
 
 
 class GELU(Module):
-    """x Phi(x), Phi the normal distribution function; approximate='tanh' gives the tanh form.
+    """x Phi(x), Phi the normal distribution function; approximate='tanh' the tanh form.  Source: Hendrycks and Gimpel, 2016.
 
     Examples
     --------

@@ -12,12 +12,13 @@ from . import init
 from .dot_product import added, attend
 from .dropout import probability
 from .linear import Linear
-from .module import Module, positive, uninitialised
+from .module import Module
+from .parameter import positive, uninitialised
 
 if TYPE_CHECKING:
     from .._core.tensor import Tensor
     from .._typing import ArrayLike, DType, Generator
-    from .module import Parameter
+    from .parameter import Parameter
 
 
 class MultiheadAttention(Module):

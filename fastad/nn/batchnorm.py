@@ -9,11 +9,12 @@ from .._core.make import as_tensors, from_numpy
 from .._core.primitives.normalisation import PRIMITIVES, Plan
 from .._core.tensor import Tensor
 from ..random import is_rewound
-from .module import Module, Parameter, positive
+from .module import Module
+from .parameter import Parameter, positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import ClassVar
+    from typing import Any, ClassVar
 
     from .._typing import ArrayLike, DType
 
@@ -98,7 +99,7 @@ def normalised(x: Tensor, running_mean: ArrayLike | None, running_var: ArrayLike
     share = momentum if training else -1.0
     if training and running is not None and is_rewound():        # this batch has been counted
         running = count = None
-    plan = Plan(n, c, length, 1, eps)         # type: ignore[call-arg]
+    plan = Plan(n, c, length, 1, eps)
     result: Tensor = BATCH_NORM.apply(x, weight, bias, plan, (c,), running, share, count)
     return result
 
@@ -108,11 +109,33 @@ def shared(statistics: ArrayLike) -> Tensor:
     return statistics if isinstance(statistics, Tensor) else from_numpy(np.asarray(statistics))
 
 
-class BatchNorm(Module):
-    """What BatchNorm1d and BatchNorm2d share."""
+class Affine(Module):
+    """What all normalisations share: a weight, ones at first, and a bias, zeros at first, or None."""
 
     weight: Parameter | None
     bias: Parameter | None
+
+    def _affine(self, shape: tuple[int, ...], dtype: DType | None, **has: bool) -> np.dtype[Any]:
+        """Make or leave out each; gives the dtype."""
+        kind = np.dtype(np.float32 if dtype is None else dtype)
+        if kind.kind != "f":
+            raise TypeError(f"{type(self).__name__}: dtype must be float, got {kind}")
+        for name, there in has.items():
+            made = Parameter(np.full(shape, name == "weight", kind)) if there else None
+            self.register_parameter(name, made)
+        return kind
+
+    def reset_parameters(self) -> None:
+        """The weight 1, the bias 0."""
+        for name, value in (("weight", 1), ("bias", 0)):
+            parameter = self._parameters.get(name)
+            if parameter is not None:
+                parameter.detach().fill_(value)
+
+
+class BatchNorm(Affine):
+    """What BatchNorm1d and BatchNorm2d share."""
+
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -124,11 +147,7 @@ class BatchNorm(Module):
         positive(type(self).__name__, num_features=num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        kind = np.dtype(np.float32 if dtype is None else dtype)
-        if kind.kind != "f":
-            raise TypeError(f"{type(self).__name__}: dtype must be float, got {kind}")
-        self.register_parameter("weight", Parameter(np.ones(num_features, kind)) if affine else None)
-        self.register_parameter("bias", Parameter(np.zeros(num_features, kind)) if affine and bias else None)
+        kind = self._affine((num_features,), dtype, weight=affine, bias=affine and bias)
         tracked = track_running_stats
         self.register_buffer("running_mean", from_numpy(np.zeros(num_features, kind)) if tracked else None)
         self.register_buffer("running_var", from_numpy(np.ones(num_features, kind)) if tracked else None)
@@ -144,10 +163,7 @@ class BatchNorm(Module):
     def reset_parameters(self) -> None:
         """The running statistics as `reset_running_stats`; the weight 1, the bias 0."""
         self.reset_running_stats()
-        if self.weight is not None:
-            self.weight.detach().fill_(1)
-        if self.bias is not None:
-            self.bias.detach().zero_()
+        super().reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         x = tensor_of(input)

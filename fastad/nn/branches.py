@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from .. import linear, where
 from .._core.make import as_tensors
 from . import init
-from .module import Module, Parameter, positive, uninitialised
+from .module import Module
+from .parameter import Parameter, positive, uninitialised
 
 if TYPE_CHECKING:
     from .._core.tensor import Tensor

@@ -11,7 +11,8 @@ from .. import recurrent
 from .._core.make import as_tensors
 from .._core.tensor import Tensor
 from . import init
-from .module import Module, Parameter, positive, uninitialised
+from .module import Module
+from .parameter import Parameter, positive, uninitialised
 
 if TYPE_CHECKING:
     from typing import Any

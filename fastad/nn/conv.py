@@ -14,8 +14,9 @@ from .._core.make import as_tensors
 from .._core.primitives.windows import integers, padding_of, reach
 from .._core.tensor import Tensor
 from . import init
-from .module import Module, Parameter, positive, uninitialised
+from .module import Module
 from .padding import pad
+from .parameter import Parameter, positive, uninitialised
 
 if TYPE_CHECKING:
     from .._typing import ArrayLike, DType, Generator, Size

@@ -53,7 +53,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: floa
         else:
             constant = mask.detach()
     by = 1 / math.sqrt(max(width, 1)) if scale is None else scale
-    look = Look(by, causal, constant, weights)                # type: ignore[call-arg]
+    look = Look(by, causal, constant, weights)
     found: list[Tensor] = ATTENTION.apply(operands, look, dropout_p, default_generator().bit_generator)
     return found
 

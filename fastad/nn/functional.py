@@ -25,6 +25,7 @@ from .. import (
     softmax,
     tanh,
 )
+from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_max_pool2d
 from .batchnorm import batch_norm
 from .distance import cosine_similarity, normalize, pairwise_distance
 from .dot_product import scaled_dot_product_attention
@@ -43,15 +44,7 @@ from .normalization import group_norm, layer_norm, rms_norm
 from .padding import pad
 from .penalty import elastic_net_penalty, l1_penalty, l2_penalty
 from .piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, softshrink, tanhshrink, threshold
-from .pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    max_pool1d,
-    max_pool2d,
-)
+from .pooling import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from .regression import (
     gaussian_nll_loss,
     half_squared_error,

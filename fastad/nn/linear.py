@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from . import init
 from .functional import linear
-from .module import Module, Parameter, uninitialised
+from .module import Module
+from .parameter import Parameter, uninitialised
 
 if TYPE_CHECKING:
     from typing import Any

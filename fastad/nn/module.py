@@ -1,10 +1,10 @@
-"""Parameter and Module: what every layer is made of.
+"""Module: what every layer is.
 
 A module's parameters, buffers and submodules are plain attributes of the instance, so that reading one costs
 what reading any attribute costs; beside them the module keeps ordered registries of them, which only
 `__setattr__` and `__delattr__` change.  Calling a module calls its `forward` without a frame in between.
 
-Imports hooks.py.  Next: linear.py, the simplest layer.
+Imports hooks.py and parameter.py.  Next: linear.py, the simplest layer.
 """
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .._core.make import from_numpy, is_differentiated, rebind, subclass, tensor
+from .._core.make import is_differentiated, rebind
 from .._core.primitives.optimizer import zero_grad
 from .._core.tape import is_grad_enabled
 from .._core.tensor import Tensor
 from .hooks import Hookable
+from .parameter import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,43 +33,6 @@ class Keys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Parameter(Tensor):
-    """A tensor that a module registers when it becomes its attribute; it requires a gradient by default.
-
-    It shares the memory of a Tensor and copies anything else.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.nn.Parameter(fastad.tensor([1.0])).requires_grad
-    True
-    """
-
-    def __new__(cls, data: ArrayLike, requires_grad: bool = True) -> Self:
-        made: Self = subclass(cls, data if isinstance(data, Tensor) else tensor(data), requires_grad)
-        return made
-
-    def __repr__(self) -> str:
-        return f"Parameter({super().__repr__()})"
-
-
-def uninitialised(shape: tuple[int, ...], dtype: DType | None) -> Parameter:
-    """A float32 (or `dtype`) parameter whose numbers an initialiser sets next."""
-    kind = np.dtype(np.float32 if dtype is None else dtype)
-    if kind.kind not in "fc":
-        raise TypeError(f"dtype: parameters are float or complex, got {kind}")
-    return Parameter(from_numpy(np.zeros(shape, kind)))
-
-
-def positive(layer: str, **sizes: int) -> None:
-    """The sizes that must be integers above 0."""
-    for what, size in sizes.items():
-        if isinstance(size, bool) or not hasattr(size, "__index__"):
-            raise TypeError(f"{layer}: {what} must be an integer, got {type(size).__name__}")
-        if size < 1:
-            raise ValueError(f"{layer}: {what} must be at least 1, got {size}")
-
-
 class Module(Hookable):
     """Base class of layers and networks: set parameters and submodules as attributes, define `forward`.
 
@@ -82,8 +46,15 @@ class Module(Hookable):
     ...         self.hidden = nn.Linear(2, 3)
     ...     def forward(self, x):
     ...         return self.hidden(x).tanh()
-    >>> [name for name, p in Net().named_parameters()]
+    >>> net = Net()
+    >>> [name for name, p in net.named_parameters()]
     ['hidden.weight', 'hidden.bias']
+    >>> net.load_state_dict(Net().state_dict())
+    Keys(missing_keys=[], unexpected_keys=[])
+    >>> net.eval().training, net.train().training
+    (False, True)
+    >>> net.double().get_parameter("hidden.bias").dtype
+    dtype('float64')
     """
 
     training: bool
@@ -139,9 +110,7 @@ class Module(Hookable):
             registries: tuple[dict[str, Any], ...] = (self._parameters, self._modules)
             return next((names for names in registries if name in names), None)
         if name in self._parameters or name in self._buffers:
-            kind, wanted = (
-                ("parameter", "a Parameter") if name in self._parameters else ("buffer", "a Tensor")
-            )
+            kind, wanted = ("parameter", "a Parameter") if name in self._parameters else ("buffer", "a Tensor")
             raise TypeError(
                 f"{type(self).__name__}.{name} is a {kind} and can become {wanted} or None, not "
                 f"{type(value).__name__}; delete the attribute first to use its name for something else"
@@ -162,16 +131,11 @@ class Module(Hookable):
 
     def _register(self, registry: dict[str, Any], name: str, value: Any, kind: type) -> None:
         if not isinstance(name, str) or not name or "." in name:
-            raise ValueError(
-                f"{type(self).__name__}: {name!r} is no name for a member: it must be a string without dots"
-            )
+            raise ValueError(f"{type(self).__name__}: {name!r} is no name for a member: it must be a string without dots")
         if hasattr(self, name) and name not in registry:
             raise ValueError(f"{type(self).__name__} already has an attribute {name!r}")
         if value is not None and not isinstance(value, kind):
-            raise TypeError(
-                f"{type(self).__name__}: {name!r} must be a {kind.__name__} or None, "
-                f"got {type(value).__name__}"
-            )
+            raise TypeError(f"{type(self).__name__}: {name!r} must be a {kind.__name__} or None, got {type(value).__name__}")
         registry[name] = self.__dict__[name] = value
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
@@ -224,9 +188,8 @@ class Module(Hookable):
         """The direct submodules."""
         return (m for _, m in self.named_children())
 
-    def named_modules(
-        self, prefix: str = "", remove_duplicate: bool = True, _seen: set[int] | None = None
-    ) -> Iterator[tuple[str, Module]]:
+    def named_modules(self, prefix: str = "", remove_duplicate: bool = True,
+                      _seen: set[int] | None = None) -> Iterator[tuple[str, Module]]:
         """(name, Module) pairs of this module and all below it, each once unless told otherwise."""
         seen = set() if _seen is None else _seen
         if remove_duplicate and id(self) in seen:
@@ -293,7 +256,7 @@ class Module(Hookable):
         return self
 
     def eval(self) -> Self:
-        """`train(False)`."""
+        """Set the `training` flag to False: `train(False)`."""
         return self.train(False)
 
     def zero_grad(self) -> None:
@@ -320,11 +283,11 @@ class Module(Hookable):
         return self
 
     def float(self) -> Self:
-        """`astype(float32)`."""
+        """Convert to single precision: `astype(float32)`."""
         return self.astype(np.float32)
 
     def double(self) -> Self:
-        """`astype(float64)`."""
+        """Convert to double precision: `astype(float64)`."""
         return self.astype(np.float64)
 
     def half(self) -> Self:

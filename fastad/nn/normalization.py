@@ -1,6 +1,6 @@
 """Normalisation of each sample for itself, as functions and as layers: LayerNorm, RMSNorm, GroupNorm.
 
-Imports batchnorm (the checks).  Next: attention.py.
+Imports batchnorm (the checks, the parameters).  Next: attention.py.
 """
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core.primitives.normalisation import PRIMITIVES, Plan
-from .batchnorm import product, tensor_of
-from .module import Module, Parameter, positive
+from .batchnorm import Affine, product, tensor_of
+from .parameter import positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def layer_norm(input: ArrayLike, normalized_shape: int | Sequence[int], weight: 
     """
     x = tensor_of(input)
     shape, rows, size = rows_of("layer_norm", x, normalized_shape)
-    plan = Plan(rows, size, 1, 1, eps)        # type: ignore[call-arg]
+    plan = Plan(rows, size, 1, 1, eps)
     result: Tensor = LAYER_NORM.apply(x, weight, bias, plan, shape)
     return result
 
@@ -121,7 +121,7 @@ def rms_norm(input: ArrayLike, normalized_shape: int | Sequence[int], weight: Ar
     x = tensor_of(input)
     shape, rows, size = rows_of("rms_norm", x, normalized_shape)
     eps = float(np.finfo(x.dtype).eps) if eps is None and x.dtype.kind == "f" else eps
-    plan = Plan(rows, size, 1, 1, eps or 0.0, False)          # type: ignore[call-arg]
+    plan = Plan(rows, size, 1, 1, eps or 0.0, False)
     result: Tensor = RMS_NORM.apply(x, weight, None, plan, shape)
     return result
 
@@ -167,20 +167,12 @@ def group_norm(input: ArrayLike, num_groups: int, weight: ArrayLike | None = Non
         raise ValueError(f"group_norm: the input must be (N, C, ...) with a number of channels C that {num_groups} groups "
                          f"divide, got shape {x.shape}")
     n, c, *rest = x.shape
-    plan = Plan(n, c, product(rest), num_groups, eps)         # type: ignore[call-arg]
+    plan = Plan(n, c, product(rest), num_groups, eps)
     result: Tensor = GROUP_NORM.apply(x, weight, bias, plan, (c,))
     return result
 
 
-def constant(shape: tuple[int, ...], value: float, dtype: DType | None) -> Parameter:
-    """A float32 (or `dtype`) parameter of one value."""
-    kind = np.dtype(np.float32 if dtype is None else dtype)
-    if kind.kind != "f":
-        raise TypeError(f"dtype: these parameters are float, got {kind}")
-    return Parameter(np.full(shape, value, kind))
-
-
-class LayerNorm(Module):
+class LayerNorm(Affine):
     """Normalise over the last axes, `normalized_shape`; see `fastad.nn.functional.layer_norm`.
 
     Parameters
@@ -210,21 +202,12 @@ class LayerNorm(Module):
     1.0
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
                  bias: bool = True, dtype: DType | None = None) -> None:
         super().__init__()
         self.normalized_shape = shape_of("LayerNorm", normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        affine = elementwise_affine
-        self.register_parameter("weight", constant(self.normalized_shape, 1, dtype) if affine else None)
-        self.register_parameter("bias", constant(self.normalized_shape, 0, dtype) if affine and bias else None)
-
-    def reset_parameters(self) -> None:
-        """The weight 1, the bias 0."""
-        reset(self.weight, self.bias)
+        self._affine(self.normalized_shape, dtype, weight=elementwise_affine, bias=elementwise_affine and bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -234,7 +217,7 @@ class LayerNorm(Module):
                 f"bias={self.bias is not None}")
 
 
-class RMSNorm(Module):
+class RMSNorm(Affine):
     """Divide by the root mean square over the last axes; see `fastad.nn.functional.rms_norm`.
 
     Parameters
@@ -262,18 +245,12 @@ class RMSNorm(Module):
     tensor([0.2, 1.4], grad_fn=rms_norm)
     """
 
-    weight: Parameter | None
-
     def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
                  dtype: DType | None = None) -> None:
         super().__init__()
         self.normalized_shape = shape_of("RMSNorm", normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        self.register_parameter("weight", constant(self.normalized_shape, 1, dtype) if elementwise_affine else None)
-
-    def reset_parameters(self) -> None:
-        """The weight 1."""
-        reset(self.weight, None)
+        self._affine(self.normalized_shape, dtype, weight=elementwise_affine)
 
     def forward(self, input: Tensor) -> Tensor:
         return rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -282,7 +259,7 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class GroupNorm(Module):
+class GroupNorm(Affine):
     """Normalise over the channels of each group and all axes behind; see `fastad.nn.functional.group_norm`.
 
     Parameters
@@ -311,9 +288,6 @@ class GroupNorm(Module):
     (1, 4, 3)
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
                  dtype: DType | None = None, *, bias: bool = True) -> None:
         super().__init__()
@@ -321,12 +295,7 @@ class GroupNorm(Module):
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_groups} groups do not divide {num_channels} channels")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        self.register_parameter("weight", constant((num_channels,), 1, dtype) if affine else None)
-        self.register_parameter("bias", constant((num_channels,), 0, dtype) if affine and bias else None)
-
-    def reset_parameters(self) -> None:
-        """The weight 1, the bias 0."""
-        reset(self.weight, self.bias)
+        self._affine((num_channels,), dtype, weight=affine, bias=affine and bias)
 
     def forward(self, input: Tensor) -> Tensor:
         x = tensor_of(input)
@@ -337,11 +306,3 @@ class GroupNorm(Module):
     def extra_repr(self) -> str:
         return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
                 f"bias={self.bias is not None}")
-
-
-def reset(weight: Parameter | None, bias: Parameter | None) -> None:
-    """The weight 1 and the bias 0, where they are."""
-    if weight is not None:
-        weight.detach().fill_(1)
-    if bias is not None:
-        bias.detach().zero_()

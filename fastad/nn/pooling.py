@@ -1,9 +1,8 @@
 """Pooling: one number for each window of an image or a sequence.  Functions, then layers.
 
-Windows that all have one size are primitives of `_core/primitives/pooling.pyx`; those of adaptive pooling, whose sizes
-differ, are products with a matrix, or picked.
+Windows are of one size here, and primitives of `_core/primitives/pooling.pyx`; those of adaptive.py may differ.
 
-Imports the primitives and windows.py.  Next: padding.py.
+Imports the primitives and windows.py.  Next: adaptive.py.
 """
 from __future__ import annotations
 
@@ -12,17 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from .. import from_numpy, matmul
+from .. import from_numpy
 from .._core.make import as_tensors
 from .._core.primitives.pooling import Windows, max_windows, sum_windows
-from .._core.primitives.windows import integers, reach
+from .._core.primitives.windows import integers, maxima, reach
 from .._core.tensor import Tensor
 from .module import Module
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
-    from .._typing import ArrayLike, OutputSize, Size
+    from .._typing import ArrayLike, Size
 
     _Sizes = tuple[tuple[int, ...], ...]
 
@@ -60,7 +61,7 @@ def _key(value: Any) -> Any:
     return tuple(value) if isinstance(value, (list, np.ndarray)) else value
 
 
-def _images(name: str, input: ArrayLike, axes: int) -> Tensor:
+def images_of(name: str, input: ArrayLike, axes: int) -> Tensor:
     """The input as a tensor of images; sequences are images of one row."""
     x = input if isinstance(input, Tensor) else as_tensors(input)[0]
     spatial = "(length,)" if axes == 1 else "(height, width)"
@@ -72,60 +73,39 @@ def _images(name: str, input: ArrayLike, axes: int) -> Tensor:
     return x.reshape((*x.shape[:-1], 1, x.shape[-1])) if axes == 1 else x
 
 
-def _shaped(y: Tensor, axes: int) -> Tensor:
+def shaped(y: Tensor, axes: int) -> Tensor:
+    """Images as `images_of` was given them."""
     return y.reshape((*y.shape[:-2], y.shape[-1])) if axes == 1 else y
 
 
-def _windows(images: tuple[int, ...], sizes: _Sizes) -> Windows:
+def summable(x: Tensor) -> Tensor:
+    """In a dtype for sums: float64 for integers, float32 for float16, which is to hold results."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
+def meant(y: Tensor, given: Tensor, axes: int) -> Tensor:
+    """Means as they are given back, for the images."""
+    y = shaped(y, axes)
+    return y.astype(np.float16) if given.dtype == np.float16 else y
+
+
+def _windows(name: str, images: tuple[int, ...], kernel: Any, stride: Any, padding: Any, dilation: Any,
+             ceil_mode: bool) -> Windows:
     """The windows as the primitives know them, over images of two axes."""
+    sizes = _sizes(name, images, _key(kernel), _key(stride), _key(padding), _key(dilation), bool(ceil_mode))
     if len(images) == 1:
         images = (1, *images)
         sizes = tuple((other, *size) for other, size in zip((1, 1, 1, 0, 1), sizes, strict=True))
     return Windows(images, *sizes)
 
 
-def _compiled(x: Tensor) -> bool:
+def compiled(x: Tensor) -> bool:
     """Whether the primitives serve: places within an image of float32 are int32."""
     return x.dtype in (np.float32, np.float64) and x.shape[-1] * x.shape[-2] < 1 << 31
 
 
 # ---- maxima ------------------------------------------------------------------------------------------
-def _lowest(dtype: np.dtype[Any]) -> Any:
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
-
-
-def _largest(a: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Where the largest stands along the last axis, as the kernels have it: the first of equals, the last NaN."""
-    best: npt.NDArray[np.intp] = a.argmax(-1)
-    nan = a != a
-    return np.where(nan.any(-1), a.shape[-1] - 1 - nan[..., ::-1].argmax(-1), best) if nan.any() else best
-
-
-def _places(x: npt.NDArray[Any], sizes: _Sizes) -> npt.NDArray[np.int64]:
-    """Where the maxima of windows stand, in NumPy."""
-    outputs, kernel, stride, padding, dilation = sizes
-    height, width = x.shape[-2:]
-    ends = [s * (o - 1) + reach(k, d) for o, k, s, d in zip(outputs, kernel, stride, dilation, strict=True)]
-    widths = [(p, max(end - p - n, 0)) for p, end, n in zip(padding, ends, (height, width), strict=True)]
-    lead = [(0, 0)] * (x.ndim - 2)
-    padded = np.pad(x, [*lead, *widths], constant_values=_lowest(x.dtype))
-    numbers = np.pad(np.arange(height * width).reshape(height, width), widths, constant_values=-1)
-
-    def seen(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        covers = tuple(reach(k, d) for k, d in zip(kernel, dilation, strict=True))
-        view = np.lib.stride_tricks.sliding_window_view(a, covers, axis=(-2, -1))
-        view = view[..., ::stride[0], ::stride[1], ::dilation[0], ::dilation[1]][..., :outputs[0], :outputs[1], :, :]
-        found: npt.NDArray[Any] = view.reshape(*view.shape[:-2], kernel[0] * kernel[1])
-        return found
-
-    numbers = seen(numbers)
-    best = _largest(seen(padded))
-    at = np.take_along_axis(np.broadcast_to(numbers, (*best.shape, numbers.shape[-1])), best[..., None], -1)[..., 0]
-    inside = np.take_along_axis(numbers, (numbers >= 0).argmax(-1)[..., None], -1)[..., 0]
-    return np.where(at < 0, inside, at).astype(np.int64)           # nothing exceeds the border: the first place inside
-
-
-def _picked(x: Tensor, places: npt.NDArray[np.int64]) -> Tensor:
+def picked(x: Tensor, places: npt.NDArray[np.int64]) -> Tensor:
     """x at places (..., rows, cols) of its images."""
     images = x.shape[:-2]
     flat = x.reshape((int(np.prod(images)), x.shape[-2] * x.shape[-1]))
@@ -134,19 +114,17 @@ def _picked(x: Tensor, places: npt.NDArray[np.int64]) -> Tensor:
 
 
 def _max_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-              ceil_mode: bool, return_indices: bool) -> Any:
-    x = _images(name, input, axes)
-    images = x.shape[-axes:]
-    sizes = _sizes(name, images, _key(kernel_size), _key(stride), _key(padding), _key(dilation), bool(ceil_mode))
-    windows = _windows(images, sizes)
-    if _compiled(x):
+              ceil_mode: bool, return_indices: bool) -> Tensor | tuple[Tensor, Tensor]:
+    x = images_of(name, input, axes)
+    windows = _windows(name, x.shape[-axes:], kernel_size, stride, padding, dilation, ceil_mode)
+    if compiled(x):
         y = max_windows(x, windows)
-        places = windows.places().reshape(y.shape) if return_indices else None
+        places = windows.places() if return_indices else None
     else:
-        places = _places(x.detach().numpy(), windows.given[1:])
-        y = _picked(x, places)
-    y = _shaped(y, axes)
-    return y if places is None or not return_indices else (y, from_numpy(places.reshape(y.shape)))
+        places = maxima(windows.given, x.detach().numpy())
+        y = picked(x, places)
+    y = shaped(y, axes)
+    return (y, from_numpy(places.reshape(y.shape))) if return_indices and places is not None else y
 
 
 @overload
@@ -194,9 +172,7 @@ def max_pool2d(input: ArrayLike, kernel_size: Size, stride: Size | None = None, 
     >>> fastad.nn.functional.max_pool2d(fastad.tensor([[[1.0, 2.0], [4.0, 3.0]]]), 2)
     tensor([[[4.]]])
     """
-    found: Tensor | tuple[Tensor, Tensor] = _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation,
-                                                      ceil_mode, return_indices)
-    return found
+    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 @overload
@@ -226,69 +202,37 @@ def max_pool1d(input: ArrayLike, kernel_size: Size, stride: Size | None = None, 
     >>> y, places
     (tensor([[3., 2.]]), tensor([[1, 2]]))
     """
-    found: Tensor | tuple[Tensor, Tensor] = _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation,
-                                                      ceil_mode, return_indices)
-    return found
+    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 # ---- means -------------------------------------------------------------------------------------------
-def _floating(x: Tensor) -> Tensor:
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
-
-
-def _narrow(input: ArrayLike) -> bool:
-    """Whether the input is float16, which is to hold results, not sums."""
-    return getattr(input, "dtype", None) == np.float16
-
-
-def _wide(input: ArrayLike) -> Tensor:
-    return as_tensors(input)[0].astype(np.float32)
-
-
-def _counts(images: tuple[int, ...], sizes: _Sizes, with_padding: bool) -> list[npt.NDArray[np.int64]]:
-    """How many elements the windows see, for each axis."""
+def _counts(windows: Windows, with_padding: bool) -> npt.NDArray[np.float64]:
+    """How many elements each window sees."""
+    images, outputs, kernel, stride, padding, _ = windows.given
     found = []
-    for n, o, k, s, p in zip(images, *sizes[:4], strict=True):
+    for n, o, k, s, p in zip(images, outputs, kernel, stride, padding, strict=True):
         first = np.arange(o) * s - p
-        if with_padding:
-            found.append(np.minimum(first + k, n + p) - first)
-        else:
-            found.append(np.minimum(first + k, n) - np.maximum(first, 0))
-    return found
-
-
-def _means(n: int, o: int) -> npt.NDArray[np.float64]:
-    """A row for each window over n elements, which gives their mean."""
-    starts, ends = _parts(n, o)
-    at = np.arange(n)
-    inside: npt.NDArray[np.float64] = ((at >= starts[:, None]) & (at < ends[:, None])) / (ends - starts)[:, None]
-    return inside
-
-
-def between(x: Tensor, left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Tensor:
-    """left x right^T, for images x."""
-    return matmul(matmul(left.astype(x.dtype), x), np.ascontiguousarray(right.astype(x.dtype).T))
+        found.append(np.minimum(first + k, n + p) - first if with_padding
+                     else np.minimum(first + k, n) - np.maximum(first, 0))
+    counts: npt.NDArray[np.float64] = found[0][:, None] * found[1].astype(np.float64)
+    return counts
 
 
 def _avg_pool(name: str, axes: int, input: ArrayLike, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool,
               count_include_pad: bool, divisor_override: int | None) -> Tensor:
-    if _narrow(input):
-        return _avg_pool(name, axes, _wide(input), kernel_size, stride, padding, ceil_mode, count_include_pad,
-                         divisor_override).astype(np.float16)
-    x = _floating(_images(name, input, axes))
-    images = x.shape[-axes:]
-    sizes = _sizes(name, images, _key(kernel_size), _key(stride), _key(padding), 1, bool(ceil_mode))
+    given = images_of(name, input, axes)
+    windows = _windows(name, given.shape[-axes:], kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is not None and divisor_override == 0:
         raise ValueError(f"{name}: divisor_override must not be 0")
-    sums = sum_windows(x, _windows(images, sizes))
+    x = summable(given)
+    sums = sum_windows(x, windows)
     if divisor_override is not None:
         y = sums * (1 / divisor_override)
     else:
-        counts = _counts(images, sizes, count_include_pad)
-        whole = counts[0] if axes == 1 else counts[0][:, None] * counts[1].astype(np.float64)
-        equal = (whole == whole.flat[0]).all()
-        y = sums * (1 / int(whole.flat[0]) if equal else (1 / whole).astype(x.dtype))
-    return _shaped(y, axes)
+        counts = _counts(windows, count_include_pad)
+        equal = (counts == counts.flat[0]).all()
+        y = sums * (1 / int(counts.flat[0]) if equal else (1 / counts).astype(x.dtype))
+    return meant(y, given, axes)
 
 
 def avg_pool2d(input: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False,
@@ -344,143 +288,8 @@ def avg_pool1d(input: ArrayLike, kernel_size: Size, stride: Size | None = None, 
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-# ---- adaptive: so many windows, whatever the input's size ---------------------------------------------
-def _outputs(name: str, size: Any, images: tuple[int, ...]) -> tuple[int, ...]:
-    """The sizes asked for; None keeps that of the input."""
-    given = tuple(size) if isinstance(size, (tuple, list)) else (size,) * len(images)
-    if len(given) != len(images):
-        raise ValueError(f"{name}: output_size={size} has {len(given)} numbers for {len(images)} spatial axes")
-    if min(images) < 1:
-        raise ValueError(f"{name}: images of size {images} have no elements")
-    return tuple(n if o is None else integers(name, "output_size", o, 1, 1)[0] for o, n in zip(given, images, strict=True))
-
-
-def _parts(n: int, o: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where the windows begin and end: so many that cover n elements, of nearly one size."""
-    i = np.arange(o)
-    return i * n // o, -((i + 1) * n // -o)
-
-
-def _equal(x: Tensor, outputs: tuple[int, ...]) -> Windows | None:
-    """The windows, if they are all of one size, side by side."""
-    images = x.shape[-2:]
-    if any(n % o for n, o in zip(images, outputs, strict=True)):
-        return None
-    kernel = tuple(n // o for n, o in zip(images, outputs, strict=True))
-    return Windows(images, outputs, kernel, kernel, (0, 0), (1, 1))
-
-
-def _adaptive_avg(name: str, axes: int, input: ArrayLike, output_size: Any) -> Tensor:
-    if _narrow(input):
-        return _adaptive_avg(name, axes, _wide(input), output_size).astype(np.float16)
-    x = _floating(_images(name, input, axes))
-    outputs = (1,) * (2 - axes) + _outputs(name, output_size, x.shape[-axes:])
-    if outputs == (1, 1):
-        return _shaped(x.mean((-2, -1), keepdims=True), axes)
-    windows = _equal(x, outputs)
-    if windows is not None:
-        kernel = windows.given[2]
-        return _shaped(sum_windows(x, windows) * (1 / (kernel[0] * kernel[1])), axes)
-    left, right = (_means(n, o) for n, o in zip(x.shape[-2:], outputs, strict=True))
-    return _shaped(between(x, left, right), axes)
-
-
-def adaptive_avg_pool2d(input: ArrayLike, output_size: OutputSize) -> Tensor:
-    """Means of as many windows as `output_size` says, which cover images of any size.
-
-    Window i of o over n elements reaches from floor(i n / o) to ceil((i + 1) n / o).
-
-    Parameters
-    ----------
-    input : (batch, channels, height, width), or without the batch; integers become float64
-    output_size : int, or a tuple of two; None for the size of the input
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, or a size is not positive.
-    TypeError
-        If the input is complex, or a size not an integer.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.nn.functional.adaptive_avg_pool2d(fastad.tensor([[[1.0, 2.0, 3.0]]]), (None, 2))
-    tensor([[[1.5, 2.5]]])
-    """
-    return _adaptive_avg("adaptive_avg_pool2d", 2, input, output_size)
-
-
-def adaptive_avg_pool1d(input: ArrayLike, output_size: OutputSize) -> Tensor:
-    """Means of as many windows as `output_size` says, of sequences (batch, channels, length); see `adaptive_avg_pool2d`.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, or the size is not positive.
-    TypeError
-        If the input is complex, or the size not an integer.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.nn.functional.adaptive_avg_pool1d(fastad.tensor([[1.0, 2.0, 3.0]]), 2)
-    tensor([[1.5, 2.5]])
-    """
-    return _adaptive_avg("adaptive_avg_pool1d", 1, input, output_size)
-
-
-@overload
-def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize, return_indices: Literal[False] = False) -> Tensor: ...
-@overload
-def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize,
-                        return_indices: Literal[True]) -> tuple[Tensor, Tensor]: ...
-@overload
-def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize,
-                        return_indices: bool = False) -> Tensor | tuple[Tensor, Tensor]: ...
-def adaptive_max_pool2d(input: ArrayLike, output_size: OutputSize,
-                        return_indices: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-    """Maxima of as many windows as `output_size` says: those of `adaptive_avg_pool2d`; ties and NaN as in `max_pool2d`.
-
-    Parameters
-    ----------
-    input : (batch, channels, height, width), or without the batch
-    output_size : int, or a tuple of two; None for the size of the input
-    return_indices : bool
-        Also where the maxima stand, int64: row * width + column.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, or a size is not positive.
-    TypeError
-        If the input is complex, or a size not an integer.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.nn.functional.adaptive_max_pool2d(fastad.tensor([[[1.0, 2.0, 3.0]]]), (None, 2))
-    tensor([[[2., 3.]]])
-    """
-    x = _images("adaptive_max_pool2d", input, 2)
-    outputs = _outputs("adaptive_max_pool2d", output_size, x.shape[-2:])
-    windows = _equal(x, outputs)
-    if windows is not None and _compiled(x):
-        y = max_windows(x, windows)
-        return (y, from_numpy(windows.places().reshape(y.shape))) if return_indices else y
-    (height, width), numbers = x.shape[-2:], x.detach().numpy()
-    places = np.empty((*x.shape[:-2], *outputs), np.int64)
-    for r, (top, bottom) in enumerate(zip(*_parts(height, outputs[0]), strict=True)):
-        for c, (left, right) in enumerate(zip(*_parts(width, outputs[1]), strict=True)):
-            window = numbers[..., top:bottom, left:right].reshape(*x.shape[:-2], (bottom - top) * (right - left))
-            row, col = np.divmod(_largest(window), right - left)
-            places[..., r, c] = (top + row) * width + left + col
-    y = _picked(x, places)
-    return (y, from_numpy(places)) if return_indices else y
-
-
 # ---- layers ------------------------------------------------------------------------------------------
-class _Pool(Module):
+class Pool(Module):
     """What the layers share: settings, which the repr shows."""
 
     _shown: tuple[str, ...] = ()
@@ -489,8 +298,9 @@ class _Pool(Module):
         return ", ".join(f"{name}={getattr(self, name)}" for name in self._shown)
 
 
-class _MaxPool(_Pool):
+class _MaxPool(Pool):
     _shown = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+    _function: Callable[..., Any] = staticmethod(max_pool2d)
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, dilation: Size = 1,
                  return_indices: bool = False, ceil_mode: bool = False) -> None:
@@ -500,9 +310,8 @@ class _MaxPool(_Pool):
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
     def forward(self, input: ArrayLike) -> Any:
-        function = max_pool1d if isinstance(self, MaxPool1d) else max_pool2d
-        return function(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
-                        return_indices=self.return_indices)
+        return self._function(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
+                              return_indices=self.return_indices)
 
 
 class MaxPool1d(_MaxPool):
@@ -524,6 +333,8 @@ class MaxPool1d(_MaxPool):
     >>> fastad.nn.MaxPool1d(2)(fastad.tensor([[1.0, 3.0, 2.0, 2.0]]))
     tensor([[3., 2.]])
     """
+
+    _function = staticmethod(max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
@@ -547,7 +358,7 @@ class MaxPool2d(_MaxPool):
     """
 
 
-class AvgPool1d(_Pool):
+class AvgPool1d(Pool):
     """The mean of each window of sequences (batch, channels, length); see `fastad.nn.functional.avg_pool1d`.
 
     Parameters
@@ -581,7 +392,7 @@ class AvgPool1d(_Pool):
         return avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
-class AvgPool2d(_Pool):
+class AvgPool2d(Pool):
     """The mean of each window of images (batch, channels, height, width); see `fastad.nn.functional.avg_pool2d`.
 
     Parameters
@@ -613,85 +424,3 @@ class AvgPool2d(_Pool):
     def forward(self, input: ArrayLike) -> Tensor:
         return avg_pool2d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
                           self.divisor_override)
-
-
-class _AdaptivePool(_Pool):
-    _shown = ("output_size",)
-
-    def __init__(self, output_size: OutputSize) -> None:
-        super().__init__()
-        self.output_size = output_size
-
-
-class AdaptiveAvgPool1d(_AdaptivePool):
-    """Means of so many windows of sequences of any length; see `fastad.nn.functional.adaptive_avg_pool1d`.
-
-    Parameters
-    ----------
-    output_size : int, or None for the size of the input
-
-    Raises
-    ------
-    ValueError
-        In a call, if the shape does not fit.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.nn.AdaptiveAvgPool1d(1)(fastad.tensor([[1.0, 3.0]]))
-    tensor([[2.]])
-    """
-
-    def forward(self, input: ArrayLike) -> Tensor:
-        return adaptive_avg_pool1d(input, self.output_size)
-
-
-class AdaptiveAvgPool2d(_AdaptivePool):
-    """Means of so many windows of images of any size; see `fastad.nn.functional.adaptive_avg_pool2d`.
-
-    Parameters
-    ----------
-    output_size : int, or a tuple of two; None for the size of the input
-
-    Raises
-    ------
-    ValueError
-        In a call, if the shape does not fit.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.nn.AdaptiveAvgPool2d(1)(fastad.tensor([[[1.0, 3.0]]]))
-    tensor([[[2.]]])
-    """
-
-    def forward(self, input: ArrayLike) -> Tensor:
-        return adaptive_avg_pool2d(input, self.output_size)
-
-
-class AdaptiveMaxPool2d(_AdaptivePool):
-    """Maxima of so many windows of images of any size; see `fastad.nn.functional.adaptive_max_pool2d`.
-
-    Parameters
-    ----------
-    output_size : int, or a tuple of two; None for the size of the input
-    return_indices : bool
-
-    Raises
-    ------
-    ValueError
-        In a call, if the shape does not fit.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.nn.AdaptiveMaxPool2d(1)(fastad.tensor([[[1.0, 3.0]]]))
-    tensor([[[3.]]])
-    """
-
-    def __init__(self, output_size: OutputSize, return_indices: bool = False) -> None:
-        super().__init__(output_size)
-        self.return_indices = return_indices
-
-    def forward(self, input: ArrayLike) -> Any:
-        return adaptive_max_pool2d(input, self.output_size, return_indices=self.return_indices)

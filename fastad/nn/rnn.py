@@ -19,7 +19,7 @@ from .._core.tensor import Tensor
 from .cells import Recurrent, activation_of
 from .dropout import dropout as drop
 from .dropout import probability
-from .module import positive
+from .parameter import positive
 from .utils.rnn import PackedSequence, checked_lengths, places_of, sizes_of, spread
 
 if TYPE_CHECKING:
@@ -173,8 +173,24 @@ class RNNBase(Recurrent):
                           *[f"{name}={value}" for name, (value, default) in shown.items() if value != default]])
 
 
-class RNN(RNNBase):
-    """h_t = act(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), in one or several layers and directions.
+class OneState(RNNBase):
+    """Networks whose state is h alone: RNN and GRU."""
+
+    @overload
+    def forward(self, input: PackedSequence, hx: ArrayLike | None = None) -> tuple[PackedSequence, Tensor]: ...
+    @overload
+    def forward(self, input: Padded, hx: ArrayLike | None = None,
+                lengths: ArrayLike | None = None) -> tuple[Tensor, Tensor]: ...
+    def forward(self, input: Any, hx: ArrayLike | None = None, lengths: ArrayLike | None = None) -> tuple[Any, Tensor]:
+        y, (h,) = self._run(input, hx, lengths)
+        return y, h
+
+    if TYPE_CHECKING:
+        __call__ = forward
+
+
+class RNN(OneState):
+    """h_t = act(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), in one or several layers and directions (Elman, 1990).
 
     Called as ``layer(input, hx=None, lengths=None)``, it gives (output, h_n):
 
@@ -232,18 +248,6 @@ class RNN(RNNBase):
         self.nonlinearity = nonlinearity
         super().__init__(activation_of("RNN", nonlinearity), input_size, hidden_size, num_layers, bias, batch_first, dropout,
                          bidirectional, 0, window, dtype, generator)
-
-    @overload
-    def forward(self, input: PackedSequence, hx: ArrayLike | None = None) -> tuple[PackedSequence, Tensor]: ...
-    @overload
-    def forward(self, input: Padded, hx: ArrayLike | None = None,
-                lengths: ArrayLike | None = None) -> tuple[Tensor, Tensor]: ...
-    def forward(self, input: Any, hx: ArrayLike | None = None, lengths: ArrayLike | None = None) -> tuple[Any, Tensor]:
-        y, (h,) = self._run(input, hx, lengths)
-        return y, h
-
-    if TYPE_CHECKING:
-        __call__ = forward
 
     def extra_repr(self) -> str:
         shown = super().extra_repr()
@@ -313,7 +317,7 @@ class LSTM(RNNBase):
         __call__ = forward
 
 
-class GRU(RNNBase):
+class GRU(OneState):
     """Gated recurrent units, in one or several layers and directions.
 
     With s the logistic function::
@@ -353,15 +357,3 @@ class GRU(RNNBase):
                  generator: Generator = None) -> None:
         super().__init__("gru", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, window,
                          dtype, generator)
-
-    @overload
-    def forward(self, input: PackedSequence, hx: ArrayLike | None = None) -> tuple[PackedSequence, Tensor]: ...
-    @overload
-    def forward(self, input: Padded, hx: ArrayLike | None = None,
-                lengths: ArrayLike | None = None) -> tuple[Tensor, Tensor]: ...
-    def forward(self, input: Any, hx: ArrayLike | None = None, lengths: ArrayLike | None = None) -> tuple[Any, Tensor]:
-        y, (h,) = self._run(input, hx, lengths)
-        return y, h
-
-    if TYPE_CHECKING:
-        __call__ = forward

@@ -9,7 +9,8 @@ from .._core.make import as_tensors
 from .._core.primitives.index import embedding as rows_by_number
 from .._core.tensor import Tensor
 from . import init
-from .module import Module, Parameter, positive, uninitialised
+from .module import Module
+from .parameter import Parameter, positive, uninitialised
 
 if TYPE_CHECKING:
     from typing import Any, Self

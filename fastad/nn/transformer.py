@@ -9,8 +9,9 @@ from .attention import MultiheadAttention
 from .container import Sequential
 from .dropout import Dropout
 from .linear import Linear
-from .module import Module, positive
+from .module import Module
 from .normalization import LayerNorm
+from .parameter import positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

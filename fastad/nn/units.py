@@ -13,7 +13,8 @@ from .. import clip, elu, expm1, sigmoid, softmax, where
 from .. import softplus as log1pexp
 from .._core.make import as_tensors
 from . import init
-from .module import Module, Parameter, positive, uninitialised
+from .module import Module
+from .parameter import Parameter, positive, uninitialised
 
 if TYPE_CHECKING:
     from .._core.tensor import Tensor

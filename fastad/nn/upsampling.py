@@ -1,6 +1,6 @@
 """Images and sequences of another size: `interpolate`, and the layer Upsample.
 
-Every mode but the nearest is a product with a matrix for each axis; `between` of pooling.py.  Next: container.py.
+Every mode but the nearest is a product with a matrix for each axis; `between` of adaptive.py.  Next: container.py.
 """
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from .._core.make import as_tensors
 from .._core.primitives.windows import integers
 from .._core.tensor import Tensor
+from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, between
 from .module import Module
-from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

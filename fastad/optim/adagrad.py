@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import Parameters
+    from .._typing import Arrays, Parameters
 
 
 class Adagrad(Optimizer):
@@ -24,15 +24,12 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr, lr_decay, weight_decay : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
+    lr_decay : float
     initial_accumulator_value : float
         What s starts from.
     eps : float
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
 
     Examples
     --------
@@ -54,7 +51,7 @@ class Adagrad(Optimizer):
             eps=eps, maximize=maximize, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         squares, = arrays
         squares += g * g
         p -= o["lr"] / (1 + (t - 1) * o["lr_decay"]) * g / (np.sqrt(squares) + o["eps"])
@@ -74,15 +71,11 @@ class Adadelta(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
     rho : float
         How much of the running means is kept in a step, in [0, 1].
-    eps, weight_decay : float
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
+    eps : float
 
     Examples
     --------
@@ -107,7 +100,7 @@ class Adadelta(Optimizer):
             raise ValueError(f"Adadelta: rho must be in [0, 1], got {group['rho']}")
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (squares, moved), rho, eps = arrays, o["rho"], o["eps"]
         squares[...] = rho * squares + (1 - rho) * g * g
         d = np.sqrt((moved + eps) / (squares + eps)) * g

@@ -17,12 +17,14 @@ from .._core.primitives.optimizer import Stepper
 from .optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from .._typing import Parameters
+    from typing import Any
+
+    from .._typing import Arrays, Parameters
 
 MEANS = {"step": 0, "exp_avg": None, "exp_avg_sq": None}
 
 
-def moments(g, m, v, betas):
+def moments(g: Arrays, m: Arrays, v: Arrays, betas: tuple[float, float]) -> None:
     """m and v, in place."""
     beta1, beta2 = betas
     m[...] = beta1 * m + (1 - beta1) * g
@@ -40,21 +42,13 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1, decoupled_weight_decay
+        See `Optimizer`.
     betas : (float, float)
         How much of the two running means is kept in a step, in [0, 1).
     eps : float
-    weight_decay : float
-        L2 regularisation: weight_decay * p is added to the gradient.
     amsgrad : bool
         Divide by the largest v so far (Reddi, Kale and Kumar, 2018).
-    maximize : bool
-        Climb instead.
-    decoupled_weight_decay : bool
-        Weight decay as in `AdamW`.
-    l1 : float
-        See `Optimizer`.
 
     Examples
     --------
@@ -77,7 +71,7 @@ class Adam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (beta1, beta2), (m, v, top) = o["betas"], arrays
         moments(g, m, v, o["betas"])
         if top is not None:
@@ -122,17 +116,11 @@ class NAdam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1, decoupled_weight_decay
+        See `Optimizer`.
     betas : (float, float)
         How much of the two running means is kept in a step, in [0, 1).
-    eps, weight_decay, momentum_decay : float
-    decoupled_weight_decay : bool
-        Weight decay as in `AdamW`.
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
+    eps, momentum_decay : float
 
     Examples
     --------
@@ -155,7 +143,7 @@ class NAdam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, product):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, product: float) -> float:
         (beta1, beta2), (m, v) = o["betas"], arrays
         mu, following = (beta1 * (1 - 0.5 * 0.96 ** (s * o["momentum_decay"])) for s in (t, t + 1))
         product *= mu
@@ -179,17 +167,11 @@ class RAdam(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1, decoupled_weight_decay
+        See `Optimizer`.
     betas : (float, float)
         How much of the two running means is kept in a step, in [0, 1).
-    eps, weight_decay : float
-    decoupled_weight_decay : bool
-        Weight decay as in `AdamW`.
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
+    eps : float
 
     Examples
     --------
@@ -212,7 +194,7 @@ class RAdam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (beta1, beta2), (m, v) = o["betas"], arrays
         moments(g, m, v, o["betas"])
         rate = o["lr"] / (1 - beta1**t)
@@ -237,15 +219,11 @@ class Adamax(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
     betas : (float, float)
         How much of the mean and of the maximum is kept in a step, in [0, 1).
-    eps, weight_decay : float
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
+    eps : float
 
     Examples
     --------
@@ -265,7 +243,7 @@ class Adamax(Optimizer):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize, l1=l1))
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (beta1, beta2), (m, top) = o["betas"], arrays
         m[...] = beta1 * m + (1 - beta1) * g
         np.maximum(beta2 * top, np.abs(g) + o["eps"], out=top)

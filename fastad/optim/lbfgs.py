@@ -192,7 +192,7 @@ class LBFGS(Optimizer):
                 raise TypeError(f"LBFGS: parameter {i} is {p.dtype}; hold its real and imaginary parts as two parameters")
 
     # -- steps
-    def step(self, closure: Callable[[], T] | None = None) -> T:    # type: ignore[override]
+    def step(self, closure: Callable[[], T] | None = None) -> T:
         """Change the parameters until the loss is as small as the options ask for; returns the first closure()."""
         if closure is None:
             raise TypeError("LBFGS.step needs a closure, which clears the gradients, computes the loss, calls its "

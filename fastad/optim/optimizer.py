@@ -68,9 +68,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._state: list[dict[str, list[Any]]] = []
         if isinstance(params, Tensor):
-            raise TypeError(
-                f"{type(self).__name__}: params must be an iterable of tensors, got one Tensor; pass [tensor]"
-            )
+            raise TypeError(f"{type(self).__name__}: params must be an iterable of tensors, got one Tensor; pass [tensor]")
         groups: list[Any] = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: no parameters")
@@ -94,18 +92,14 @@ class Optimizer:
         params = [params] if isinstance(params, Tensor) else list(params)
         unknown = set(group) - {"params", INITIAL} - set(self.defaults)
         if unknown:
-            raise ValueError(
-                f"{name}: unknown option {', '.join(sorted(map(repr, unknown)))}; known: "
-                f"{', '.join(self.defaults)}"
-            )
+            raise ValueError(f"{name}: unknown option {', '.join(sorted(map(repr, unknown)))}; known: "
+                             f"{', '.join(self.defaults)}")
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for i, p in enumerate(params):
             if not isinstance(p, Tensor):
                 raise TypeError(f"{name}: parameter {i} must be a Tensor, got {type(p).__name__}")
             if p.grad_fn is not None:
-                raise ValueError(
-                    f"{name}: parameter {i} of shape {p.shape} is the result of {p.grad_fn.name}, not a leaf"
-                )
+                raise ValueError(f"{name}: parameter {i} of shape {p.shape} is the result of {p.grad_fn.name}, not a leaf")
             if id(p) in known:
                 raise ValueError(f"{name}: parameter {i} of shape {p.shape} appears twice")
             known.add(id(p))
@@ -194,10 +188,8 @@ class Optimizer:
         name = type(self).__name__
         groups, state = self._parts(state_dict)
         if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
-            raise ValueError(
-                f"{name}: the state has groups of {[len(g['params']) for g in groups]} parameters, this "
-                f"optimizer of {[len(g['params']) for g in self.param_groups]}"
-            )
+            raise ValueError(f"{name}: the state has groups of {[len(g['params']) for g in groups]} parameters, this "
+                             f"optimizer of {[len(g['params']) for g in self.param_groups]}")
         loaded = []
         for given, own in zip(groups, self.param_groups, strict=True):
             lists = self._empty(len(own["params"]))
@@ -206,10 +198,7 @@ class Optimizer:
                     if value is None:
                         continue
                     if key not in lists:
-                        raise ValueError(
-                            f"{name}: the state of parameter {position} has {key!r}; "
-                            f"known: {', '.join(lists)}"
-                        )
+                        raise ValueError(f"{name}: the state of parameter {position} has {key!r}; known: {', '.join(lists)}")
                     first = self.STATE[key]
                     if first is not None:
                         lists[key][i] = type(first)(value)
@@ -218,22 +207,16 @@ class Optimizer:
                         continue
                     value = tensor(np.asarray(value), dtype=p.dtype)
                     if value.shape != p.shape:
-                        raise ValueError(
-                            f"{name}: {key} of parameter {position} has shape {value.shape}, the parameter "
-                            f"{p.shape}"
-                        )
+                        raise ValueError(f"{name}: {key} of parameter {position} has shape {value.shape}, the parameter "
+                                         f"{p.shape}")
                     lists[key][i] = value
             loaded.append(lists)
-        merged = [
-            {**own, **{k: v for k, v in given.items() if k in self.defaults or k == INITIAL}, "params": own["params"]}
-            for given, own in zip(groups, self.param_groups, strict=True)
-        ]
+        merged = [{**own, **{k: v for k, v in given.items() if k in self.defaults or k == INITIAL}, "params": own["params"]}
+                  for given, own in zip(groups, self.param_groups, strict=True)]
         for group in merged:
             self.check(group)
         self.param_groups, self._state = merged, loaded
 
     def __repr__(self) -> str:
-        options = [
-            ", ".join(f"{k}={v}" for k, v in group.items() if k != "params") for group in self.param_groups
-        ]
+        options = [", ".join(f"{k}={v}" for k, v in group.items() if k != "params") for group in self.param_groups]
         return f"{type(self).__name__}({'; '.join(options)})"

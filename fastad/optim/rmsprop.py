@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import Parameters
+    from .._typing import Arrays, Parameters
 
 
 class RMSprop(Optimizer):
@@ -27,17 +27,13 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
     alpha : float
         How much of the running means is kept in a step, in [0, 1].
-    eps, weight_decay, momentum : float
+    eps, momentum : float
     centered : bool
         Divide by the gradient's standard deviation.
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
 
     Examples
     --------
@@ -64,7 +60,7 @@ class RMSprop(Optimizer):
             raise ValueError(f"RMSprop: alpha must be in [0, 1], got {group['alpha']}")
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (squares, buffer, mean), alpha = arrays, o["alpha"]
         squares[...] = alpha * squares + (1 - alpha) * g * g
         spread = squares

@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import Parameters
+    from .._typing import Arrays, Parameters
 
 
 class Rprop(Optimizer):
@@ -26,16 +26,12 @@ class Rprop(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
     etas : (float, float)
         What a step shrinks and grows by: 0 < etas[0] < 1 < etas[1].
     step_sizes : (float, float)
         The least and the largest step.
-    maximize : bool
-        Climb instead.
-    weight_decay, l1 : float
-        See `Optimizer`.
 
     Examples
     --------
@@ -64,7 +60,7 @@ class Rprop(Optimizer):
             raise ValueError(f"Rprop: step_sizes must be two numbers, 0 <= least <= largest, got {group['step_sizes']}")
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         (before, size), (down, up) = arrays, o["etas"]
         same = np.sign(g * before)
         np.clip(size * np.select([same > 0, same < 0], [up, down], 1), *o["step_sizes"], out=size)

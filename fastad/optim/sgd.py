@@ -9,7 +9,7 @@ from .optimizer import Optimizer
 if TYPE_CHECKING:
     from typing import Any
 
-    from .._typing import Parameters
+    from .._typing import Arrays, Parameters
 
 
 class SGD(Optimizer):
@@ -18,18 +18,15 @@ class SGD(Optimizer):
         b := momentum * b + (1 - dampening) * g         (the first time: g)
         p := p - lr * b                                 (nesterov: p - lr * (g + momentum * b))
 
-    with g as in `Optimizer`.
+    with g as in `Optimizer`.  Source: Polyak, 1964; Nesterov's form: Sutskever et al., 2013.
 
     Parameters
     ----------
-    params : iterable of Tensors, or of dicts (see `Optimizer`)
-    lr, momentum, dampening, weight_decay : float
+    params, lr, weight_decay, maximize, l1
+        See `Optimizer`.
+    momentum, dampening : float
     nesterov : bool
         Needs a momentum and no dampening.
-    maximize : bool
-        Climb instead.
-    l1 : float
-        See `Optimizer`.
 
     Examples
     --------
@@ -57,7 +54,7 @@ class SGD(Optimizer):
                              f"momentum={group['momentum']} and dampening={group['dampening']}")
 
     @staticmethod
-    def _formula(p, g, arrays, o, t, kept):
+    def _formula(p: Arrays, g: Arrays, arrays: list[Any], o: dict[str, Any], t: float, kept: float) -> None:
         buffer, = arrays
         if buffer is not None:
             buffer[...] = g if t == 1 else o["momentum"] * buffer + (1 - o["dampening"]) * g

@@ -1,11 +1,12 @@
-"""Callbacks: what happens at the beginning and end of steps and epochs.  Imports no other file.  Next: checkpoints.py."""
+"""Callbacks: what happens at the beginning and end of steps and epochs.  Imports history.py.  Next: checkpoints.py."""
 from __future__ import annotations
 
 import inspect
 import math
-import operator
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from .history import better_than
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,13 +59,6 @@ class Function(Callback):
         if not callable(function) or isinstance(function, type):
             raise TypeError(f"fit: a callback is a Callback (no class) or a function of the run, got {function!r}")
         self.on_epoch_end = function  # type: ignore[assignment, method-assign]
-
-
-def better_than(mode: str) -> Callable[[float, float], bool]:
-    """Which of two numbers counts as better."""
-    if mode not in ("min", "max"):
-        raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
-    return operator.lt if mode == "min" else operator.gt
 
 
 def monitored(run: Run, name: str | None, who: str) -> float:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..random import default_generator, set_state
 from ..saving import CheckpointError, format_of, load, save
-from .callbacks import Callback, better_than, monitored
+from .callbacks import Callback, monitored
+from .history import better_than
 from .metrics import Means
 
 if TYPE_CHECKING:

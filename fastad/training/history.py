@@ -3,14 +3,22 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, Self
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+def better_than(mode: str) -> Callable[[float, float], bool]:
+    """Which of two numbers counts as better."""
+    if mode not in ("min", "max"):
+        raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
+    return operator.lt if mode == "min" else operator.gt
 
 
 class History:
@@ -55,8 +63,6 @@ class History:
 
     def best(self, name: str = "loss", mode: str = "min") -> int:
         """The index of the epoch in which a column was smallest, or largest with mode='max'."""
-        from .callbacks import better_than
-
         values, better = self[name], better_than(mode)
         if not values:
             raise ValueError("History.best: there are no epochs")

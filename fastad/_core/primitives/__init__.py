@@ -9,12 +9,12 @@ FAMILIES = (
     "permute",                            # transpose, swapaxes, moveaxis
     "part",                               # slices, flip, diagonal, split
     "join",                               # concatenate, stack, astype, copy
-    "arrange",                            # roll, tile, repeat, pad, tril, triu
+    "arrange",                            # roll, tile, repeat, pad, tril, triu, take, take_along_axis
     "reduction",                          # sum, mean, logsumexp, cumsum
     "extreme",                            # max, min, prod, argmax, argmin
     "squares",                            # the sum of squares, about zero or about the mean
     "norms",                              # var, std, norm
-    "index",                              # x[...] in all of NumPy's forms, scatter, take, take_along_axis
+    "index",                              # x[...] in all of NumPy's forms, scatter, embedding
     "matmul",                             # matmul, linear
     "products",                           # dot, inner, outer, tensordot
     "einsum",                             # einsum

@@ -1,5 +1,5 @@
 """Level 4: rearrangements composed of views, joins and indexing, so they need no rules: roll, tile, repeat, pad,
-tril, triu.
+tril, triu, take, take_along_axis.
 
 Imports the families below through the table of functions.  Next: reduction.pyx.
 """
@@ -243,6 +243,74 @@ def on_or_below(name, m, k):
     return np.tri(*(m.shape[-2:] if m.ndim > 1 else m.shape * 2), k=operator.index(k), dtype=bool)
 
 
-for _f in (roll, tile, pad, tril, triu):
+def take(a, indices, axis=None, out=None, mode="raise"):
+    """Elements by number along an axis (of the flattened array if None), as ``a[..., indices, ...]``.
+
+    mode="wrap" and "clip" bring numbers that are out of bounds inside.  Raises IndexError for those that are out of
+    bounds under mode="raise", TypeError for `out` and for numbers that are not integers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.take(fastad.tensor([1.0, 2.0, 3.0]), [2, 0])
+    tensor([3., 1.])
+    """
+    a = as_tensor(a)
+    if out is not None:
+        raise TypeError("take: out= is not supported")
+    if axis is None:
+        a, axis = FUNCTIONS["reshape"](a, (-1,)), 0
+    where = axis_of("take", axis, a.ndim)
+    indices = integers("take", indices)
+    if indices.size and not a.shape[where]:
+        raise IndexError(f"take: axis {where} of shape {a.shape} has no elements to take")
+    if mode == "wrap":
+        indices = indices % a.shape[where]
+    elif mode == "clip":
+        indices = np.clip(indices, 0, a.shape[where] - 1)
+    elif mode != "raise":
+        raise ValueError(f"take: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
+    return a[(slice(None),) * where + (indices,)]
+
+
+def take_along_axis(arr, indices, axis=-1):
+    """Elements by number along an axis, with other numbers at every place of the other axes:
+    ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix.
+
+    `indices` has as many axes as `arr` and broadcasts with it but for `axis`; None is the flattened array.  Raises
+    IndexError for numbers out of bounds, ValueError if the number of axes differs, TypeError if they are no integers.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> fastad.take_along_axis(fastad.tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1)
+    tensor([[2.],
+            [3.]])
+    """
+    arr = as_tensor(arr)
+    if axis is None:
+        arr, axis = FUNCTIONS["reshape"](arr, (-1,)), 0
+    where = axis_of("take_along_axis", axis, arr.ndim)
+    indices = integers("take_along_axis", indices)
+    if indices.ndim != arr.ndim:
+        raise ValueError(f"take_along_axis: indices of shape {indices.shape} must have as many axes as the array of shape "
+                         f"{arr.shape}")
+    grid = [np.arange(n).reshape((-1,) + (1,) * (arr.ndim - 1 - i)) for i, n in enumerate(arr.shape)]
+    grid[where] = indices
+    return arr[tuple(grid)]
+
+
+def integers(name, indices):
+    """Index numbers as an integer array."""
+    array = checked(name, indices)
+    if array.size == 0 and not isinstance(indices, (np.ndarray, Tensor)):
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: indices must be integers, got dtype {array.dtype}")
+    return array
+
+
+for _f in (roll, tile, pad, tril, triu, take_along_axis):
     register(_f.__name__, _f)
-register("repeat", repeat, method=True)
+for _f in (repeat, take):
+    register(_f.__name__, _f, method=True)

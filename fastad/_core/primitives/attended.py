@@ -24,7 +24,7 @@ def outputs(prim: Attention, inputs: list[Tensor], look: Look) -> list[Tensor]:
     if mask is not None:
         scores = scores + mask
     if look.causal:
-        scores = where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+        scores = where(np.tri(*scores.shape[-2:], dtype=np.bool_), scores, -np.inf)
     if mask is None:
         weights = FUNCTIONS["softmax"](scores, -1)
     else:                                     # a row that sees nothing weighs nothing, where softmax divides 0 by 0
@@ -38,7 +38,7 @@ def outputs(prim: Attention, inputs: list[Tensor], look: Look) -> list[Tensor]:
 
 def vjp(prim: Attention, node: Node, saved: _Given, g: Tensor | _Given) -> _Given:
     """The cotangents of the inputs."""
-    return formulas.vjp(outputs, prim, node, saved, g if node.args.weights else (g,))
+    return formulas.vjp(outputs, prim, node, saved, g if isinstance(g, tuple) else (g,))
 
 
 def jvp(prim: Attention, node: Node, saved: _Given, tangents: _Given) -> Tensor | _Given | None:

@@ -2,8 +2,9 @@
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
-from typing import Any, final
+from typing import Any, Self, final
 
+from fastad._core.tensor import Tensor
 from fastad._core.tape import Primitive
 
 @final
@@ -15,6 +16,7 @@ class Kept:
     def scale(self) -> Any: ...
 @final
 class Look:
+    def __new__(cls, scale: float, causal: bool, mask: Tensor | None, weights: bool) -> Self: ...
     @property
     def causal(self) -> Any: ...
     @property

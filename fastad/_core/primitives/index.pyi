@@ -1,8 +1,8 @@
-"""Level 4: x[...] in all of NumPy's forms, its adjoint `scatter`, take and take_along_axis.
+"""Level 4: x[...] in all of NumPy's forms, its adjoint `scatter`, and embeddings; take is in arrange.py.
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
-from typing import Any, Literal, SupportsIndex, final
+from typing import Any, final
 
 from fastad._typing import ArrayLike, Shape
 from fastad._core.tensor import Tensor
@@ -24,11 +24,6 @@ FUNCTIONS: dict[Any, Any]
 PRIMITIVES: dict[Any, Any]
 VALID: str
 def embedding(weight: Any, numbers: Any, padding: Any, factors: Any) -> Any: ...
-def integers(name: Any, indices: Any) -> Any: ...
 def samples(arrays: Any, dtypes: Any, numbers: Any, start: Any, n: Any) -> tuple[Tensor, ...]: ...
 def scatter(values: ArrayLike, index: Any, shape: Shape) -> Tensor:
     """Zeros of `shape` with `values` added at ``[index]``: the adjoint of ``x[index]``. Places named twice add up."""
-def take(a: ArrayLike, indices: ArrayLike, axis: SupportsIndex | None = None, out: None = None, mode: Literal["raise", "wrap", "clip"] = 'raise') -> Tensor:
-    """Elements by number along an axis (of the flattened array if None), as ``a[..., indices, ...]``."""
-def take_along_axis(arr: ArrayLike, indices: ArrayLike, axis: SupportsIndex | None = -1) -> Tensor:
-    """Elements by number along an axis, with other numbers at every place of the other axes: ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix."""

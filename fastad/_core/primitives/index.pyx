@@ -1,4 +1,4 @@
-"""Level 4: x[...] in all of NumPy's forms, its adjoint `scatter`, take and take_along_axis.
+"""Level 4: x[...] in all of NumPy's forms, its adjoint `scatter`, and embeddings; take is in arrange.py.
 
 Basic indices (integers, slices, None, Ellipsis) give views; a loop that reads x[i] for every i costs O(1) each,
 forward and backward.  Advanced ones (integer and boolean arrays) give copies; one integer array on axis 0, an
@@ -24,7 +24,7 @@ from ..tape cimport Node, Primitive, Walk, deliver, receive, tangent, wants
 from ..tensor cimport Tensor, as_tensor, operators, produced, record1, records, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport F32, I64, MAX_NDIM, OTHER, compiled
-from .shape cimport axis_of, in_layout, lead_in, lead_of
+from .shape cimport in_layout, lead_in, lead_of
 
 cdef extern from "Python.h":
     bint PyIndex_Check(object o)
@@ -531,74 +531,4 @@ def scatter(values, index, shape):
     return SCATTER.apply(as_tensor(values), frozen(index), shape)
 
 
-def take(a, indices, axis=None, out=None, mode="raise"):
-    """Elements by number along an axis (of the flattened array if None), as ``a[..., indices, ...]``.
-
-    mode="wrap" and "clip" bring numbers that are out of bounds inside.  Raises IndexError for those that are out of
-    bounds under mode="raise", TypeError for `out` and for numbers that are not integers.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.take(fastad.tensor([1.0, 2.0, 3.0]), [2, 0])
-    tensor([3., 1.])
-    """
-    a = as_tensor(a)
-    if out is not None:
-        raise TypeError("take: out= is not supported")
-    if axis is None:
-        a, axis = FUNCTIONS["reshape"](a, (-1,)), 0
-    cdef int where = axis_of("take", axis, a.ndim)
-    indices = integers("take", indices)
-    if indices.size and not a.shape[where]:
-        raise IndexError(f"take: axis {where} of shape {a.shape} has no elements to take")
-    if mode == "wrap":
-        indices = indices % a.shape[where]
-    elif mode == "clip":
-        indices = np.clip(indices, 0, a.shape[where] - 1)
-    elif mode != "raise":
-        raise ValueError(f"take: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
-    return a[(slice(None),) * where + (indices,)]
-
-
-def take_along_axis(arr, indices, axis=-1):
-    """Elements by number along an axis, with other numbers at every place of the other axes:
-    ``y[i, j] = arr[i, indices[i, j]]`` for the last axis of a matrix.
-
-    `indices` has as many axes as `arr` and broadcasts with it but for `axis`; None is the flattened array.  Raises
-    IndexError for numbers out of bounds, ValueError if the number of axes differs, TypeError if they are no integers.
-
-    Examples
-    --------
-    >>> import fastad
-    >>> fastad.take_along_axis(fastad.tensor([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]], axis=1)
-    tensor([[2.],
-            [3.]])
-    """
-    arr = as_tensor(arr)
-    if axis is None:
-        arr, axis = FUNCTIONS["reshape"](arr, (-1,)), 0
-    cdef int where = axis_of("take_along_axis", axis, arr.ndim), i
-    indices = integers("take_along_axis", indices)
-    if indices.ndim != arr.ndim:
-        raise ValueError(f"take_along_axis: indices of shape {indices.shape} must have as many axes as the array of shape "
-                         f"{arr.shape}")
-    grid = [np.arange(n).reshape((-1,) + (1,) * (arr.ndim - 1 - i)) for i, n in enumerate(arr.shape)]
-    grid[where] = indices
-    return arr[tuple(grid)]
-
-
-def integers(name, indices):
-    """Index numbers as an integer array."""
-    refuse_masked(name, indices)
-    array = np.asarray(indices)
-    if array.size == 0 and not isinstance(indices, (np.ndarray, Tensor)):
-        array = array.astype(np.intp)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: indices must be integers, got dtype {array.dtype}")
-    return array
-
-
 register("scatter", scatter)
-register("take", take, method=True)
-register("take_along_axis", take_along_axis)

@@ -2,12 +2,13 @@
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
-from typing import Any, final
+from typing import Any, Self, final
 
 from fastad._core.tape import Primitive
 
 @final
 class Plan:
+    def __new__(cls, n: int, c: int, l: int, groups: int, eps: float, centred: bool = True) -> Self: ...
     @property
     def biased(self) -> Any: ...
     @property

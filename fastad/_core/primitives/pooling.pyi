@@ -2,12 +2,13 @@
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
-from typing import Any, final
+from typing import Any, Self, final
 
 from fastad._core.tape import Primitive
 
 @final
 class Windows:
+    def __new__(cls, images: tuple[int, ...], outputs: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...]) -> Self: ...
     @property
     def given(self) -> Any: ...
     def places(self, /) -> Any: ...

@@ -82,10 +82,11 @@ def outputs(prim: Recurrent, inputs: list[Tensor], sequences: Sequences) -> list
     x, *rest = inputs
     k = prim.states
     flat = x if x.ndim == 2 else FUNCTIONS["reshape"](x, (sequences.rows, x.shape[2]))
-    biases = rest[k + 2:] or [None, None]
+    b_ih, b_hh = rest[k + 2:] or (None, None)
     sizes = (sequences.batch,) * sequences.steps if sequences.sizes is None else sequences.sizes
     sizes = sizes if sequences.rows else ()
-    y, *final = unrolled(STEPS[prim.name], flat, tuple(rest[:k]), rest[k], rest[k + 1], *biases, sizes, sequences.reverse)
+    y, *final = unrolled(STEPS[prim.name], flat, tuple(rest[:k]), rest[k], rest[k + 1], b_ih, b_hh, sizes,
+                         sequences.reverse)
     return [y if x.ndim == 2 else FUNCTIONS["reshape"](y, (*x.shape[:2], y.shape[1])), *final]
 
 

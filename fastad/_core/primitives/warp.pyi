@@ -2,12 +2,13 @@
 
 Written by tools/stubs.py: edit tools/stub_types.py and run `make stubs`.
 """
-from typing import Any, final
+from typing import Any, Self, final
 
 from fastad._core.tape import Primitive
 
 @final
 class Map:
+    def __new__(cls, places: Any, size: tuple[int, ...], mode: int, fill: float, antialias: bool) -> Self: ...
     def __repr__(self) -> str: ...
 @final
 class Spread(Primitive):

@@ -1,4 +1,4 @@
-"""Level 4: sizes of windows that slide over images, checked; and the three products of a convolution in NumPy.
+"""Level 4: sizes of windows that slide over images, checked; and convolutions, sums and maxima of them in NumPy.
 
 What convolution.pyx and pooling.pyx share, and what serves the dtypes without kernels.
 """
@@ -211,3 +211,37 @@ def spread(given: tuple[Any, ...], y: Any) -> Any:
     for place, window in _places(given):
         x[window] += y[place][..., None, None]
     return x
+
+
+# ---- maxima of windows ---------------------------------------------------------------------------------
+def _lowest(dtype: np.dtype[Any]) -> Any:
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
+
+
+def largest(a: Any) -> Any:
+    """Where the largest stands along the last axis, as the kernels have it: the first of equals, the last NaN."""
+    best = a.argmax(-1)
+    nan = a != a
+    return np.where(nan.any(-1), a.shape[-1] - 1 - nan[..., ::-1].argmax(-1), best) if nan.any() else best
+
+
+def maxima(given: tuple[Any, ...], x: Any) -> Any:
+    """Where the maxima of windows of images x (..., H, W) stand, int64: the number of the element in its image."""
+    (height, width), outputs, kernel, stride, padding, dilation = given
+    covers = tuple(reach(k, d) for k, d in zip(kernel, dilation, strict=True))
+    ends = [s * (o - 1) + c for o, s, c in zip(outputs, stride, covers, strict=True)]
+    widths = [(p, max(end - p - n, 0)) for p, end, n in zip(padding, ends, (height, width), strict=True)]
+    lead = [(0, 0)] * (x.ndim - 2)
+    padded = np.pad(x, [*lead, *widths], constant_values=_lowest(x.dtype))
+    numbers = np.pad(np.arange(height * width).reshape(height, width), widths, constant_values=-1)
+
+    def seen(a: Any) -> Any:
+        view = np.lib.stride_tricks.sliding_window_view(a, covers, axis=(-2, -1))
+        view = view[..., ::stride[0], ::stride[1], ::dilation[0], ::dilation[1]][..., :outputs[0], :outputs[1], :, :]
+        return view.reshape(*view.shape[:-2], kernel[0] * kernel[1])
+
+    numbers = seen(numbers)
+    best = largest(seen(padded))
+    at = np.take_along_axis(np.broadcast_to(numbers, (*best.shape, numbers.shape[-1])), best[..., None], -1)[..., 0]
+    inside = np.take_along_axis(numbers, (numbers >= 0).argmax(-1)[..., None], -1)[..., 0]
+    return np.where(at < 0, inside, at).astype(np.int64)           # nothing exceeds the border: the first place inside

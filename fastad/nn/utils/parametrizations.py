@@ -9,7 +9,8 @@ from ... import moveaxis, norm
 from ..._core.make import from_numpy
 from ...random import default_generator
 from ..distance import normalize
-from ..module import Module, positive
+from ..module import Module
+from ..parameter import positive
 from .parametrize import register_parametrization
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from ..._core.tensor import Tensor
 from ...recording import no_grad
 from ..container import ModuleDict, ModuleList
 from ..hooks import dress
-from ..module import Module, Parameter
+from ..module import Module
+from ..parameter import Parameter
 
 if TYPE_CHECKING:
     from ..._typing import ArrayLike

@@ -253,7 +253,7 @@ class PolynomialLR(FactorLR):
         super().__init__(optimizer, last_epoch)
 
     def factor(self, epoch: int) -> float:
-        return (1 - min(epoch, self.total_iters) / self.total_iters) ** self.power
+        return float((1 - min(epoch, self.total_iters) / self.total_iters) ** self.power)
 
 
 class LambdaLR(LRScheduler):
@@ -300,21 +300,7 @@ class LambdaLR(LRScheduler):
 
 
 class MultiplicativeLR(LambdaLR):
-    """lr = lr * lr_lambda(epoch), from epoch 1 on.
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-    lr_lambda : callable, or a list of one for each group
-    last_epoch : int
-        See `LRScheduler`.
-
-    Raises
-    ------
-    TypeError
-        If that cannot be called.
-    ValueError
-        If there are not as many as groups.
+    """lr = lr * lr_lambda(epoch), from epoch 1 on; arguments and errors as `LambdaLR`.
 
     Examples
     --------

@@ -36,9 +36,16 @@ class Several(LRScheduler):
         for scheduler in self._schedulers:
             scheduler._rewind()
 
-    def _reset(self) -> None:
+    def _go_to(self, epoch: int) -> None:
+        self._rewind()
         for group in self.optimizer.param_groups:
             group["lr"] = group[INITIAL]
+        for _ in range(epoch + 1):
+            self.step()
+
+    def _look(self) -> None:
+        """Note the rates that the schedulers have set."""
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
         """As `LRScheduler.state_dict`, with the states of the schedulers."""
@@ -99,20 +106,14 @@ class ChainedScheduler(Several):
             self._attach(schedulers[0].optimizer)
         self._hold(schedulers)
         self.last_epoch = 0
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._look()
 
     def step(self) -> None:
         """Step all schedulers."""
         self.last_epoch += 1
         for scheduler in self._schedulers:
             scheduler.step()
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
-
-    def _go_to(self, epoch: int) -> None:
-        self._rewind()
-        self._reset()
-        for _ in range(epoch + 1):
-            self.step()
+        self._look()
 
 
 class SequentialLR(Several):
@@ -168,10 +169,4 @@ class SequentialLR(Several):
             scheduler._go_to(0)
         else:
             scheduler.step()
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
-
-    def _go_to(self, epoch: int) -> None:
-        self._rewind()
-        self._reset()
-        for _ in range(epoch + 1):
-            self.step()
+        self._look()
