@@ -75,7 +75,7 @@ class Translate(Geometric):
     Parameters
     ----------
     limit : float, or (float, float)
-        How far at most, in shares of the height and of the width: a number for both, or (rows, columns).
+        How far at most, in shares of the height and of the width, to both sides: a number for both, or (rows, columns).
     subpixel : bool
         Move by parts of pixels too.
     p : float
@@ -97,8 +97,10 @@ class Translate(Geometric):
     def __init__(self, limit: float | tuple[float, float] = 0.1, *, subpixel: bool = False, p: float = 1.0,
                  mode: Border = "constant", fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
-        pair = limit if isinstance(limit, (tuple, list)) and len(limit) == 2 else (limit, limit)
-        self.limit = tuple([interval("Translate", "limit", v, least=0.0)[1] for v in pair])
+        pair = limit if isinstance(limit, (tuple, list)) else (limit, limit)
+        if len(pair) != 2 or any(isinstance(v, (tuple, list)) for v in pair):
+            raise TypeError(f"Translate: limit must be a number or a pair (rows, columns), got {limit!r}")
+        self.limit = tuple([interval("Translate", "limit", v, about=0.0)[1] for v in pair])
         self.subpixel = subpixel
 
     def matrix(self, size: tuple[int, int], drawn: Floats) -> Floats:
@@ -149,8 +151,9 @@ class Stretch(Geometric):
 
     Parameters
     ----------
-    factor : (float, float)
-        Drawn between the two for either axis: above 1 enlarges.
+    factor : float or (float, float)
+        Drawn for either axis from [1 - factor, 1 + factor], where a number must be below 1, or between the two: above 1
+        enlarges.
     p : float
         The probability of a picture to be stretched.
     mode, fill
@@ -170,7 +173,7 @@ class Stretch(Geometric):
     def __init__(self, factor: float | tuple[float, float] = (0.8, 1.25), *, p: float = 1.0, mode: Border = "constant",
                  fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
-        self.factor = interval("Stretch", "factor", factor, least=1e-3)
+        self.factor = interval("Stretch", "factor", factor, about=1.0, least=1e-3, most=1.0)
 
     def matrix(self, size: tuple[int, int], drawn: Floats) -> Floats:
         """Scales."""
