@@ -40,12 +40,9 @@ class Geometric(Transform):
         return size
 
     def map(self, size: tuple[int, int], chosen: npt.NDArray[np.bool_], drawn: Floats) -> Floats:
-        """The matrices of the chosen pictures, and of the others the identity."""
-        found = np.empty((len(chosen), 2, 3))
-        found[:] = self.matrix(size, drawn)
-        if not chosen.all():
-            found[~chosen] = IDENTITY
-        return found
+        """The matrices of the chosen pictures, and of the others the identity; one, if it is everybody's."""
+        matrix = self.matrix(size, drawn)
+        return matrix if chosen.all() else np.where(chosen[:, None, None], matrix, IDENTITY)
 
     def matrix(self, size: tuple[int, int], drawn: Floats) -> Floats:
         """(n or 1, 2, 3): from rows and columns of the result to those of a picture of that size."""
@@ -54,6 +51,8 @@ class Geometric(Transform):
 
 def matrices(n: int, row: tuple[Any, Any, Any], column: tuple[Any, Any, Any]) -> Floats:
     """(n, 2, 3) of numbers and arrays (n,)."""
+    if n == 1 and not any(isinstance(value, np.ndarray) for value in (*row, *column)):
+        return np.array([[row, column]], np.float64)
     found = np.empty((n, 2, 3))
     for i, line in enumerate((row, column)):
         for j, value in enumerate(line):

@@ -147,7 +147,7 @@ class Transform:
 
     def step(self, batch: Batch, drawn: Floats) -> None:
         """`apply`, with the picture's own decision, from all numbers drawn."""
-        chosen = drawn[:, -1] < self.p if 0 < self.p < 1 else np.full(batch.n, self.p == 1)
+        chosen = drawn[:, -1] < self.p if 0 < self.p < 1 else (np.ones if self.p else np.zeros)(batch.n, bool)
         self.apply(batch, chosen, drawn[:, :self.parameters])
 
     def state_dict(self) -> dict[str, Any]:
