@@ -99,7 +99,7 @@ class Translate(Geometric):
         pair = limit if isinstance(limit, (tuple, list)) else (limit, limit)
         if len(pair) != 2 or any(isinstance(v, (tuple, list)) for v in pair):
             raise TypeError(f"Translate: limit must be a number or a pair (rows, columns), got {limit!r}")
-        self.limit = tuple([interval("Translate", "limit", v, about=0.0)[1] for v in pair])
+        self.limit = tuple([interval("Translate", "limit", v, least=0.0)[1] for v in pair])
         self.subpixel = subpixel
 
     def matrix(self, size: tuple[int, int], drawn: Floats) -> Floats:
