@@ -189,6 +189,8 @@ def test_csv_with_classes(tmp_path):
     ("a,a\n1,2\n", {"target": "a"}, "no one column 'a'"),
     ("1,2\n", {"target": "a"}, "no header, so the target must be a number"),
     ("1,2\n", {"target": 2}, "has 2 columns, and no column 2"),
+    ("a\tb\n\t\n1\t2\n", {"delimiter": "\t"}, r"row 2, column 1 \('a'\): the cell is empty"),
+    ("a,b\n1," + "x" * 200_000 + "\n", {}, "no text in columns: field larger than field limit"),
     (b"a,b\n1,\xff\n", {}, "no text in utf-8-sig"), (b"\xff\n1\n", {}, "no text in utf-8-sig"),
 ])
 def test_csv_refusals(tmp_path, text, kw, message):
