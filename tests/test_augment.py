@@ -546,6 +546,8 @@ def test_warp_nests():
     (lambda: RandomCrop(13)(PICTURES), ValueError, r"RandomCrop: a window of \(13, 13\) is larger than pictures of \(12, 10\)"),
     (lambda: RandomCrop((14, 15), padding=2)(PICTURES), ValueError, r"with padding \(2, 2\)"),
     (lambda: CenterCrop(11)(PICTURES), ValueError, r"CenterCrop: a window of \(11, 11\) is larger than pictures of \(12, 10\)"),
+    (lambda: Resize(4)(np.zeros((2, 3, 0, 5))), ValueError, r"pictures of size \(0, 5\) have no pixels"),
+    (lambda: ResizedCrop(4)(np.zeros((2, 3, 5, 0))), ValueError, r"pictures of size \(5, 0\) have no pixels"),
     (lambda: RandomCrop(0), ValueError, "RandomCrop: size must be a positive integer"),
     (lambda: RandomCrop(3.5), ValueError, "RandomCrop: size must be a positive integer"),
     (lambda: RandomCrop(3, padding=-1), ValueError, "RandomCrop: padding must be"),

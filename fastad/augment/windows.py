@@ -161,6 +161,8 @@ class CenterCrop(Geometric):
 # ---- sizes -------------------------------------------------------------------------------------------
 def short_side(size: tuple[int, int], length: Floats) -> tuple[Floats, Floats]:
     """Rows and columns of pictures whose short side has become `length`, the other as the shape wants it."""
+    if min(size) == 0:
+        raise ValueError(f"pictures of size {size} have no pixels to resize")
     long = np.rint(length * max(size) / min(size))
     return (length, long) if size[0] <= size[1] else (long, length)
 

@@ -80,8 +80,8 @@ def split(*arrays: Any, parts: Sequence[float] = (0.75, 0.25), stratify: npt.Arr
 
 
 def _cut(classes: npt.NDArray[Any], shares: npt.NDArray[Any], rng: np.random.Generator) -> list[npt.NDArray[Any]]:
-    """Indices of each part.  Systematic samples: the samples lie in a row class by class, in random order within a class, and
-    a part takes them at even steps, the next part what is left at even steps."""
+    """Indices of each part.  Systematic samples: the samples lie in a row class by class, in random order within a class; a
+    part takes them at even steps, the next part what is left at even steps."""
     drawn = rng.permutation(len(classes))
     row = drawn[np.argsort(rng.permutation(classes.max(initial=-1) + 1)[classes[drawn]], kind="stable")]
     ends = np.rint(np.cumsum(shares) * len(classes)).astype(np.int64)
