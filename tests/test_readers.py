@@ -127,7 +127,8 @@ def test_npy(tmp_path):
     mapped = load_npy(tmp_path / "x.npy")
     assert isinstance(mapped, np.memmap) and not mapped.flags.writeable and mapped.sum() == 45
     whole = (tmp_path / "x.npy").read_bytes()
-    for content in (whole[:-1], whole[:20], b"", b"PK\3\4", b"text"):
+    unclosed = whole.replace(b"(10,), }", b"(10,),  ")
+    for content in (whole[:-1], whole[:20], b"", b"PK\3\4", b"text", unclosed):
         with pytest.raises(ValueError, match=r"load_npy: .*y\.npy: "):
             load_npy(written(tmp_path / "y.npy", content))
     np.save(tmp_path / "o.npy", np.array([None]))
