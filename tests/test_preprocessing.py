@@ -221,6 +221,25 @@ def test_state_goes_on_elsewhere(rng, make):
         other.transform(x)
 
 
+def test_one_file_holds_model_and_preprocessing(rng, tmp_path):
+    x = rng.normal(size=(30, 3))
+    made = {"scaler": StandardScaler(), "pca": PCA(2), "whitening": Whitening("zca"), "unfitted": MeanImage()}
+    fitted = {name: t if name == "unfitted" else t.fit(x) for name, t in made.items()}
+    encoder, model = OneHotEncoder().fit(["b", "a"]), fa.nn.Linear(3, 2)
+    fa.save(tmp_path / "all.npz", {"model": model.state_dict(), "encoder": encoder.state_dict(),
+                                   **{name: t.state_dict() for name, t in fitted.items()}})
+    state = fa.load(tmp_path / "all.npz")
+    for name, other in (("scaler", StandardScaler()), ("pca", PCA(2)), ("whitening", Whitening("zca"))):
+        other.load_state_dict(state[name])
+        assert np.array_equal(other.transform(x), fitted[name].transform(x))
+    again = OneHotEncoder()
+    again.load_state_dict(state["encoder"])
+    assert again.indices(["a", "b"]).tolist() == [0, 1] and not state["unfitted"]
+    other = fa.nn.Linear(3, 2)
+    other.load_state_dict(state["model"])
+    assert np.array_equal(other.weight.numpy(), model.weight.numpy())
+
+
 # -- labels and parts
 @pytest.mark.parametrize("labels", [[3, 1, 2, 1], ["b", "a", "c", "a"], [0.5, -1.0, 2.0, -1.0], [True, False, True, True]])
 def test_one_hot(labels):
