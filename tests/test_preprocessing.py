@@ -237,7 +237,7 @@ def test_one_file_holds_model_and_preprocessing(rng, tmp_path):
     assert again.indices(["a", "b"]).tolist() == [0, 1] and not state["unfitted"]
     other = fa.nn.Linear(3, 2)
     other.load_state_dict(state["model"])
-    assert np.array_equal(other.weight.numpy(), model.weight.numpy())
+    assert np.array_equal(other.weight.detach().numpy(), model.weight.detach().numpy())
 
 
 # -- labels and parts
