@@ -54,7 +54,7 @@ def family_table(family, rows):
              f"| | {' | '.join(columns)} | fastad takes | target, met |",
              "|---|" + "---:|" * len(columns) + "---|---|"]
     for workload, times in rows:
-        cells = [number(times[c] * workload.scale) if c in times else "" for c in columns]
+        cells = [number(workload.shown(times[c])) if c in times else "" for c in columns]
         lines.append(f"| {' | '.join([workload.name, *cells, *verdicts(workload, times)])} |")
     for peer, limit in mean_targets(family):
         logs = [log(times["fastad"] / times[peer]) for _, times in rows if {"fastad", peer} <= times.keys()]

@@ -16,6 +16,8 @@
 #define IVDEP
 #endif
 #if defined(__GNUC__)
+typedef float four_t __attribute__((vector_size(16)));
+typedef int32_t whole_t __attribute__((vector_size(16)));
 #define UNROLL _Pragma("GCC unroll 4")
 #else
 #define UNROLL
@@ -133,7 +135,7 @@ static APART int axes(const fad_warp *s, const double *m, int bent, axis_t *rows
     return s->antialias && (over > REDUCES || along > REDUCES);
 }
 
-/* work: a filtered picture, a row of it, and the taps of every column and of one row; eight bytes a number */
+/* work: a filtered picture, a row of it, which may come with its channels side by side too, and the taps of every column and of one row; eight bytes a number */
 static size_t taps_size(const axis_t *a, ptrdiff_t length)
 {
     return 8 * (size_t)length * ((size_t)a->taps + 2);
@@ -147,7 +149,7 @@ size_t fad_warp_work(const fad_warp *s, const double *m, int back)
     m = unbent(s, m, room);
     if (s->kind == FAD_FIELD || (whole(m) && !bent && !back) || !axes(s, m, bent, &rows, &cols))
         return 0;
-    return taps_size(&cols, cols.length) + taps_size(&rows, 1) + 8 * (size_t)(s->c * s->w)
+    return taps_size(&cols, cols.length) + taps_size(&rows, 1) + 8 * (size_t)((s->c + 1) * s->w)
         + (separable(m) && !bent ? 0 : 8 * (size_t)(s->c * s->h * s->w));
 }
 

@@ -2,6 +2,8 @@
 
 Against SciPy and Pillow, where they are installed, in test_augment_peers.py; the warp's derivatives in the registry's suites.
 """
+from collections import namedtuple
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,46 @@ def apart(a):
     view = owner[:, :, ::2, 1::2]
     view[...] = a
     return view, owner
+
+
+@pytest.mark.parametrize(("number", "pair"), [
+    (Stretch(0.25), Stretch((0.75, 1.25))), (Brightness(0.25), Brightness((0.75, 1.25))),
+    (Brightness(1.5), Brightness((0, 2.5))), (Contrast(0.25), Contrast((0.75, 1.25))),
+    (Saturation(0.25), Saturation((0.75, 1.25))), (Rotate(25), Rotate((-25, 25))), (Shear(25, 5), Shear((-25, 25), (-5, 5))),
+    (LensDistortion(0.25), LensDistortion((-0.25, 0.25))), (Translate(0.25), Translate((0.25, 0.25))),
+    (GaussianNoise(0.25), GaussianNoise((0.25, 0.25))), (RandomCrop(9, 2), RandomCrop((9, 9), (2, 2)))],
+    ids=lambda t: type(t).__name__)
+def test_a_number_is_a_distance_from_no_change_and_a_pair_an_interval(number, pair):
+    np.testing.assert_array_equal(number(PICTURES, seeded()), pair(PICTURES, seeded()))
+
+
+def test_no_strength_changes_nothing():
+    for t in (Stretch(0), Brightness(0), Contrast(0), Saturation(0), Rotate(0), Shear(0), LensDistortion(0), Translate(0),
+              GaussianNoise(0), RandomCrop((12, 10), padding=(0, 0)), Mixup(0)):
+        for x in (PICTURES, BYTES):
+            np.testing.assert_allclose(t(x, seeded()), x, rtol=1e-15, err_msg=repr(t))
+
+
+def test_padding_of_one_axis_alone():
+    x = np.arange(1.0, 7).reshape(1, 1, 2, 3)
+    seen = {tuple(RandomCrop((2, 3), padding=(0, 1))(x, seeded(k)).ravel()) for k in range(30)}
+    padded = np.pad(x[0, 0], ((0, 0), (1, 1)))
+    assert seen == {tuple(padded[:, j:j + 3].ravel()) for j in range(3)}
+
+
+def test_pictures_that_are_left_alone_are_left_alone_whatever_they_hold():
+    x = PICTURES.copy()
+    x[:3, 0, 0, 0] = np.nan, np.inf, -np.inf
+    for t in (Brightness(0.4, p=0), Contrast(0.4, p=0), Saturation(0.4, p=0), Mixup(0.4, p=0), Rotate(30, p=0),
+              LensDistortion(0.3, p=0), Stretch(0.3, p=0)):
+        np.testing.assert_array_equal(t(x), x, err_msg=repr(t))
+
+
+def test_named_tuples_stay_what_they_are():
+    Pair = namedtuple("Pair", "images labels")
+    found = HorizontalFlip(1)(Pair(PICTURES, np.arange(6)))
+    assert type(found) is Pair and np.array_equal(found.labels, np.arange(6))
+    np.testing.assert_array_equal(found.images, PICTURES[..., ::-1])
 
 
 # ---- what all share ----------------------------------------------------------------------------------
@@ -504,6 +546,8 @@ def test_warp_nests():
     (lambda: RandomCrop(13)(PICTURES), ValueError, r"RandomCrop: a window of \(13, 13\) is larger than pictures of \(12, 10\)"),
     (lambda: RandomCrop((14, 15), padding=2)(PICTURES), ValueError, r"with padding \(2, 2\)"),
     (lambda: CenterCrop(11)(PICTURES), ValueError, r"CenterCrop: a window of \(11, 11\) is larger than pictures of \(12, 10\)"),
+    (lambda: Resize(4)(np.zeros((2, 3, 0, 5))), ValueError, r"pictures of size \(0, 5\) have no pixels"),
+    (lambda: ResizedCrop(4)(np.zeros((2, 3, 5, 0))), ValueError, r"pictures of size \(5, 0\) have no pixels"),
     (lambda: RandomCrop(0), ValueError, "RandomCrop: size must be a positive integer"),
     (lambda: RandomCrop(3.5), ValueError, "RandomCrop: size must be a positive integer"),
     (lambda: RandomCrop(3, padding=-1), ValueError, "RandomCrop: padding must be"),
@@ -522,6 +566,12 @@ def test_warp_nests():
     (lambda: Shear(90), ValueError, "Shear: angles must be less than 90 degrees"),
     (lambda: Stretch((0, 1)), ValueError, "Stretch: factor must be finite and in order, low <= high, from 0.001 on"),
     (lambda: Translate(-0.1), ValueError, "Translate: limit must be finite"),
+    (lambda: Translate(((0.1, 0.2), (0.3, 0.4))), TypeError, r"Translate: limit must be a number or a pair \(rows, columns\)"),
+    (lambda: Stretch(1.5), ValueError, r"Stretch: factor as a number is the distance from 1 .* say \(1.5, 1.5\)"),
+    (lambda: Stretch(-0.1), ValueError, "Stretch: factor must not be negative"),
+    (lambda: Brightness(True), TypeError, "Brightness: factor must be a number or a pair"),
+    (lambda: Cutout(3, fill=np.nan), ValueError, "Cutout: fill must be a finite number"),
+    (lambda: RandomCrop(3, padding=(0, -1)), ValueError, "RandomCrop: padding must be an integer from 0 on or a pair"),
     (lambda: Brightness((-1, 1)), ValueError, "Brightness: factor must be finite and in order, low <= high, from 0 on"),
     (lambda: GaussianNoise(-1), ValueError, "GaussianNoise: std must be finite"),
     (lambda: Cutout(0), ValueError, "Cutout: size must be a positive number of pixels"),

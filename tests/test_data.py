@@ -1,5 +1,6 @@
 """DataLoader: batches of arrays and other data sets, epochs, orders, prefetching; samples that do not fit."""
 import gc
+import os
 import threading
 import time
 import traceback
@@ -339,6 +340,26 @@ def test_an_error_comes_in_its_turn_with_its_traceback(prefetch):
     assert gone()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")         # Python's, of fork beside threads
+def test_a_forked_process_is_told_that_the_thread_stayed_behind():
+    loader = DataLoader((X, Y), 10, prefetch=2)
+    batches = iter(loader)
+    next(batches)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            next(batches)
+        except RuntimeError as error:
+            del batches
+            code = 0 if "stayed behind" in str(error) and len(list(loader)) == len(loader) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(list(batches)) == len(loader) - 1
+
+
 def test_prefetching_records_as_the_thread_that_iterates_does():
     w = fa.tensor(2.0, requires_grad=True)
     for prefetch in (0, 2):
@@ -368,6 +389,7 @@ class Unsized(Sampler):
         ([], {"batch_size": 4}, ValueError, "the data set is empty"),
         (X[:5], {"batch_size": 6, "drop_last": True}, ValueError, "5 samples make no batch of 6, and drop_last"),
         (X, {"num_workers": 2}, ValueError, "no worker processes; prefetch=2 makes that many batches ahead in a thread"),
+        (np.array([1, 2**63], np.uint64), {}, ValueError, "array 0 holds 9223372036854775808, and integers become int64"),
         (X, {"prefetch": -1}, ValueError, "prefetch must be an integer, 0 or more, got -1"),
         (X, {"sampler": [0], "shuffle": True}, ValueError, "leave shuffle out"),
         (X, {"batch_sampler": [[0]], "batch_size": 4}, ValueError, "leave them out"),

@@ -221,6 +221,25 @@ def test_state_goes_on_elsewhere(rng, make):
         other.transform(x)
 
 
+def test_one_file_holds_model_and_preprocessing(rng, tmp_path):
+    x = rng.normal(size=(30, 3))
+    made = {"scaler": StandardScaler(), "pca": PCA(2), "whitening": Whitening("zca"), "unfitted": MeanImage()}
+    fitted = {name: t if name == "unfitted" else t.fit(x) for name, t in made.items()}
+    encoder, model = OneHotEncoder().fit(["b", "a"]), fa.nn.Linear(3, 2)
+    fa.save(tmp_path / "all.npz", {"model": model.state_dict(), "encoder": encoder.state_dict(),
+                                   **{name: t.state_dict() for name, t in fitted.items()}})
+    state = fa.load(tmp_path / "all.npz")
+    for name, other in (("scaler", StandardScaler()), ("pca", PCA(2)), ("whitening", Whitening("zca"))):
+        other.load_state_dict(state[name])
+        assert np.array_equal(other.transform(x), fitted[name].transform(x))
+    again = OneHotEncoder()
+    again.load_state_dict(state["encoder"])
+    assert again.indices(["a", "b"]).tolist() == [0, 1] and not state["unfitted"]
+    other = fa.nn.Linear(3, 2)
+    other.load_state_dict(state["model"])
+    assert np.array_equal(other.weight.detach().numpy(), model.weight.detach().numpy())
+
+
 # -- labels and parts
 @pytest.mark.parametrize("labels", [[3, 1, 2, 1], ["b", "a", "c", "a"], [0.5, -1.0, 2.0, -1.0], [True, False, True, True]])
 def test_one_hot(labels):
@@ -257,6 +276,33 @@ def test_one_hot_unknown_given_and_partial():
         OneHotEncoder([1, 1])
 
 
+@pytest.mark.parametrize("constant", [1e10 + 0.1, -1e8 - 0.3, 0.1, 1e-300])
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_a_constant_feature_becomes_zero_however_large_it_is(constant, pieces):
+    x = np.random.default_rng(0).normal(size=(1003, 3))
+    x[:, 1] = constant
+    for make in (StandardScaler, PCA, Whitening, lambda: Whitening("zca"), MeanImage):
+        fitted = make()
+        for part in np.array_split(x, pieces):
+            fitted.partial_fit(part)
+        z = fitted.transform(x)
+        least = np.abs(z[:, -1 if np.ndim(z) == 2 and type(fitted) is PCA else 1]).max()
+        if getattr(fitted, "method", "") == "pca":
+            least = np.abs(z[:, -1]).max()
+        assert least <= 1e-7, type(fitted)
+        np.testing.assert_allclose(fitted.inverse_transform(z)[:, 1], constant, rtol=1e-15)
+    images = np.full((5, 2, 3, 4), constant)
+    assert not StandardScaler(channels="first").fit_transform(images).any()
+    assert not StandardScaler(channels="last").fit_transform(images).any()
+
+
+def test_numpy_integers_are_counts_of_components():
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    assert PCA(np.int64(2)).fit_transform(x).shape == (9, 2)
+    with pytest.raises(ValueError, match="n_components is 4, samples have 3"):
+        PCA(np.int64(4)).fit(x)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(4, 40), min_size=1, max_size=5), st.sampled_from([(0.5, 0.5), (0.6, 0.2, 0.2), (0.75, 0.25)]),
        st.booleans(), st.integers(0, 10))
@@ -272,6 +318,20 @@ def test_parts_hold_every_sample_once(counts, parts, stratified, seed):
             assert (abs(np.bincount(b, minlength=len(counts)) - share * np.array(counts)) < 2).all()
     again = split(x, y, parts=parts, stratify=y if stratified else None, generator=seed)
     assert all(np.array_equal(p[0], q[0]) for p, q in zip(cut, again, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_small_classes_do_not_disturb_a_large_one(seed):
+    """A hundred classes of one sample, beside one of a thousand."""
+    y = np.r_[np.zeros(1000, int), np.arange(1, 101)]
+    large, small = split(np.arange(1100), parts=(0.6, 0.4), stratify=y, generator=seed)
+    assert abs((y[large] == 0).sum() - 600) < 1 and abs((y[small] == 0).sum() - 400) < 1
+
+
+def test_parts_are_drawn_where_every_sample_is_a_class_of_its_own():
+    shares = np.mean([np.isin(np.arange(10), split(np.arange(10), parts=(0.5, 0.5), stratify=np.arange(10), generator=k)[0])
+                      for k in range(400)], axis=0)
+    assert (abs(shares - 0.5) < 0.15).all()
 
 
 def test_split_of_one_array_and_tensors():

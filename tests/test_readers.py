@@ -127,7 +127,8 @@ def test_npy(tmp_path):
     mapped = load_npy(tmp_path / "x.npy")
     assert isinstance(mapped, np.memmap) and not mapped.flags.writeable and mapped.sum() == 45
     whole = (tmp_path / "x.npy").read_bytes()
-    for content in (whole[:-1], whole[:20], b"", b"PK\3\4", b"text"):
+    unclosed = whole.replace(b"(10,), }", b"(10,),  ")
+    for content in (whole[:-1], whole[:20], b"", b"PK\3\4", b"text", unclosed):
         with pytest.raises(ValueError, match=r"load_npy: .*y\.npy: "):
             load_npy(written(tmp_path / "y.npy", content))
     np.save(tmp_path / "o.npy", np.array([None]))
@@ -189,6 +190,8 @@ def test_csv_with_classes(tmp_path):
     ("a,a\n1,2\n", {"target": "a"}, "no one column 'a'"),
     ("1,2\n", {"target": "a"}, "no header, so the target must be a number"),
     ("1,2\n", {"target": 2}, "has 2 columns, and no column 2"),
+    ("a\tb\n\t\n1\t2\n", {"delimiter": "\t"}, r"row 2, column 1 \('a'\): the cell is empty"),
+    ("a,b\n1," + "x" * 200_000 + "\n", {}, "no text in columns: field larger than field limit"),
     (b"a,b\n1,\xff\n", {}, "no text in utf-8-sig"), (b"\xff\n1\n", {}, "no text in utf-8-sig"),
 ])
 def test_csv_refusals(tmp_path, text, kw, message):

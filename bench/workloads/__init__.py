@@ -35,11 +35,16 @@ class Workload:
     targets: tuple = ()                            # ((peer, greatest ratio of fastad's time to its), ...)
     unit: str = "us"
     scale: float = 1e6                             # from seconds a run to the unit
+    count: int = 0                                 # how many of what `unit` says a run makes; 0: its time is shown
     tolerance: float = 1e-9                        # between the libraries' results, relative, in the norm
 
     def libraries(self):
         """The libraries that have a builder here and are installed, in the table's order."""
         return [name for name in peers.ORDER if name in self.builders and peers.load(name)]
+
+    def shown(self, seconds):
+        """What the table says of a run that takes so long: a time, or how many a second."""
+        return self.count / seconds if self.count else seconds * self.scale
 
     def members(self, rng):
         """{library: run}, all on the same fresh data."""

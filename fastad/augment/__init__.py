@@ -10,6 +10,9 @@
        +-- mixing.py       Mixup, of pictures and labels
     warping.py     warp: pictures through a map, with a derivative; the compiled loops are csrc/image.c's
 
+How much is changed is drawn for each picture: a number says how far at most from no change, to both sides, a pair between
+which two values.  Sizes, limits of movement and paddings are a number for both axes or (rows, columns).
+
 Maps that follow each other are composed, and the pictures are resampled once.  Arrays give arrays, tensors give tensors, and
 what is done to a tensor that requires a gradient has derivatives; nothing that is handed over is altered.
 """

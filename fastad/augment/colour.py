@@ -175,8 +175,8 @@ class GaussianNoise(Transform):
     Parameters
     ----------
     std : float or (float, float)
-        Its deviation, or the two between which it is drawn, in shares of the range: 1 for floats, 255 for uint8, which is
-        rounded to the nearest and kept within 0 and 255.
+        Its deviation itself, or the two between which it is drawn, in shares of the range: 1 for floats, 255 for uint8,
+        which is rounded to the nearest and kept within 0 and 255.
     p : float
         The probability of a picture to be changed.
     generator : numpy.random.Generator, optional
@@ -250,6 +250,8 @@ class Cutout(Transform):
         pixels = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
         if not (size > 0 if pixels else isinstance(size, (float, np.floating)) and 0 < size <= 1):
             raise ValueError(f"Cutout: size must be a positive number of pixels, or a share in (0, 1], got {size!r}")
+        if not np.isfinite(fill):
+            raise ValueError(f"Cutout: fill must be a finite number, got {fill!r}")
         self.size, self.fill = size, float(fill)
 
     def apply(self, batch: Batch, chosen: npt.NDArray[np.bool_], drawn: Floats) -> None:

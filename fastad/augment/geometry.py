@@ -40,12 +40,9 @@ class Geometric(Transform):
         return size
 
     def map(self, size: tuple[int, int], chosen: npt.NDArray[np.bool_], drawn: Floats) -> Floats:
-        """The matrices of the chosen pictures, and of the others the identity."""
-        found = np.empty((len(chosen), 2, 3))
-        found[:] = self.matrix(size, drawn)
-        if not chosen.all():
-            found[~chosen] = IDENTITY
-        return found
+        """The matrices of the chosen pictures, and of the others the identity; one, if it is everybody's."""
+        matrix = self.matrix(size, drawn)
+        return matrix if chosen.all() else np.where(chosen[:, None, None], matrix, IDENTITY)
 
     def matrix(self, size: tuple[int, int], drawn: Floats) -> Floats:
         """(n or 1, 2, 3): from rows and columns of the result to those of a picture of that size."""
@@ -54,6 +51,8 @@ class Geometric(Transform):
 
 def matrices(n: int, row: tuple[Any, Any, Any], column: tuple[Any, Any, Any]) -> Floats:
     """(n, 2, 3) of numbers and arrays (n,)."""
+    if n == 1 and not any(isinstance(value, np.ndarray) for value in (*row, *column)):
+        return np.array([[row, column]], np.float64)
     found = np.empty((n, 2, 3))
     for i, line in enumerate((row, column)):
         for j, value in enumerate(line):
@@ -75,7 +74,7 @@ class Translate(Geometric):
     Parameters
     ----------
     limit : float, or (float, float)
-        How far at most, in shares of the height and of the width: a number for both, or (rows, columns).
+        How far at most, in shares of the height and of the width, to both sides: a number for both, or (rows, columns).
     subpixel : bool
         Move by parts of pixels too.
     p : float
@@ -97,7 +96,9 @@ class Translate(Geometric):
     def __init__(self, limit: float | tuple[float, float] = 0.1, *, subpixel: bool = False, p: float = 1.0,
                  mode: Border = "constant", fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
-        pair = limit if isinstance(limit, (tuple, list)) and len(limit) == 2 else (limit, limit)
+        pair = limit if isinstance(limit, (tuple, list)) else (limit, limit)
+        if len(pair) != 2 or any(isinstance(v, (tuple, list)) for v in pair):
+            raise TypeError(f"Translate: limit must be a number or a pair (rows, columns), got {limit!r}")
         self.limit = tuple([interval("Translate", "limit", v, least=0.0)[1] for v in pair])
         self.subpixel = subpixel
 
@@ -149,8 +150,9 @@ class Stretch(Geometric):
 
     Parameters
     ----------
-    factor : (float, float)
-        Drawn between the two for either axis: above 1 enlarges.
+    factor : float or (float, float)
+        Drawn for either axis from [1 - factor, 1 + factor], where a number must be below 1, or between the two: above 1
+        enlarges.
     p : float
         The probability of a picture to be stretched.
     mode, fill
@@ -170,7 +172,7 @@ class Stretch(Geometric):
     def __init__(self, factor: float | tuple[float, float] = (0.8, 1.25), *, p: float = 1.0, mode: Border = "constant",
                  fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(p, mode, fill, generator)
-        self.factor = interval("Stretch", "factor", factor, least=1e-3)
+        self.factor = interval("Stretch", "factor", factor, about=1.0, least=1e-3, most=1.0)
 
     def matrix(self, size: tuple[int, int], drawn: Floats) -> Floats:
         """Scales."""

@@ -33,7 +33,7 @@ class Mixup(Transform):
     weight : float
         The share w of the other picture.
     alpha : float, optional
-        Draw w for each picture from the Beta(alpha, alpha) distribution instead.
+        Draw w for each picture from the Beta(alpha, alpha) distribution instead; `weight` is not used then.
     classes : int, optional
         How many classes there are, for labels that are integers.
     p : float

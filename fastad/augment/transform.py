@@ -128,7 +128,8 @@ class Transform:
                 raise ValueError(f"{self._name}: a batch is (images, labels) or (images,), got {len(images)} items"
                                  + (" and labels beside them" if labels is not None else ""))
             found = self._run(images[0], images[1] if len(images) > 1 else None, rng)
-            return type(images)(found[:len(images)])
+            kept = found[:len(images)]
+            return type(images)(*kept) if hasattr(images, "_fields") else type(images)(kept)      # a named tuple
         found = self._run(images, labels, rng)
         return found[0] if labels is None else found
 
@@ -146,7 +147,7 @@ class Transform:
 
     def step(self, batch: Batch, drawn: Floats) -> None:
         """`apply`, with the picture's own decision, from all numbers drawn."""
-        chosen = drawn[:, -1] < self.p if 0 < self.p < 1 else np.full(batch.n, self.p == 1)
+        chosen = drawn[:, -1] < self.p if 0 < self.p < 1 else (np.ones if self.p else np.zeros)(batch.n, bool)
         self.apply(batch, chosen, drawn[:, :self.parameters])
 
     def state_dict(self) -> dict[str, Any]:
@@ -248,16 +249,22 @@ class Compose(Transform):
 
 
 # ---- for subclasses ----------------------------------------------------------------------------------
-def interval(name: str, what: str, value: Any, *, about: float | None = None, least: float = -np.inf) -> tuple[float, float]:
-    """(low, high) of a pair, or of a number: that far to both sides of `about`, or from it to itself."""
+def interval(name: str, what: str, value: Any, *, about: float | None = None, least: float = -np.inf,
+             most: float = np.inf) -> tuple[float, float]:
+    """(low, high) of a pair, or of a number below `most`: that far to both sides of `about`, or from it to itself."""
     pair = isinstance(value, (tuple, list))
     try:
+        if any(isinstance(v, bool) for v in (value if pair else [value])):
+            raise TypeError
         low, high = map(float, value) if pair else (float(value), float(value))
     except (TypeError, ValueError):
         raise TypeError(f"{name}: {what} must be a number or a pair (low, high), got {value!r}") from None
     if not pair and about is not None:
         if high < 0:
             raise ValueError(f"{name}: {what} must not be negative, got {value!r}; a pair may say (low, high)")
+        if high >= most:
+            raise ValueError(f"{name}: {what} as a number is the distance from {about:g} and must be below {most:g}, got "
+                             f"{value!r}; for {value!r} itself say ({value!r}, {value!r})")
         low, high = max(about - high, least), about + high
     if not (np.isfinite(low) and np.isfinite(high)) or low > high or low < least:
         raise ValueError(f"{name}: {what} must be finite and in order, low <= high"

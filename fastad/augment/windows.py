@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from .._typing import Border, Floats, Generator
 
 
-def size_pair(name: str, what: str, size: Any) -> tuple[int, int]:
+def size_pair(name: str, what: str, size: Any, least: int = 1) -> tuple[int, int]:
     """(rows, columns) of an integer or a pair of them."""
     pair = (size, size) if isinstance(size, (int, np.integer)) else tuple(size) if isinstance(size, (tuple, list)) else ()
-    if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) and v > 0 for v in pair):
-        raise ValueError(f"{name}: {what} must be a positive integer or a pair of them, got {size!r}")
+    if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) and v >= least for v in pair):
+        raise ValueError(f"{name}: {what} must be {'a positive integer' if least else 'an integer from 0 on'} or a pair of "
+                         f"them, got {size!r}")
     return int(pair[0]), int(pair[1])
 
 
@@ -104,7 +105,7 @@ class RandomCrop(Geometric):
                  fill: float = 0.0, generator: Generator = None) -> None:
         super().__init__(1.0, mode, fill, generator)
         self.size = size_pair("RandomCrop", "size", size)
-        self.padding = (0, 0) if padding in (0, (0, 0)) else size_pair("RandomCrop", "padding", padding)
+        self.padding = size_pair("RandomCrop", "padding", padding, least=0)
         if self.padding == (0, 0):
             self.mode = None
 
@@ -160,6 +161,8 @@ class CenterCrop(Geometric):
 # ---- sizes -------------------------------------------------------------------------------------------
 def short_side(size: tuple[int, int], length: Floats) -> tuple[Floats, Floats]:
     """Rows and columns of pictures whose short side has become `length`, the other as the shape wants it."""
+    if min(size) == 0:
+        raise ValueError(f"pictures of size {size} have no pixels to resize")
     long = np.rint(length * max(size) / min(size))
     return (length, long) if size[0] <= size[1] else (long, length)
 

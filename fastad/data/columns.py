@@ -71,6 +71,8 @@ def _array(data: ArrayLike, what: str) -> npt.NDArray[Any]:
                         f"numpy.unique(x, return_inverse=True), can be loaded, as can a list of samples")
     if array.ndim == 0:
         raise ValueError(f"{what} has no axis of samples")
+    if array.dtype == np.uint64 and array.max(initial=0) >= 1 << 63:
+        raise ValueError(f"{what} holds {array.max()}, and integers become int64; use astype for another dtype")
     return np.asarray(array)
 
 

@@ -1,6 +1,7 @@
 """Batches made ahead of their use, in a thread.  Imports the standard library.  Next: loader.py."""
 from __future__ import annotations
 
+import os
 from queue import Empty, Queue
 from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 def prefetched(batches: Iterable[Any], ahead: int) -> Iterator[Any]:
     """The same batches, of which a thread makes so many ahead; it ends when the iterator is closed or dropped.
 
-    What is raised while a batch is made is raised here in its turn, with the traceback of where it was."""
+    What is raised while a batch is made is raised here in its turn, with the traceback of where it was.  A process forked
+    while batches are made has the iterator but not its thread: RuntimeError there."""
+    process = os.getpid()
     ready: Queue[tuple[Any, BaseException | None]] = Queue(ahead)
     dropped = Event()
     # daemon: a program may end while the thread waits for a batch to be taken
@@ -23,6 +26,9 @@ def prefetched(batches: Iterable[Any], ahead: int) -> Iterator[Any]:
     thread.start()
     try:
         while True:
+            if os.getpid() != process:
+                raise RuntimeError("DataLoader: the thread that makes the batches of this iterator stayed behind when the "
+                                   "process was forked; iterate over the loader anew")
             batch, error = ready.get()
             if isinstance(error, _End):
                 return
@@ -33,7 +39,7 @@ def prefetched(batches: Iterable[Any], ahead: int) -> Iterator[Any]:
     finally:
         error = None                       # it holds this frame
         dropped.set()
-        while thread.is_alive() and thread is not current_thread():
+        while os.getpid() == process and thread.is_alive() and thread is not current_thread():
             try:
                 while True:                # makes room, where the thread waits for it
                     ready.get_nowait()

@@ -171,5 +171,7 @@ def load_npy(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     """
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:             # NumPy reads the header as Python text, which fails in many ways
         raise ValueError(f"load_npy: {os.fspath(path)}: {error}") from error

@@ -86,7 +86,7 @@ def load_csv(path: str | os.PathLike[str], target: str | int | None = None, *, c
             at = None if target is None else _column(target, names, header, where)
             if not header:
                 file.seek(0)
-            row = next((line for line in file if line.strip()), None)
+            row = next((line for line in file if line.strip() or delimiter in line), None)
             if row is None:
                 raise ValueError(f"{where} has no rows below its header")
             text: list[str] | None = None
@@ -102,6 +102,8 @@ def load_csv(path: str | os.PathLike[str], target: str | int | None = None, *, c
                 values, text = _cells(_rows(file, delimiter), header, names, at, where)
     except UnicodeDecodeError as error:
         raise ValueError(f"{where} is no text in {encoding}: {error}") from error
+    except csv.Error as error:
+        raise ValueError(f"{where} is no text in columns: {error}") from error
     if at is None:
         return Table(values, None, tuple(names), None)
     column: npt.NDArray[Any] = values[:, at] if text is None else np.array(text)

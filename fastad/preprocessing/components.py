@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .transformer import Transformer, as_dtype
+from .transformer import Transformer, as_dtype, mean_of
 
 if TYPE_CHECKING:
     from typing import Any, Literal
@@ -67,9 +67,9 @@ class PCA(Transformer):
 
     def add(self, chunk: Floats) -> None:
         chunk = chunk.reshape(len(chunk), -1)
-        if isinstance(self.n_components, int) and self.n_components > chunk.shape[1]:
+        if isinstance(self.n_components, (int, np.integer)) and self.n_components > chunk.shape[1]:
             raise ValueError(f"{self._name}: n_components is {self.n_components}, samples have {chunk.shape[1]} numbers")
-        mean = chunk.mean(0)
+        mean = mean_of(chunk, (0,))
         centred = chunk - mean
         scatter = centred.T @ centred
         if not np.isfinite(scatter).all():

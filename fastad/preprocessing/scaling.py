@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .transformer import Transformer, as_dtype
+from .transformer import Transformer, as_dtype, mean_of
 
 if TYPE_CHECKING:
     from typing import Any, Literal
@@ -42,7 +42,8 @@ class StandardScaler(Transformer):
     -----
     One pass in float64 over chunks, whose means and sums of squared deviations are merged by the formulas of Chan, Golub
     and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979): no large sums of
-    squares are subtracted, so a mean of 1e8 beside a deviation of 1 does no harm.
+    squares are subtracted, so a mean of 1e8 beside a deviation of 1 does no harm, and a feature that never changes has the
+    deviation 0 exactly.
 
     Examples
     --------
@@ -69,7 +70,7 @@ class StandardScaler(Transformer):
     def add(self, chunk: Floats) -> None:
         axes = self._axes(chunk.ndim)
         count = chunk.size // max(1, self._size(chunk.shape))
-        mean = chunk.mean(axes)
+        mean = mean_of(chunk, axes)
         if not np.isfinite(mean).all():
             raise self.not_finite(chunk)
         deviations = np.square(chunk - self._spread(mean)).sum(axes)

@@ -26,7 +26,8 @@ def split(*arrays: Any, parts: Sequence[float] = (0.75, 0.25), stratify: npt.Arr
     parts : sequence of float
         The share of each part; they sum to 1.
     stratify : array_like of shape (n,), optional
-        The class of each sample: every part then holds every class in the same proportion, to less than one sample.
+        The class of each sample: every part then holds every class in the same proportion, of two parts to less than one
+        sample, of three to less than two.
     generator : int or numpy.random.Generator, optional
         The same seed gives the same parts; without it fastad's default generator draws.
 
@@ -39,6 +40,10 @@ def split(*arrays: Any, parts: Sequence[float] = (0.75, 0.25), stratify: npt.Arr
     ------
     ValueError
         If lengths disagree, shares are not positive or do not sum to 1, or a part would be empty.
+
+    Notes
+    -----
+    W. G. Cochran, *Sampling Techniques*, 3rd ed., Wiley 1977, chapter 8 (systematic sampling).
 
     Examples
     --------
@@ -75,13 +80,15 @@ def split(*arrays: Any, parts: Sequence[float] = (0.75, 0.25), stratify: npt.Arr
 
 
 def _cut(classes: npt.NDArray[Any], shares: npt.NDArray[Any], rng: np.random.Generator) -> list[npt.NDArray[Any]]:
-    """Indices of each part.  Every class is shuffled by itself and laid end to end with the others; the cuts fall where the
-    shares of the whole say, within each class to less than one sample."""
-    place = np.empty(len(classes))
-    for k in range(int(classes.max(initial=-1)) + 1):
-        members = rng.permutation(np.flatnonzero(classes == k))
-        place[members] = (np.arange(len(members)) + 0.5) / max(1, len(members))
-    order = np.argsort(place, kind="stable")
+    """Indices of each part.  Systematic samples: the samples lie in a row class by class, in random order within a class; a
+    part takes them at even steps, the next part what is left at even steps."""
+    drawn = rng.permutation(len(classes))
+    row = drawn[np.argsort(rng.permutation(classes.max(initial=-1) + 1)[classes[drawn]], kind="stable")]
     ends = np.rint(np.cumsum(shares) * len(classes)).astype(np.int64)
-    return [rng.permutation(part) for part in np.split(order, ends[:-1])]
-
+    parts = []
+    for size in np.diff(ends, prepend=0)[:-1]:
+        n = max(1, len(row))
+        taken = np.diff((np.arange(len(row) + 1) * size + rng.integers(n)) // n) > 0
+        parts.append(rng.permutation(row[taken]))
+        row = row[~taken]
+    return [*parts, rng.permutation(row)]

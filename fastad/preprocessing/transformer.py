@@ -200,6 +200,13 @@ def chunks(array: npt.NDArray[Any]) -> Iterator[Floats]:
         yield np.asarray(array[start:start + step], np.float64)
 
 
+def mean_of(chunk: Floats, axes: tuple[int, ...]) -> Floats:
+    """The mean over axes, from the distances to the first number: exact where all are equal, however large they are."""
+    first = chunk[tuple([slice(0, 1) if axis in axes else slice(None) for axis in range(chunk.ndim)])]
+    found: Floats = first.reshape([n for axis, n in enumerate(chunk.shape) if axis not in axes]) + (chunk - first).mean(axes)
+    return found
+
+
 def as_dtype(constant: Floats, data: Any) -> npt.NDArray[Any]:
     """A learnt array in the dtype of the data, so that float32 stays float32."""
     return constant.astype(data.dtype, copy=False)
