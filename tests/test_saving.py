@@ -170,9 +170,9 @@ def test_suffixes_and_missing_packages(tmp_path, monkeypatch):
     else:
         (tmp_path / "x.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    for use in (lambda: fa.save(tmp_path / "y.safetensors", 1), lambda: fa.load(tmp_path / "x.safetensors")):
-        with pytest.raises(ImportError, match=r"pip install fastad\[safetensors\]"):
-            use()
+    with pytest.raises(ImportError, match=r"pip install fastad\[safetensors\]"):
+        fa.save(tmp_path / "y.safetensors", 1)
+    assert fa.load(tmp_path / "x.safetensors") in (1, {})              # the package is needed to write only
     assert os.listdir(tmp_path) == ["x.safetensors"]
 
 
