@@ -127,9 +127,9 @@ def fill(file: BinaryIO, array: npt.NDArray[Any], checksum: int = 0) -> int:
     if not array.size:
         return checksum
     flat = array.reshape(-1, order="A").view(np.uint8)
-    if file.readinto(memoryview(flat)) < len(flat):  # type: ignore[attr-defined]
+    if file.readinto(flat.data) < len(flat):  # type: ignore[attr-defined]
         raise CheckpointError("the file became shorter while it was read")
-    return zlib.crc32(flat, checksum)
+    return zlib.crc32(flat.data, checksum)
 
 
 def needed(text: str) -> int:

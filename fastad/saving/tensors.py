@@ -64,7 +64,7 @@ class Checksum:
     def add(self, name: str, array: npt.NDArray[Any]) -> None:
         kind = array.dtype.newbyteorder("<").str
         self.value = zlib.crc32(f"{name} {kind} {array.shape}".encode("utf-8", "surrogatepass"), self.value)
-        self.value = zlib.crc32(array.reshape(-1).view(np.uint8), self.value)
+        self.value = zlib.crc32(array.reshape(-1).view(np.uint8).data, self.value)
 
     def shown(self) -> str:
         return f"{self.value:08x}"
