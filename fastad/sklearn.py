@@ -113,8 +113,8 @@ class Network(BaseEstimator):
         if not goes_on:
             self._build(X.shape[1], kind)
         elif self._built != self._plan():
-            raise ValueError(f"{type(self).__name__}: hidden_layer_sizes, activation or dropout were changed, and the network "
-                             f"that is to go on has the old ones; set warm_start=False and call fit, or use a clone")
+            raise ValueError(f"{type(self).__name__}: hidden_layer_sizes, activation or dropout were changed, and the "
+                             f"network that is to go on has the old ones; fit it anew with warm_start=False")
         data = [X.astype(kind, copy=False), targets]
         if sample_weight is not None:
             data.append(sample_weight.astype(kind, copy=False))

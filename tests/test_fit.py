@@ -190,6 +190,17 @@ def weighted_mse(prediction, target, sample_weight=None):
     return each.mean() if sample_weight is None else (each * sample_weight).sum() / sample_weight.sum()
 
 
+def test_a_metric_that_writes_into_the_prediction_changes_no_gradient():
+    def spoils(prediction, target):
+        prediction.numpy()[...] = 0
+        return 1.0
+
+    plain, measured = network(), network()
+    for model, metrics in ((plain, None), (measured, {"spoils": spoils})):
+        fit(nn.Sequential(model, nn.Sigmoid()), MSE, optim.SGD(model.parameters(), lr=0.1), (X, Y), 2, batch_size=8, shuffle=False, accumulate=2, metrics=metrics)
+    assert (numbers(plain) == numbers(measured)).all()
+
+
 def test_weights_of_samples_reach_the_loss():
     weights = np.arange(20.0)
     model = network()
