@@ -102,9 +102,11 @@ def extension(path):
         macros.append(("CYTHON_USE_FREELISTS", "0"))       # a freed object is freed
     sources = [str(path)]
     if path.stem == "kernels":
-        sources.append("csrc/dispatch.c")
+        sources += ["csrc/dispatch.c", "csrc/share.c"]
         macros += [(f"FAD_LEVEL_{level}", "1") for level in LEVELS]
-    libraries = []
+    libraries, link = [], LINK
+    if path.stem == "kernels" and not MSVC:
+        link = [*LINK, "-pthread"]
     if path.stem == "blas":
         sources.append("csrc/blas.c")
         libraries = ["dl"] if sys.platform == "linux" else []
@@ -112,7 +114,7 @@ def extension(path):
     return Extension(name, sources, include_dirs=["csrc", "fastad/include", numpy.get_include()], define_macros=macros,
                      libraries=libraries, depends=sorted(map(str, headers)),
                      extra_compile_args=OPT + (SMALL if path.stem in COLD else []) + WARN + SANITIZERS,
-                     extra_link_args=LINK)
+                     extra_link_args=link)
 
 
 def translated(extensions, **directives):

@@ -3,6 +3,8 @@
 Each row is one long piece of work, done twice in a row and then by two threads at once, alternately; the ratio is 0.5 where
 two processors share it and the GIL is in nobody's way, 1 where one thread waits for the other.  One thread a product.
 The first row is NumPy's: what the machine gives two threads at all, now (two processors may be two threads of one core).
+
+The second table is one call by one thread, and by two that do its kernels in parts: ``fastad.set_num_threads(2)``.
 """
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
@@ -10,6 +12,7 @@ from time import perf_counter
 import numpy as np
 
 import fastad as fa
+import fastad.nn.functional as F
 
 ROUNDS = 15
 
@@ -49,6 +52,23 @@ def seconds(run):
     return perf_counter() - start
 
 
+def calls():
+    """{name: one call, forward and backward}"""
+    rng = np.random.default_rng(0)
+
+    def there_and_back(function, *shapes):
+        inputs = [fa.tensor(rng.normal(size=shape).astype(np.float32), requires_grad=True) for shape in shapes]
+        cotangent = fa.ones(function(*inputs).shape, dtype=np.float32)
+        return lambda: function(*inputs).backward(cotangent)
+    return {"product of 1024 x 1024": there_and_back(lambda a, b: a @ b, (1024, 1024), (1024, 1024)),
+            "tanh of 1M": there_and_back(fa.tanh, (1024, 1024)),
+            "multiply of 1M": there_and_back(lambda a, b: a * b, (1024, 1024), (1024, 1024)),
+            "softmax of 1024 x 1024": there_and_back(lambda x: fa.softmax(x, axis=1), (1024, 1024)),
+            "LayerNorm of 1024 x 1024": there_and_back(lambda x, w, b: F.layer_norm(x, (1024,), w, b), (1024, 1024), (1024,), (1024,)),
+            "convolution 64x16x28x28 to 32 channels": there_and_back(lambda x, w: F.conv2d(x, w, padding=1), (64, 16, 28, 28), (32, 16, 3, 3)),
+            "attention 8x4x64x64": there_and_back(F.scaled_dot_product_attention, *[(8, 4, 64, 64)] * 3)}
+
+
 def main():
     fa.set_num_threads(1)
     print("| work | twice, ms | two threads, ms | ratio |\n|---|---:|---:|---:|")
@@ -64,6 +84,16 @@ def main():
             times = [(seconds(twice), seconds(together)) for _ in range(ROUNDS)]
             one, two = (1e3 * min(column) for column in zip(*times, strict=True))
             print(f"| {name} | {one:.1f} | {two:.1f} | {two / one:.2f} |")
+    print("\n| one call, with gradients | one thread, ms | two, ms | ratio |\n|---|---:|---:|---:|")
+    for name, call in calls().items():
+        times = []
+        for _ in range(2 * ROUNDS):
+            for n in (1, 2):
+                fa.set_num_threads(n)
+                call()
+                times.append(seconds(call))
+        one, two = 1e3 * min(times[::2]), 1e3 * min(times[1::2])
+        print(f"| {name} | {one:.2f} | {two:.2f} | {two / one:.2f} |")
 
 
 if __name__ == "__main__":

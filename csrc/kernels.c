@@ -114,6 +114,7 @@ const fad_kernels CAT(fad_kernels_, FAD_ISA) = {
     .max_windows = BOTH(max_windows), .max_windows_back = BOTH(max_windows_back),
     .sum_windows = BOTH(sum_windows),
     .group_norm = BOTH(group_norm), .group_norm_back = BOTH(group_norm_back), .batch_moments = BOTH(batch_moments),
+    .batch_against = BOTH(batch_against), .batch_factors = BOTH(batch_factors), .batch_slopes = BOTH(batch_slopes),
     .batch_norm = BOTH(batch_norm), .batch_norm_back = BOTH(batch_norm_back),
     .attend = BOTH(attend), .attend_back = BOTH(attend_back), .drop = BOTH(drop),
     .gemm = BOTH(gemm), .rules = rules, .with_l1 = BOTH(with_l1), .where = BOTH(where_),

@@ -80,12 +80,17 @@ typedef void (*fad_gru_back_fn)(ptrdiff_t rows, ptrdiff_t h, const void *gates, 
 typedef struct { ptrdiff_t n, c, l, groups; double eps; int centred; } fad_norm;
 typedef void (*fad_group_norm_fn)(const fad_norm *o, const void *x, const void *w, const void *b, void *stats, void *y);
 typedef void (*fad_group_norm_back_fn)(const fad_norm *o, const void *g, const void *x, const void *w, const void *stats, void *part,
-                                       void *dx, void *dw, void *db);
-typedef void (*fad_batch_moments_fn)(const fad_norm *o, const void *x, void *stats);
-typedef void (*fad_batch_norm_fn)(const fad_norm *o, const void *x, const void *w, const void *b, const void *stats, void *work,
-                                  void *y);
-typedef void (*fad_batch_norm_back_fn)(const fad_norm *o, const void *g, const void *x, const void *w, const void *stats, int fixed,
-                                       void *work, void *dx, void *dw, void *db);
+                                       void *dx);
+/* of `some` channels: their moments; their sums of g and g (x - m) */
+typedef void (*fad_batch_moments_fn)(const fad_norm *o, ptrdiff_t some, const void *x, void *stats);
+typedef void (*fad_batch_against_fn)(const fad_norm *o, ptrdiff_t some, const void *g, const void *x, const void *m, void *a, void *b);
+/* what all images have in common */
+typedef void (*fad_batch_factors_fn)(const fad_norm *o, const void *w, const void *b, const void *stats, void *work);
+typedef void (*fad_batch_slopes_fn)(const fad_norm *o, const void *w, const void *stats, int fixed, void *work, void *dw, void *db);
+/* of `some` images */
+typedef void (*fad_batch_norm_fn)(const fad_norm *o, ptrdiff_t some, const void *x, const void *stats, const void *work, void *y);
+typedef void (*fad_batch_norm_back_fn)(const fad_norm *o, ptrdiff_t some, const void *g, const void *x, const void *m,
+                                       const void *work, void *dx);
 
 /* Attention beside its products, and dropout: see attend.inc. */
 typedef void (*fad_attend_fn)(ptrdiff_t rows, ptrdiff_t n, double scale, const void *mask, ptrdiff_t step, int causal, void *s);
@@ -137,6 +142,9 @@ typedef struct {
     fad_group_norm_fn group_norm[FAD_COMPILED];
     fad_group_norm_back_fn group_norm_back[FAD_COMPILED];
     fad_batch_moments_fn batch_moments[FAD_COMPILED];
+    fad_batch_against_fn batch_against[FAD_COMPILED];
+    fad_batch_factors_fn batch_factors[FAD_COMPILED];
+    fad_batch_slopes_fn batch_slopes[FAD_COMPILED];
     fad_batch_norm_fn batch_norm[FAD_COMPILED];
     fad_batch_norm_back_fn batch_norm_back[FAD_COMPILED];
     fad_attend_fn attend[FAD_COMPILED];

@@ -86,8 +86,9 @@ def get_num_threads() -> int:
     """The threads that one operation may use: what `set_num_threads` was told, else the least of OMP_NUM_THREADS, the
     processors that this process may run on, and its control group's limit.
 
-    Only matrix products use more than one.  Importing fastad does not change the count of NumPy's BLAS, which
-    `show_config` tells; ``set_num_threads(get_num_threads())`` brings the two together.
+    Kernels use more than one where each has at least some 30,000 numbers to work on; results do not depend on it.  Importing
+    fastad does not change the count of NumPy's BLAS, which `show_config` tells; ``set_num_threads(get_num_threads())`` brings
+    the two together.
 
     Examples
     --------
@@ -115,6 +116,7 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ValueError(f"set_num_threads: n must be an integer of at least 1, got {n!r}")
     blas.set_blas_threads(min(int(n), 2**31 - 1))
+    kernels.set_threads(min(int(n), 2**31 - 1))
     _wanted = int(n)
 
 
@@ -147,3 +149,6 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
           + (f"\n      {b['config']}" if b["config"] else "")
           + f"\nthreads: {config['threads']}")
     return None
+
+
+kernels.set_default_threads(_allowed_threads)

@@ -24,8 +24,8 @@ TURNING = {f"{kind}_{name}" for kind in ("fwd", "bwd") for name in ("sin", "cos"
 # axis, of which each step needs the one before.
 LOOPS = {"where_": 1, "sum": 4, "squares": 10, "max": 4, "min": 4, "prod": 4, "argmax": 2, "argmin": 2, "cumsum": 2, "lse": 10,
          "softmax": 4, "log_softmax": 4, "softmax_back": 4, "log_softmax_back": 3, "xent": 3, "xent_back": 2, "lstm": 1, "lstm_back": 1, "gru": 1,
-         "gru_back": 1, "group_norm": 5, "group_norm_back": 8, "batch_moments": 5,
-         "batch_norm": 3, "batch_norm_back": 7, "attend": 6, "attend_back": 2, "drop": 1,
+         "gru_back": 1, "group_norm": 5, "group_norm_back": 6, "batch_moments": 5,
+         "batch_factors": 1, "batch_against": 4, "batch_norm": 2, "batch_norm_back": 2, "attend": 6, "attend_back": 2, "drop": 1,
          "convolve_one": 1, "convolve_four": 1, "correlate_four": 1, "correlate_eight": 1, "better_one": 1,
          "better_two": 1, "sum_windows": 2,
          "sgd": 3, "adam": 2, "nadam": 1, "radam": 2, "adamax": 1, "adadelta": 1, "adagrad": 1, "rmsprop": 4,

@@ -2,7 +2,9 @@
 from libc.stdint cimport int64_t
 
 from .types cimport F32, F64, BOOL, I64, OTHER, MAX_NDIM, compiled
-from .kernels cimport K, fad_map_fn, fad_reduce_fn, fad_operand, row_named
+from .kernels cimport (
+    FAD_MAX_OPERANDS, FUNCTION, K, fad_line, fad_map_fn, fad_operand, fad_reduce_fn, fad_rows_fn, row_named, share, share_rows,
+)
 from .storage cimport GIL_SIZE, Array, Layout
 
 cdef Array copy(Array a)
@@ -26,6 +28,9 @@ cdef int map_back(fad_map_fn f, const double* param, Array g, Array a, Array b, 
 cdef Array add(Array a, Array b)
 cdef int add_into(Array a, Array b) except -1
 cdef Array sum_to(Array g, Layout want, int lead)
+cdef void reduce_into(fad_reduce_fn kernel, Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, Array x, Array out,
+                      Py_ssize_t each, int add, int weight=*) noexcept
+cdef void over_rows(fad_rows_fn kernel, Py_ssize_t rows, Py_ssize_t n, Array x, Array out) noexcept
 cdef int reduce_rows(fad_reduce_fn kernel, Py_ssize_t rows, Array x, Array out, bint adds) except -1
 cdef Array reduce_axes(fad_reduce_fn* f, Array x, const char* reduced, bint keepdims)
 cdef Array reduced_last(Array x, const char* reduced, Py_ssize_t* outer, Py_ssize_t* r, Py_ssize_t* inner,

@@ -4,7 +4,7 @@ The walks accumulate gradients with these, and the primitives are built on them.
 in csrc/; every other dtype through NumPy.  Next: tape.pyx.
 """
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -233,36 +233,81 @@ cdef inline int describe(fad_operand* o, Array a, Layout out, Py_ssize_t* steps)
     return 0
 
 
+cdef struct Over:                         # operands of any layout, parted along an axis
+    fad_map_fn f
+    const double* param
+    int ndim, n, axis
+    const Py_ssize_t* shape
+    const fad_operand* ops                # n of them, and the result
+
+
+cdef void over(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef const Over* o = <const Over*> work
+    cdef fad_operand ops[FAD_MAX_OPERANDS + 1]
+    cdef Py_ssize_t shape[MAX_NDIM]
+    cdef int i
+    memcpy(shape, o.shape, o.ndim * sizeof(Py_ssize_t))
+    memcpy(ops, o.ops, (o.n + 1) * sizeof(fad_operand))
+    shape[o.axis] = stop - start
+    for i in range(o.n + 1):
+        if ops[i].data is not NULL:
+            ops[i].data += start * ops[i].strides[o.axis]
+    K.map(o.f, o.param, o.ndim, shape, o.n, ops, &ops[o.n])
+
+
+cdef void run_long(Over* o) noexcept:
+    cdef int i
+    cdef double size = 1
+    o.axis = 0
+    for i in range(o.ndim):
+        size *= o.shape[i]
+    for i in range(1, o.ndim):            # the first of many parts, or the longest
+        if o.shape[o.axis] < 64 and o.shape[i] > o.shape[o.axis]:
+            o.axis = i
+    with nogil:
+        share(over, o, o.shape[o.axis], size / o.shape[o.axis])
+
+
 cdef int run(fad_map_fn f, const double* param, int n, fad_operand* ops, Array out) except -1:
-    cdef fad_operand to
+    """out = f(ops), beside which there is room for one more"""
     cdef Layout layout = out.layout
-    cdef int ndim = layout.ndim
-    cdef const Py_ssize_t* shape = layout.shape
-    to.data, to.strides, to.itemsize = out.data, layout.strides, layout.itemsize
+    cdef Over o
+    ops[n].data, ops[n].strides, ops[n].itemsize = out.data, layout.strides, layout.itemsize
     if layout.size < GIL_SIZE:
-        K.map(f, param, ndim, shape, n, ops, &to)
+        K.map(f, param, layout.ndim, layout.shape, n, ops, &ops[n])
     else:
-        with nogil:
-            K.map(f, param, ndim, shape, n, ops, &to)
+        o.f, o.param, o.ndim, o.n, o.shape, o.ops = f, param, layout.ndim, n, layout.shape, ops
+        run_long(&o)
     return 0
 
 
-cdef inline void call(fad_map_fn f, Py_ssize_t n, const void** args, void* out, const double* param) noexcept:
-    if n < GIL_SIZE:
-        f(n, args, out, param)
+cdef void call_long(fad_map_fn f, int n, const void** args, Array out, const double* param) noexcept:
+    cdef fad_operand ops[FAD_MAX_OPERANDS + 1]
+    cdef Py_ssize_t size = out.layout.size, item = out.layout.itemsize
+    cdef int i
+    cdef Over o
+    for i in range(n + 1):
+        ops[i].data, ops[i].strides, ops[i].itemsize = <const char*> args[i] if i < n else out.data, &item, item
+    o.f, o.param, o.ndim, o.n, o.shape, o.ops = f, param, 1, n, &size, ops
+    run_long(&o)
+
+
+cdef inline void call(fad_map_fn f, int n, const void** args, Array out, const double* param) noexcept:
+    """out = f(args), n dense operands of the layout of `out`; NULL is not read."""
+    if out.layout.size < GIL_SIZE:
+        f(out.layout.size, args, out.data, param)
     else:
-        with nogil:
-            f(n, args, out, param)
+        call_long(f, n, args, out, param)
 
 
 cdef int map1(fad_map_fn f, const double* param, Array x, Array out) except -1:
     """out = f(x)"""
     cdef const void* args[1]
-    cdef fad_operand ops[1]
+    cdef fad_operand ops[2]
     cdef Py_ssize_t steps[MAX_NDIM]
     if x.layout is out.layout and x.layout.contiguous:
         args[0] = x.data
-        call(f, out.layout.size, args, out.data, param)
+        call(f, 1, args, out, param)
         return 0
     describe(&ops[0], x, out.layout, steps)
     return run(f, param, 1, ops, out)
@@ -271,12 +316,12 @@ cdef int map1(fad_map_fn f, const double* param, Array x, Array out) except -1:
 cdef int map2(fad_map_fn f, const double* param, Array a, Array b, Array out) except -1:
     """out = f(a, b), broadcast"""
     cdef const void* args[2]
-    cdef fad_operand ops[2]
+    cdef fad_operand ops[3]
     cdef Py_ssize_t steps[2][MAX_NDIM]
     if a.layout is out.layout and b.layout is out.layout and out.layout.contiguous:
         args[0] = a.data
         args[1] = b.data
-        call(f, out.layout.size, args, out.data, param)
+        call(f, 2, args, out, param)
         return 0
     describe(&ops[0], a, out.layout, steps[0])
     describe(&ops[1], b, out.layout, steps[1])
@@ -285,7 +330,7 @@ cdef int map2(fad_map_fn f, const double* param, Array a, Array b, Array out) ex
 
 cdef int map3(fad_map_fn f, Array a, Array b, Array c, Array out) except -1:
     """out = f(a, b, c), broadcast; the operands may differ in dtype"""
-    cdef fad_operand ops[3]
+    cdef fad_operand ops[4]
     cdef Py_ssize_t steps[3][MAX_NDIM]
     describe(&ops[0], a, out.layout, steps[0])
     describe(&ops[1], b, out.layout, steps[1])
@@ -300,7 +345,7 @@ cdef inline bint straight(Array a, Layout layout) noexcept:
 cdef int map_back(fad_map_fn f, const double* param, Array g, Array a, Array b, Array y, Array out) except -1:
     """out = f(g, a, b, y), a backward kernel; what it does not read is None"""
     cdef const void* args[4]
-    cdef fad_operand ops[4]
+    cdef fad_operand ops[5]
     cdef Py_ssize_t steps[4][MAX_NDIM]
     cdef Layout layout = out.layout
     if layout.contiguous and g.layout is layout and straight(a, layout) and straight(b, layout) \
@@ -309,7 +354,7 @@ cdef int map_back(fad_map_fn f, const double* param, Array g, Array a, Array b, 
         args[1] = NULL if a is None else a.data
         args[2] = NULL if b is None else b.data
         args[3] = NULL if y is None else y.data
-        call(f, layout.size, args, out.data, param)
+        call(f, 4, args, out, param)
         return 0
     describe(&ops[0], g, layout, steps[0])
     describe(&ops[1], a, layout, steps[1])
@@ -396,22 +441,65 @@ cdef Array reduce_axes(fad_reduce_fn* f, Array x, const char* reduced, bint keep
             n += 1
     cdef Array out = empty(dense(code, n, shape))
     cdef Array src = reduced_last(x, reduced, &outer, &r, &inner, True)
-    cdef fad_reduce_fn kernel = f[code]
-    if layout.size < GIL_SIZE:
-        kernel(outer, r, inner, src.data, out.data, 0)
-    else:
-        with nogil:
-            kernel(outer, r, inner, src.data, out.data, 0)
+    reduce_into(f[code], outer, r, inner, src, out, inner, 0)
     return out
+
+
+cdef struct Reduce:
+    fad_reduce_fn kernel
+    Py_ssize_t r, inner
+    int add
+
+
+cdef void reduce_part(const void* work, Py_ssize_t rows, const fad_line* lines) noexcept nogil:
+    cdef const Reduce* o = <const Reduce*> work
+    o.kernel(rows, o.r, o.inner, lines[0].at, lines[1].at, o.add)
+
+
+cdef void reduce_into(fad_reduce_fn kernel, Py_ssize_t outer, Py_ssize_t r, Py_ssize_t inner, Array x, Array out,
+                      Py_ssize_t each, int add, int weight=1) noexcept:
+    """A kernel over x, seen as (outer, r, inner), into `out`, (outer, each); both dense.  An element is as much work as
+    `weight` that are added."""
+    cdef fad_line lines[2]
+    cdef Py_ssize_t item = x.layout.itemsize
+    cdef Reduce o
+    if x.layout.size < GIL_SIZE:
+        kernel(outer, r, inner, x.data, out.data, add)
+        return
+    o.kernel, o.r, o.inner, o.add = kernel, r, inner, add
+    lines[0].at, lines[0].step = x.data, r * inner * item
+    lines[1].at, lines[1].step = out.data, each * item
+    with nogil:
+        share_rows(reduce_part, &o, outer, <double> r * inner * weight, 2, lines)
+
+
+cdef struct Rows:
+    fad_rows_fn kernel
+    Py_ssize_t n
+
+
+cdef void rows_part(const void* work, Py_ssize_t rows, const fad_line* lines) noexcept nogil:
+    cdef const Rows* o = <const Rows*> work
+    o.kernel(rows, o.n, lines[0].at, lines[1].at)
+
+
+cdef void over_rows(fad_rows_fn kernel, Py_ssize_t rows, Py_ssize_t n, Array x, Array out) noexcept:
+    """A kernel over the rows of x, both dense."""
+    cdef fad_line lines[2]
+    cdef Rows o
+    if x.layout.size < GIL_SIZE:
+        kernel(rows, n, x.data, out.data)
+        return
+    o.kernel, o.n = kernel, n
+    lines[0].at, lines[1].at = x.data, out.data
+    lines[0].step = lines[1].step = n * x.layout.itemsize
+    with nogil:
+        share_rows(rows_part, &o, rows, <double> FUNCTION * n, 2, lines)
 
 
 cdef int reduce_rows(fad_reduce_fn kernel, Py_ssize_t rows, Array x, Array out, bint adds) except -1:
     """Reduce the first axis of x, seen as (rows, out.size), into `out`, both dense; `adds` to what is there."""
-    if x.layout.size < GIL_SIZE:
-        kernel(1, rows, out.layout.size, x.data, out.data, adds)
-    else:
-        with nogil:
-            kernel(1, rows, out.layout.size, x.data, out.data, adds)
+    reduce_into(kernel, 1, rows, out.layout.size, x, out, out.layout.size, adds)
     return 0
 
 

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 cdef extern from "kernels.h" nogil:
     enum:
         FAD_A, FAD_X, FAD_B, FAD_Y
+        FAD_MAX_OPERANDS
     ctypedef void (*fad_map_fn)(Py_ssize_t n, const void** args, void* out, const double* param) noexcept nogil
     ctypedef struct fad_row:
         const char* name
@@ -62,12 +63,18 @@ cdef extern from "kernels.h" nogil:
     ctypedef void (*fad_group_norm_fn)(const fad_norm* o, const void* x, const void* w, const void* b, void* stats,
                                        void* y) noexcept nogil
     ctypedef void (*fad_group_norm_back_fn)(const fad_norm* o, const void* g, const void* x, const void* w, const void* stats,
-                                            void* part, void* dx, void* dw, void* db) noexcept nogil
-    ctypedef void (*fad_batch_moments_fn)(const fad_norm* o, const void* x, void* stats) noexcept nogil
-    ctypedef void (*fad_batch_norm_fn)(const fad_norm* o, const void* x, const void* w, const void* b, const void* stats,
-                                       void* work, void* y) noexcept nogil
-    ctypedef void (*fad_batch_norm_back_fn)(const fad_norm* o, const void* g, const void* x, const void* w, const void* stats,
-                                            int fixed, void* work, void* dx, void* dw, void* db) noexcept nogil
+                                            void* part, void* dx) noexcept nogil
+    ctypedef void (*fad_batch_moments_fn)(const fad_norm* o, Py_ssize_t some, const void* x, void* stats) noexcept nogil
+    ctypedef void (*fad_batch_against_fn)(const fad_norm* o, Py_ssize_t some, const void* g, const void* x, const void* m, void* a,
+                                          void* b) noexcept nogil
+    ctypedef void (*fad_batch_factors_fn)(const fad_norm* o, const void* w, const void* b, const void* stats,
+                                          void* work) noexcept nogil
+    ctypedef void (*fad_batch_slopes_fn)(const fad_norm* o, const void* w, const void* stats, int fixed, void* work, void* dw,
+                                         void* db) noexcept nogil
+    ctypedef void (*fad_batch_norm_fn)(const fad_norm* o, Py_ssize_t some, const void* x, const void* stats, const void* work,
+                                       void* y) noexcept nogil
+    ctypedef void (*fad_batch_norm_back_fn)(const fad_norm* o, Py_ssize_t some, const void* g, const void* x, const void* m,
+                                            const void* work, void* dx) noexcept nogil
     ctypedef void (*fad_attend_fn)(Py_ssize_t rows, Py_ssize_t n, double scale, const void* mask, Py_ssize_t step, int causal,
                                    void* s) noexcept nogil
     ctypedef void (*fad_attend_back_fn)(Py_ssize_t rows, Py_ssize_t n, double scale, const void* p, void* d) noexcept nogil
@@ -116,6 +123,9 @@ cdef extern from "kernels.h" nogil:
         fad_group_norm_fn group_norm[2]
         fad_group_norm_back_fn group_norm_back[2]
         fad_batch_moments_fn batch_moments[2]
+        fad_batch_against_fn batch_against[2]
+        fad_batch_factors_fn batch_factors[2]
+        fad_batch_slopes_fn batch_slopes[2]
         fad_batch_norm_fn batch_norm[2]
         fad_batch_norm_back_fn batch_norm_back[2]
         fad_attend_fn attend[2]
@@ -129,6 +139,27 @@ cdef extern from "kernels.h" nogil:
         void (*copy)(int, const Py_ssize_t*, const fad_operand*, const fad_operand*) noexcept nogil
         void (*cast)(Py_ssize_t, int, const void*, int, void*) noexcept nogil
         void (*below)(Py_ssize_t n, const unsigned char* bits, unsigned char limit, unsigned char* kept) noexcept nogil
+
+cdef extern from "share.h" nogil:
+    enum:
+        FAD_LINES
+    ctypedef void (*fad_part_fn)(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
+    ctypedef struct fad_line:
+        char* at
+        Py_ssize_t step
+    ctypedef void (*fad_rows_part_fn)(const void* work, Py_ssize_t rows, const fad_line* lines) noexcept nogil
+
+cdef enum:
+    PART = 1 << 17                        # elements: so much work is worth a thread, at some 0.2 ns for each,
+    FUNCTION = 4                          # and one whose exponential is taken counts as so many
+
+# Long work in parts, by as many threads as may be used; see csrc/share.h.  A row is as much work as so many elements.
+cdef void share(fad_part_fn part, const void* work, Py_ssize_t n, double elements) noexcept nogil
+cdef void share_rows(fad_rows_part_fn run, const void* work, Py_ssize_t rows, double elements, int n,
+                     const fad_line* lines) noexcept nogil
+
+# As many parts, of at most n, as are worth a thread each: for work that needs memory of its own in each.
+cdef Py_ssize_t parts_of(Py_ssize_t n, double elements) noexcept nogil
 
 # The table in use; set once, when the module is imported.
 cdef const fad_kernels* K

@@ -9,6 +9,12 @@ cdef extern from "kernels.h":
     const fad_kernels* fad_select(const char* isa)
     const char* fad_isa_list()
 
+cdef extern from "share.h":
+    void fad_share(fad_part_fn part, const void* work, Py_ssize_t n, Py_ssize_t least) noexcept nogil
+    void fad_share_rows(fad_rows_part_fn run, const void* work, Py_ssize_t rows, Py_ssize_t least, int n,
+                        const fad_line* lines) noexcept nogil
+    void fad_share_among(int threads) noexcept nogil
+
 
 def levels():
     """The instruction sets that are compiled, best first, and whether this processor has each."""
@@ -59,3 +65,50 @@ def rows():
             "needs": tuple([r.needs[j] for j in range(r.arity)]), "domain": (r.lo, r.hi),
         })
     return out
+
+
+# ---- threads -----------------------------------------------------------------------------------------
+cdef Py_ssize_t threads = 0               # how many there may be; 0: not asked yet
+cdef object default_threads = None
+
+
+def set_threads(Py_ssize_t n):
+    """Let one kernel use at most n threads."""
+    global threads
+    threads = n
+    fad_share_among(<int> min(n, 1 << 16))
+
+
+def set_default_threads(default):
+    """What tells how many, when that is first asked and `set_threads` was not called."""
+    global default_threads
+    default_threads = default
+
+
+cdef Py_ssize_t allowed() noexcept nogil:
+    if threads == 0:
+        with gil:
+            set_threads(default_threads())
+    return threads
+
+
+cdef Py_ssize_t parts_of(Py_ssize_t n, double elements) noexcept nogil:
+    cdef double worth = elements / PART
+    return <Py_ssize_t> max(1.0, min(worth, <double> min(n, allowed()))) if worth >= 2 and n > 1 else 1
+
+
+cdef Py_ssize_t least(Py_ssize_t n, double elements) noexcept nogil:
+    """Of n rows, so many that a thread is worth it."""
+    cdef Py_ssize_t rows = <Py_ssize_t> min((PART - 1) / max(elements, 1.0) + 1, <double> PART)
+    if n >= 2 * rows:
+        allowed()
+    return rows
+
+
+cdef void share(fad_part_fn part, const void* work, Py_ssize_t n, double elements) noexcept nogil:
+    fad_share(part, work, n, least(n, elements))
+
+
+cdef void share_rows(fad_rows_part_fn run, const void* work, Py_ssize_t rows, double elements, int n,
+                     const fad_line* lines) noexcept nogil:
+    fad_share_rows(run, work, rows, least(rows, elements), n, lines)

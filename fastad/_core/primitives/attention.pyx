@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arrays cimport GIL_SIZE, contiguous, fill
 from ..blas cimport begin, finish, gemm
-from ..kernels cimport K
+from ..kernels cimport FUNCTION, K, PART, fad_line, parts_of, share, share_rows
 from ..storage cimport Array, Layout, dense, dense_as, dense_dtype, empty, shape_of, to_ndarray, version_of
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, save, saved, wants
 from ..tensor cimport Tensor, any_records, produced, record1, record_n, result_from, unchanged, wrap
@@ -102,13 +102,28 @@ cdef class Kept:
         return result_from(np.multiply(to_ndarray(self.mask), np.dtype(dtype).type(self.scale), dtype=dtype))
 
 
+cdef struct Drop:
+    int code
+    double scale
+
+
+cdef void drop_part(const void* work, Py_ssize_t n, const fad_line* lines) noexcept nogil:
+    cdef const Drop* d = <const Drop*> work
+    K.drop[d.code](n, lines[0].at, lines[1].at, d.scale, lines[2].at)
+
+
 cdef int drop(Array x, Kept kept, Array out) except -1:
     cdef Py_ssize_t n = x.layout.size
+    cdef fad_line lines[3]
+    cdef Drop d
     if n < GIL_SIZE:
         K.drop[x.layout.code](n, x.data, kept.mask.data, kept.scale, out.data)
-    else:
-        with nogil:
-            K.drop[x.layout.code](n, x.data, kept.mask.data, kept.scale, out.data)
+        return 0
+    d.code, d.scale = x.layout.code, kept.scale
+    lines[0].at, lines[1].at, lines[2].at = x.data, kept.mask.data, out.data
+    lines[0].step, lines[1].step, lines[2].step = x.layout.itemsize, 1, x.layout.itemsize
+    with nogil:
+        share_rows(drop_part, &d, n, 1, 3, lines)
     return 0
 
 
@@ -201,22 +216,6 @@ cdef Array mask_of(Array a):
     return a if a.layout.strides[a.layout.ndim - 1] == a.layout.itemsize else contiguous(a)
 
 
-cdef inline char* matrix(Array a, Py_ssize_t i) noexcept nogil:
-    """The i-th of its matrices."""
-    cdef char* p = a.data
-    cdef int axis = a.layout.ndim - 3
-    while axis >= 0:
-        p += i % a.layout.shape[axis] * a.layout.strides[axis]
-        i //= a.layout.shape[axis]
-        axis -= 1
-    return p
-
-
-cdef inline Py_ssize_t rows_apart(Array a) noexcept nogil:
-    """In elements."""
-    return a.layout.strides[a.layout.ndim - 2] // a.layout.itemsize
-
-
 cdef Array like_matrices(Array a, Py_ssize_t rows, Py_ssize_t columns):
     """An array with the batch of `a`."""
     cdef Py_ssize_t shape[MAX_NDIM]
@@ -225,6 +224,115 @@ cdef Array like_matrices(Array a, Py_ssize_t rows, Py_ssize_t columns):
         shape[i] = a.layout.shape[i]
     shape[n - 2], shape[n - 1] = rows, columns
     return empty(dense_dtype(a.layout.dtype, n, shape))
+
+
+# ---- the products and what is between them, in parts of the batch ------------------------------------
+cdef struct Stack:                        # matrices whose rows are dense; without memory where there are none
+    char* data
+    int ndim
+    const Py_ssize_t* shape
+    const Py_ssize_t* strides
+    Py_ssize_t ld                         # elements from row to row
+
+
+cdef Stack stack(Array a) noexcept:
+    cdef Stack m
+    m.data, m.ndim, m.ld, m.shape, m.strides = NULL, 0, 0, NULL, NULL
+    if a is not None:
+        m.data, m.ndim, m.shape, m.strides = a.data, a.layout.ndim, a.layout.shape, a.layout.strides
+        m.ld = m.strides[m.ndim - 2] // a.layout.itemsize
+    return m
+
+
+cdef inline char* matrix(const Stack* m, Py_ssize_t i) noexcept nogil:
+    """The i-th, or NULL."""
+    cdef char* p = m.data
+    cdef int axis
+    if p is NULL:
+        return NULL
+    axis = m.ndim - 3
+    while axis >= 0:
+        p += i % m.shape[axis] * m.strides[axis]
+        i //= m.shape[axis]
+        axis -= 1
+    return p
+
+
+cdef struct Heads:
+    int code, causal
+    double scale, dropped                 # the last: what dropout multiplies by
+    const unsigned char* kept             # what it keeps, or NULL
+    Py_ssize_t batch, rows, seen, e, columns
+    Stack q, k, v, mask, p, w, y          # w: the weights after dropout
+    Stack g, of_weights, dq, dk, dv, dm   # the way back
+    char* work                            # on which every part has memory for two matrices of scores
+    Py_ssize_t parts
+
+
+cdef Heads heads_of(Look look, Array q, Array k, Array v, Array p):
+    cdef Heads h
+    cdef int n = q.layout.ndim
+    h.code, h.causal, h.scale = q.layout.code, look.causal, look.scale
+    h.kept, h.dropped = NULL, 1
+    if look.kept is not None:
+        h.kept, h.dropped = <const unsigned char*> look.kept.mask.data, look.kept.scale
+    h.rows, h.seen = p.layout.shape[n - 2], p.layout.shape[n - 1]
+    h.e, h.columns = q.layout.shape[n - 1], v.layout.shape[n - 1]
+    h.batch = p.layout.size // max(h.rows * h.seen, 1)
+    h.q, h.k, h.v, h.p = stack(q), stack(k), stack(v), stack(p)
+    h.parts = parts_of(h.batch, <double> p.layout.size * (FUNCTION + (h.e + h.columns) / 6))
+    return h
+
+
+cdef void forward_parts(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef const Heads* h = <const Heads*> work
+    cdef Py_ssize_t i, area = h.rows * h.seen
+    cdef char* p
+    cdef char* w
+    for i in range(start, stop):
+        p, w = matrix(&h.p, i), matrix(&h.w, i)
+        gemm(h.code, False, True, h.rows, h.seen, h.e, matrix(&h.q, i), h.q.ld, matrix(&h.k, i), h.k.ld, 0, p, h.seen)
+        K.attend[h.code](h.rows, h.seen, h.scale, matrix(&h.mask, i), h.mask.ld, h.causal, p)
+        if h.kept is not NULL:
+            K.drop[h.code](area, p, h.kept + i * area, h.dropped, w)
+        gemm(h.code, False, False, h.rows, h.columns, h.seen, w, h.seen, matrix(&h.v, i), h.v.ld, 0, matrix(&h.y, i), h.columns)
+
+
+cdef void scale_by(int code, Py_ssize_t n, double scale, void* d) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        if code == F32:
+            (<float*> d)[i] *= <float> scale
+        else:
+            (<double*> d)[i] *= scale
+
+
+cdef void back_parts(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef const Heads* h = <const Heads*> work
+    cdef Py_ssize_t part, i, area = h.rows * h.seen, nbytes = area * (4 if h.code == F32 else 8)
+    cdef char* d
+    cdef char* w
+    cdef char* g
+    for part in range(start, stop):
+        d = h.work + 2 * part * nbytes
+        for i in range(h.batch * part // h.parts, h.batch * (part + 1) // h.parts):
+            w, g = matrix(&h.p, i), matrix(&h.g, i)
+            if h.kept is not NULL:
+                K.drop[h.code](area, w, h.kept + i * area, h.dropped, d + nbytes)
+                w = d + nbytes
+            gemm(h.code, True, False, h.seen, h.columns, h.rows, w, h.seen, g, h.g.ld, 0, matrix(&h.dv, i), h.columns)
+            if h.of_weights.data is not NULL:
+                memcpy(d, matrix(&h.of_weights, i), nbytes)
+            gemm(h.code, False, True, h.rows, h.seen, h.columns, g, h.g.ld, matrix(&h.v, i), h.v.ld,
+                 h.of_weights.data is not NULL, d, h.seen)
+            if h.kept is not NULL:
+                K.drop[h.code](area, d, h.kept + i * area, h.dropped, d)
+            K.attend_back[h.code](h.rows, h.seen, h.scale if h.dm.data is NULL else 1, matrix(&h.p, i), d)
+            if h.dm.data is not NULL:
+                memcpy(matrix(&h.dm, i), d, nbytes)
+                scale_by(h.code, area, h.scale, d)
+            gemm(h.code, False, False, h.rows, h.e, h.seen, d, h.seen, matrix(&h.k, i), h.k.ld, 0, matrix(&h.dq, i), h.e)
+            gemm(h.code, True, False, h.seen, h.e, h.rows, d, h.seen, matrix(&h.q, i), h.q.ld, 0, matrix(&h.dk, i), h.e)
 
 
 @cython.final
@@ -241,6 +349,7 @@ cdef class Attention(Primitive):
         cdef Array q = held[0], k = held[1], v = held[2], mask = None, p, w, y
         cdef int code = q.layout.code, i
         cdef Py_ssize_t rows = q.layout.shape[q.layout.ndim - 2], seen = k.layout.shape[k.layout.ndim - 2]
+        cdef Heads h
         cdef Node node
         for i in range(1, len(held)):
             if (<Array> held[i]).layout.dtype != q.layout.dtype:
@@ -263,13 +372,15 @@ cdef class Attention(Primitive):
             fill(w, 0)
         else:
             q, k, v = readable(q), readable(k), readable(v)
-            if <double> p.layout.size * q.layout.shape[q.layout.ndim - 1] > 1 << 14:
+            h = heads_of(look, q, k, v, p)
+            h.mask, h.w, h.y = stack(mask), stack(w), stack(y)
+            if <double> p.layout.size * h.e > 1 << 14:
                 begin()
                 with nogil:
-                    self.forward(look, q, k, v, mask, p, w, y)
+                    share(forward_parts, &h, h.batch, PART * <double> h.parts / h.batch)
                 finish()
             else:
-                self.forward(look, q, k, v, mask, p, w, y)
+                forward_parts(&h, 0, h.batch)
         outputs = [y, w] if look.weights else [y]
         if not any_records(inputs):
             return [wrap(a) for a in outputs]
@@ -281,22 +392,12 @@ cdef class Attention(Primitive):
         save(node, p, INTERMEDIATE)
         return [produced(a, node) for a in outputs]
 
-    cdef void forward(self, Look look, Array q, Array k, Array v, Array mask, Array p, Array w, Array y) noexcept nogil:
-        cdef int code = q.layout.code, n = q.layout.ndim
-        cdef Py_ssize_t rows = p.layout.shape[n - 2], seen = p.layout.shape[n - 1], e = q.layout.shape[n - 1]
-        cdef Py_ssize_t columns = v.layout.shape[n - 1], i, batch = p.layout.size // (rows * seen)
-        for i in range(batch):
-            gemm(code, False, True, rows, seen, e, matrix(q, i), rows_apart(q), matrix(k, i), rows_apart(k), 0, matrix(p, i), seen)
-            K.attend[code](rows, seen, look.scale, matrix(mask, i) if mask is not None else NULL,
-                           rows_apart(mask) if mask is not None else 0, look.causal, matrix(p, i))
-            if look.kept is not None:
-                K.drop[code](rows * seen, matrix(p, i), look.kept.mask.data + i * rows * seen, look.kept.scale, matrix(w, i))
-            gemm(code, False, False, rows, columns, seen, matrix(w, i), seen, matrix(v, i), rows_apart(v), 0, matrix(y, i), columns)
-
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         cdef Look look = <Look> node.args
         cdef Array q = readable(saved(node, 0)), k = readable(saved(node, 1)), v = readable(saved(node, 2))
-        cdef Array p = saved(node, node.n_in), of_weights = None, dq, dk, dv, dm = None, a
+        cdef Array p = saved(node, node.n_in), of_weights = None, dq, dk, dv, dm = None, a, work
+        cdef Py_ssize_t shape[3]
+        cdef Heads h
         cdef int i
         dq, dk, dv = [empty(dense_as(a.layout, a.layout.dtype)) for a in (q, k, v)]
         if node.n_in > 3 and wants(walk, node, 3):
@@ -312,55 +413,22 @@ cdef class Attention(Primitive):
                 if a is not None:
                     fill(a, 0)
         else:
-            self.through(look, q, k, v, p, g, of_weights, dq, dk, dv, dm)
+            h = heads_of(look, q, k, v, p)
+            h.g, h.of_weights, h.dq, h.dk, h.dv, h.dm = (stack(g), stack(of_weights), stack(dq), stack(dk), stack(dv), stack(dm))
+            shape[0], shape[1], shape[2] = 2 * h.parts, h.rows, h.seen
+            work = empty(dense(h.code, 3, shape))
+            h.work = work.data
+            if <double> p.layout.size * h.e > 1 << 14:
+                begin()
+                with nogil:
+                    share(back_parts, &h, h.parts, PART)
+                finish()
+            else:
+                back_parts(&h, 0, h.parts)
         for i, a in enumerate((dq, dk, dv, dm)):
             if i < node.n_in and wants(walk, node, i):
                 deliver(walk, node, i, a)
         return 0
-
-    cdef int through(self, Look look, Array q, Array k, Array v, Array p, Array g, Array of_weights, Array dq, Array dk, Array dv,
-                     Array dm) except -1:
-        cdef Py_ssize_t shape[2]
-        cdef int n = p.layout.ndim
-        shape[0], shape[1] = p.layout.shape[n - 2], p.layout.shape[n - 1]
-        cdef Array d = empty(dense(p.layout.code, 2, shape)), w = empty(d.layout) if look.kept is not None else None
-        if <double> p.layout.size * q.layout.shape[n - 1] > 1 << 14:
-            begin()
-            with nogil:
-                self.back(look, q, k, v, p, g, of_weights, dq, dk, dv, dm, d, w)
-            finish()
-        else:
-            self.back(look, q, k, v, p, g, of_weights, dq, dk, dv, dm, d, w)
-        return 0
-
-    cdef void back(self, Look look, Array q, Array k, Array v, Array p, Array g, Array of_weights, Array dq, Array dk, Array dv,
-                   Array dm, Array d, Array w) noexcept nogil:
-        cdef int code = q.layout.code, n = q.layout.ndim
-        cdef Py_ssize_t rows = p.layout.shape[n - 2], seen = p.layout.shape[n - 1], e = q.layout.shape[n - 1]
-        cdef Py_ssize_t columns = v.layout.shape[n - 1], i, j, area = rows * seen, nbytes = area * p.layout.itemsize
-        cdef const char* weights
-        for i in range(p.layout.size // area):
-            weights = matrix(p, i)
-            if w is not None:
-                K.drop[code](area, weights, look.kept.mask.data + i * area, look.kept.scale, w.data)
-                weights = w.data
-            gemm(code, True, False, seen, columns, rows, weights, seen, matrix(g, i), rows_apart(g), 0, matrix(dv, i), columns)
-            if of_weights is not None:
-                memcpy(d.data, matrix(of_weights, i), nbytes)
-            gemm(code, False, True, rows, seen, columns, matrix(g, i), rows_apart(g), matrix(v, i), rows_apart(v),
-                 of_weights is not None, d.data, seen)
-            if w is not None:
-                K.drop[code](area, d.data, look.kept.mask.data + i * area, look.kept.scale, d.data)
-            K.attend_back[code](rows, seen, 1 if dm is not None else look.scale, matrix(p, i), d.data)
-            if dm is not None:
-                memcpy(matrix(dm, i), d.data, nbytes)
-                for j in range(area):
-                    if code == F32:
-                        (<float*> d.data)[j] *= <float> look.scale
-                    else:
-                        (<double*> d.data)[j] *= look.scale
-            gemm(code, False, False, rows, e, seen, d.data, seen, matrix(k, i), rows_apart(k), 0, matrix(dq, i), e)
-            gemm(code, True, False, seen, e, rows, d.data, seen, matrix(q, i), rows_apart(q), 0, matrix(dk, i), e)
 
     cdef dict statics_of(self, Node node):
         cdef Look look = <Look?> node.args

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 import numpy as np
 
 from ..arrays cimport GIL_SIZE, cast, contiguous, fill
-from ..kernels cimport K
+from ..kernels cimport FUNCTION, K, fad_line, share_rows
 from ..storage cimport Array, Layout, dense, empty, scalar, to_ndarray
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, receive, save
 from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, result_from, unchanged, wrap
@@ -21,6 +21,29 @@ from .softmax cimport SOFTMAX
 
 
 # ---- cross-entropy from class indices ----------------------------------------------------------------
+cdef struct Rows:
+    int code, adds
+    Py_ssize_t n
+
+
+cdef void loss_part(const void* work, Py_ssize_t rows, const fad_line* lines) noexcept nogil:
+    cdef const Rows* q = <const Rows*> work
+    K.xent[q.code](rows, q.n, lines[0].at, <const int64_t*> lines[1].at, lines[2].at, lines[3].at)
+
+
+cdef void back_part(const void* work, Py_ssize_t rows, const fad_line* lines) noexcept nogil:
+    cdef const Rows* q = <const Rows*> work
+    K.xent_back[q.code](rows, q.n, lines[0].at, <const int64_t*> lines[1].at, lines[2].at, lines[3].at, lines[4].at, q.adds)
+
+
+cdef void of_rows(fad_line* lines, Py_ssize_t n, Py_ssize_t item, Array x, Array target, Array kept, Array one) noexcept:
+    """What both ways have: rows of n numbers, a target and two numbers that are kept for each, and a loss or its cotangent."""
+    lines[0].at, lines[0].step = x.data, n * item
+    lines[1].at, lines[1].step = target.data, sizeof(int64_t)
+    lines[2].at, lines[2].step = kept.data, 2 * item
+    lines[3].at, lines[3].step = one.data, item
+
+
 @cython.final
 cdef class CrossEntropy(Primitive):
     """loss_i = log sum exp(x_i) - x_i[t_i], or the mean of it; dx_i = g_i (softmax(x_i) - onehot(t_i)).
@@ -43,13 +66,17 @@ cdef class CrossEntropy(Primitive):
         cdef Py_ssize_t pairs = 2 * rows
         cdef Node node
         cdef double total = 0
+        cdef Rows q
+        cdef fad_line lines[4]
+        q.code, q.n, q.adds = code, n, False
         kept = empty(dense(code, 1, &pairs))
         losses = empty(dense(code, layout.ndim - 1, layout.shape))
         if 0 < layout.size < GIL_SIZE:
             K.xent[code](rows, n, src.data, <const int64_t*> target.data, kept.data, losses.data)
         elif layout.size:
+            of_rows(lines, n, layout.itemsize, src, target, kept, losses)
             with nogil:
-                K.xent[code](rows, n, src.data, <const int64_t*> target.data, kept.data, losses.data)
+                share_rows(loss_part, &q, rows, <double> FUNCTION * n, 4, lines)
         else:
             fill(losses, 0)               # no classes: every target was ignored
         if not self.mean:
@@ -71,20 +98,25 @@ cdef class CrossEntropy(Primitive):
         cdef Layout layout = x.layout
         cdef int code = layout.code
         cdef Py_ssize_t n = layout.shape[layout.ndim - 1], rows = target.layout.size
-        cdef double share
+        cdef double part
         cdef bint adds
+        cdef Rows q
+        cdef fad_line lines[5]
         if self.mean:
-            share = (<float*> g.data)[0] if code == F32 else (<double*> g.data)[0]
+            part = (<float*> g.data)[0] if code == F32 else (<double*> g.data)[0]
             g = empty(dense(code, layout.ndim - 1, layout.shape))
-            fill(g, share / rows if rows else 0)
+            fill(g, part / rows if rows else 0)
         else:
             g = contiguous(g)
         out = receive(walk, node, 0, layout, &adds)
         if 0 < layout.size < GIL_SIZE:
             K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
         elif layout.size:
+            q.code, q.n, q.adds = code, n, adds
+            of_rows(lines, n, layout.itemsize, x, target, kept, g)
+            lines[4].at, lines[4].step = out.data, n * layout.itemsize
             with nogil:
-                K.xent_back[code](rows, n, x.data, <const int64_t*> target.data, kept.data, g.data, out.data, adds)
+                share_rows(back_part, &q, rows, <double> FUNCTION * n, 5, lines)
         return deliver(walk, node, 0, out)
 
     cdef dict statics_of(self, Node node):

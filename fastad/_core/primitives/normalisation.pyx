@@ -8,9 +8,10 @@ Arguments are checked by who calls, fastad/nn.  Next: normalised.py, the same as
 cimport cython
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 from ..arrays cimport GIL_SIZE, assign, contiguous, copy, fill
-from ..kernels cimport K, fad_norm
+from ..kernels cimport K, fad_norm, share
 from ..storage cimport Array, Layout, dense, dense_as, empty, shape_of, wrote
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, save, saved, wants
 from ..tensor cimport Tensor, any_records, as_tensor, produced, record_n, unchanged, wrap
@@ -46,6 +47,84 @@ cdef class Plan:
         return bool(self.o.centred)
 
 
+cdef inline char* data_of(Array a) noexcept nogil:
+    return a.data if a is not None else NULL
+
+
+# ---- the kernels, in parts ---------------------------------------------------------------------------
+cdef struct Work:
+    fad_norm o
+    int code
+    Py_ssize_t item, image                # bytes of a number, and of an image
+    Py_ssize_t block                      # images whose sums are added up by themselves, whoever adds them
+    char* x
+    char* w
+    char* b
+    char* stats
+    char* y                               # or dx, which may be NULL
+    char* g
+    char* sums                            # what is made on the way
+
+
+cdef Work work_of(fad_norm* o, Array x, Array w, Array b, Array stats, Array y, Array g, Array sums) noexcept:
+    cdef Work m
+    m.o, m.code, m.item = o[0], x.layout.code, x.layout.itemsize
+    m.image = o.c * o.l * m.item
+    m.block = block_of(o)
+    m.x, m.w, m.stats, m.y = x.data, w.data, stats.data, data_of(y)
+    m.b, m.g, m.sums = data_of(b), data_of(g), data_of(sums)
+    return m
+
+
+cdef inline Py_ssize_t block_of(fad_norm* o) noexcept nogil:
+    return 64 if o.l == 1 else 8
+
+
+cdef void stretches(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Images by the moments of their stretches."""
+    cdef const Work* m = <const Work*> work
+    cdef fad_norm o = m.o
+    o.n = stop - start
+    K.group_norm[m.code](&o, m.x + start * m.image, m.w, m.b, m.stats + start * o.groups * 3 * m.item, m.y + start * m.image)
+
+
+cdef void stretches_back(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Blocks of images, and the sums of each."""
+    cdef const Work* m = <const Work*> work
+    cdef fad_norm o = m.o
+    cdef Py_ssize_t k, at
+    for k in range(start, stop):
+        at = k * m.block
+        o.n = min(m.block, m.o.n - at)
+        K.group_norm_back[m.code](&o, m.g + at * m.image, m.x + at * m.image, m.w, m.stats + at * o.groups * 3 * m.item,
+                                  m.sums + k * 2 * o.c * m.item, NULL if m.y is NULL else m.y + at * m.image)
+
+
+cdef void moments(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Of channels."""
+    cdef const Work* m = <const Work*> work
+    K.batch_moments[m.code](&m.o, stop - start, m.x + start * m.o.l * m.item, m.stats + start * m.item)
+
+
+cdef void channels(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Images by the moments of their channels."""
+    cdef const Work* m = <const Work*> work
+    K.batch_norm[m.code](&m.o, stop - start, m.x + start * m.image, m.stats, m.sums, m.y + start * m.image)
+
+
+cdef void against(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """What the way back needs to know of channels."""
+    cdef const Work* m = <const Work*> work
+    cdef Py_ssize_t at = start * m.o.l * m.item, to = start * m.item
+    K.batch_against[m.code](&m.o, stop - start, m.g + at, m.x + at, m.stats + to, m.sums + to, m.sums + m.o.c * m.item + to)
+
+
+cdef void channels_back(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef const Work* m = <const Work*> work
+    cdef Py_ssize_t at = start * m.image
+    K.batch_norm_back[m.code](&m.o, stop - start, m.g + at, m.x + at, m.stats, m.sums, m.y + at)
+
+
 def formulas():
     """The rules for what is recorded, has leading axes or goes forward, which few need."""
     from . import normalised
@@ -58,10 +137,6 @@ cdef Array numbers(int code, Py_ssize_t n, double value):
     if value == value:
         fill(out, value)
     return out
-
-
-cdef inline char* data_of(Array a) noexcept nogil:
-    return a.data if a is not None else NULL
 
 
 @cython.final
@@ -86,6 +161,7 @@ cdef class Normalise(Primitive):
         cdef fad_norm o = plan.o
         cdef int code = a.layout.code, i
         cdef Node node
+        cdef Work m
         if not compiled(code) and a.layout.dtype.kind != "f":
             raise TypeError(f"{self.name}: the input must be float, got {a.layout.dtype}; use astype('float32')")
         plan.weighted, plan.biased = weight is not None, bias is not None
@@ -117,11 +193,12 @@ cdef class Normalise(Primitive):
             settle(stats, o, (<Tensor> plan.fixed[0]).arr, (<Tensor> plan.fixed[1]).arr)
         if a.layout.size:
             work = numbers(code, 2 * o.c, float("nan")) if self.of_batch else None
+            m = work_of(&o, a, w, b, stats, y, None, work)
             if a.layout.size < GIL_SIZE:
-                self.run(&o, bool(plan.fixed), a, w, b, stats, work, y)
+                self.run(&m, bool(plan.fixed))
             else:
                 with nogil:
-                    self.run(&o, bool(plan.fixed), a, w, b, stats, work, y)
+                    self.run(&m, bool(plan.fixed))
         if mean is not None and share >= 0:
             follow(mean.arr, stats, 0, share, 1)
             follow(var.arr, stats, 3, share, <double> o.n * o.l / (<double> o.n * o.l - 1))
@@ -146,15 +223,15 @@ cdef class Normalise(Primitive):
             raise ValueError(f"{self.name}: {what} must have shape {wanted} for an input of shape {shape_of(x)}, got {t.shape}")
         return t
 
-    cdef void run(self, const fad_norm* o, bint fixed, Array x, Array w, Array b, Array stats, Array work,
-                  Array y) noexcept nogil:
-        cdef int code = x.layout.code
+    cdef void run(self, const Work* m, bint fixed) noexcept nogil:
+        cdef double image = <double> m.o.c * m.o.l
         if not self.of_batch:
-            K.group_norm[code](o, x.data, w.data, b.data, stats.data, y.data)
+            share(stretches, m, m.o.n, image)
             return
         if not fixed:
-            K.batch_moments[code](o, x.data, stats.data)
-        K.batch_norm[code](o, x.data, w.data, b.data, stats.data, work.data, y.data)
+            share(moments, m, m.o.c, <double> m.o.n * m.o.l)
+        K.batch_factors[m.code](&m.o, m.w, m.b, m.stats, m.sums)
+        share(channels, m, m.o.n, image)
 
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         cdef Plan plan = <Plan> node.args
@@ -163,6 +240,7 @@ cdef class Normalise(Primitive):
         cdef int code = x.layout.code
         cdef bint fixed = bool(plan.fixed)
         cdef Array dw = None, db = None       # sums, into memory of their own
+        cdef Work m
         w = contiguous(saved(node, 1)) if plan.weighted else numbers(code, o.c, 1)
         g = contiguous(g)
         if plan.weighted and wants(walk, node, 1):
@@ -172,12 +250,13 @@ cdef class Normalise(Primitive):
         if wants(walk, node, 0):
             dx = empty(x.layout)
         if x.layout.size:
-            work = numbers(code, 5 * o.c if self.of_batch else 2 * o.c, float("nan"))
+            work = numbers(code, 5 * o.c if self.of_batch else 2 * o.c * ((o.n - 1) // block_of(&o) + 1), float("nan"))
+            m = work_of(&o, x, w, None, stats, dx, g, work)
             if x.layout.size < GIL_SIZE:
-                self.run_back(&o, fixed, g, x, w, stats, work, dx, dw, db)
+                self.run_back(&m, fixed, data_of(dw), data_of(db))
             else:
                 with nogil:
-                    self.run_back(&o, fixed, g, x, w, stats, work, dx, dw, db)
+                    self.run_back(&m, fixed, data_of(dw), data_of(db))
         if dx is not None:
             deliver(walk, node, 0, dx)
         if dw is not None:
@@ -188,15 +267,22 @@ cdef class Normalise(Primitive):
             deliver(walk, node, node.n_in - 1, db)
         return 0
 
-    cdef void run_back(self, const fad_norm* o, bint fixed, Array g, Array x, Array w, Array stats, Array work, Array dx,
-                       Array dw, Array db) noexcept nogil:
-        cdef int code = x.layout.code
+    cdef void run_back(self, const Work* m, bint fixed, char* dw, char* db) noexcept nogil:
+        cdef Py_ssize_t k, c = m.o.c, blocks = (m.o.n - 1) // m.block + 1
+        cdef double image = <double> c * m.o.l
         if self.of_batch:
-            K.batch_norm_back[code](o, g.data, x.data, w.data, stats.data, fixed, work.data, data_of(dx), data_of(dw),
-                                    data_of(db))
-        else:
-            K.group_norm_back[code](o, g.data, x.data, w.data, stats.data, work.data, data_of(dx), data_of(dw),
-                                    data_of(db))
+            share(against, m, c, <double> m.o.n * m.o.l)
+            K.batch_slopes[m.code](&m.o, m.w, m.stats, fixed, m.sums, dw, db)
+            if m.y is not NULL:
+                share(channels_back, m, m.o.n, image)
+            return
+        share(stretches_back, m, blocks, m.block * image)
+        for k in range(1, blocks):
+            K.sum[m.code](1, 1, 2 * c, m.sums + k * 2 * c * m.item, m.sums, True)
+        if dw is not NULL:
+            memcpy(dw, m.sums, c * m.item)
+        if db is not NULL:
+            memcpy(db, m.sums + c * m.item, c * m.item)
 
     cdef dict statics_of(self, Node node):
         cdef Plan plan = <Plan?> node.args

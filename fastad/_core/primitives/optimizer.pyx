@@ -6,11 +6,15 @@ and counts the write, so that a graph which still needs the old numbers is refus
 csrc/optim.inc; other float dtypes by the formula in NumPy that the classes of fastad.optim give beside it.  Parameters
 without a gradient are skipped, and keep their state.
 """
+from libc.string cimport memcpy
+
 import numpy as np
 
 from ..arrays cimport GIL_SIZE, assign, contiguous, fill, map2
-from ..kernels cimport (FAD_KEEP, FAD_KEPT, FAD_L1, FAD_LR, FAD_OPTIONS, FAD_STATES, FAD_STEP, K, fad_map_fn, fad_reduce_fn,
-                        fad_rule, fad_rule_fn, row_named)
+from ..kernels cimport (
+    FAD_KEEP, FAD_KEPT, FAD_L1, FAD_LR, FAD_OPTIONS, FAD_STATES, FAD_STEP, K, fad_line, fad_map_fn, fad_reduce_fn,
+    fad_rule, fad_rule_fn, row_named, share_rows,
+)
 from ..storage cimport Array, Layout, dense_as, empty, same, scalar, shape_of, to_ndarray, wrote
 from ..tensor cimport Tensor, wrap
 from ..types cimport F32, compiled
@@ -52,6 +56,47 @@ cdef struct Step:                         # what the steps of a group's paramete
     int n_arrays
 
 cdef frozenset PAIRS = frozenset(("betas", "etas", "step_sizes"))      # options of two numbers
+
+
+cdef inline void update(fad_rule_fn kernel, int code, Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil:
+    if o[FAD_L1] == 0:
+        kernel(n, p, g, s, o)
+    else:
+        K.with_l1[code](kernel, n, p, g, s, o)
+
+
+cdef struct Update:
+    fad_rule_fn kernel
+    int code
+    double* o
+    char* first                           # of the parameter's numbers
+
+
+cdef void update_part(const void* work, Py_ssize_t n, const fad_line* lines) noexcept nogil:
+    """A part of one parameter.  Parts have options of their own, for a rule leaves a number there; it is the same in each."""
+    cdef const Update* u = <const Update*> work
+    cdef double o[FAD_OPTIONS]
+    cdef void* s[MOST]
+    cdef int k
+    memcpy(o, u.o, sizeof(o))
+    for k in range(MOST):
+        s[k] = lines[2 + k].at
+    update(u.kernel, u.code, n, lines[0].at, lines[1].at, s, o)
+    if lines[0].at == u.first:
+        u.o[FAD_KEEP] = o[FAD_KEEP]
+
+
+cdef void update_long(fad_rule_fn kernel, int code, Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil:
+    cdef fad_line lines[2 + MOST]
+    cdef Update u
+    cdef int k
+    u.kernel, u.code, u.o, u.first = kernel, code, o, <char*> p
+    lines[0].at, lines[1].at = <char*> p, <char*> g
+    for k in range(MOST):
+        lines[2 + k].at = <char*> s[k]
+    for k in range(2 + MOST):
+        lines[k].step = 4 if code == F32 else 8
+    share_rows(update_part, &u, n, 2, 2 + MOST, lines)
 
 
 cdef class Stepper:
@@ -184,22 +229,16 @@ cdef class Stepper:
         if not compiled(code):
             self.in_numpy(to_ndarray(to), to_ndarray(g), self.held(now, i, columns), group, now.o)
         elif n < GIL_SIZE:
-            self.run(code, n, to.data, g.data, s, now.o)
+            update(self.kernel[code], code, n, to.data, g.data, s, now.o)
         else:
             held = self.held(now, i, columns)               # nor may its state go
             with nogil:
-                self.run(code, n, to.data, g.data, s, now.o)
+                update_long(self.kernel[code], code, n, to.data, g.data, s, now.o)
         if numbers is not None:
             numbers[i] = now.o[FAD_KEEP]
         if to is not own:                 # a parameter that is not dense was stepped as a dense copy
             assign(own, to)
         return 0
-
-    cdef void run(self, int code, Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil:
-        if o[FAD_L1] == 0:
-            self.kernel[code](n, p, g, s, o)
-        else:
-            K.with_l1[code](self.kernel[code], n, p, g, s, o)
 
     cdef list held(self, Step* now, Py_ssize_t i, list columns):
         """The arrays of parameter i's state, None for those that are switched off."""

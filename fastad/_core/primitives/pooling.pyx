@@ -8,8 +8,8 @@ from libc.string cimport memset
 
 import numpy as np
 
-from ..arrays cimport contiguous
-from ..kernels cimport K, fad_windows
+from ..arrays cimport contiguous, fill
+from ..kernels cimport K, fad_line, fad_rows_part_fn, fad_windows, share_rows
 from ..storage cimport Array, Layout, dense, empty, from_ndarray, shape_of, to_ndarray
 from ..tape cimport Node, Primitive, Walk, deliver, grad_enabled
 from ..tensor cimport Tensor, as_tensor, produced, record1, unchanged, wrap
@@ -65,6 +65,44 @@ cdef Layout sized(Layout like, Py_ssize_t height, Py_ssize_t width):
     return dense(like.code, like.ndim, shape)
 
 
+# ---- the kernels, in parts of images -----------------------------------------------------------------
+cdef struct Slide:
+    const fad_windows* q
+    int code
+    bint back
+
+
+cdef void maxima(const void* work, Py_ssize_t images, const fad_line* lines) noexcept nogil:
+    cdef const Slide* w = <const Slide*> work
+    K.max_windows[w.code](w.q, images, lines[0].at, lines[1].at, lines[2].at)
+
+
+cdef void maxima_back(const void* work, Py_ssize_t images, const fad_line* lines) noexcept nogil:
+    cdef const Slide* w = <const Slide*> work
+    memset(lines[0].at, 0, images * lines[0].step)
+    K.max_windows_back[w.code](images, w.q.rows * w.q.cols, w.q.height * w.q.width, lines[1].at, lines[2].at, lines[0].at)
+
+
+cdef void sums(const void* work, Py_ssize_t images, const fad_line* lines) noexcept nogil:
+    cdef const Slide* w = <const Slide*> work
+    cdef const fad_line* out = &lines[0 if w.back else 1]
+    memset(out.at, 0, images * out.step)
+    K.sum_windows[w.code](w.q, images, lines[0].at, lines[1].at, w.back)
+
+
+cdef void slide(fad_rows_part_fn part, const fad_windows* q, Layout layout, bint back, Array images, Array windows, Array where) noexcept:
+    """What a kernel does to images and their windows, dense."""
+    cdef fad_line lines[3]
+    cdef Slide w
+    cdef Py_ssize_t size = q.height * q.width, n = q.rows * q.cols, count = images_of(layout)
+    w.q, w.code, w.back = q, layout.code, back
+    lines[0].at, lines[0].step = images.data, size * layout.itemsize
+    lines[1].at, lines[1].step = windows.data, n * layout.itemsize
+    lines[2].at, lines[2].step = NULL if where is None else where.data, n * layout.itemsize
+    with nogil:
+        share_rows(part, &w, count, <double> n * q.kernel[0] * q.kernel[1] + size, 3, lines)
+
+
 @cython.final
 cdef class MaxWindows(Primitive):
     """y = x[where]; dx = g, added up at `where`"""
@@ -75,13 +113,11 @@ cdef class MaxWindows(Primitive):
     cdef Tensor apply(self, Tensor x, Windows w):
         cdef Array xa = x.arr, source = contiguous(xa), out
         cdef Layout layout = xa.layout
-        cdef Py_ssize_t images = images_of(layout)
         cdef Node node
         out = empty(sized(layout, w.sizes.rows, w.sizes.cols))
         w.where = empty(out.layout)
         if out.layout.size:
-            with nogil:
-                K.max_windows[layout.code](&w.sizes, images, source.data, out.data, w.where.data)
+            slide(maxima, &w.sizes, layout, False, source, out, w.where)
         if x.node is None or not grad_enabled():
             return wrap(out)
         unchanged("max_pool", x, xa)
@@ -91,12 +127,10 @@ cdef class MaxWindows(Primitive):
     cdef int backward(self, Node node, Array g, Walk walk) except -1:
         cdef Windows w = <Windows> node.args
         cdef Array out = empty(in_layout(node, 0)), source = contiguous(g)
-        cdef Layout layout = out.layout
-        cdef Py_ssize_t images = images_of(layout), n = w.sizes.rows * w.sizes.cols, size = w.sizes.height * w.sizes.width
-        with nogil:
-            memset(out.data, 0, layout.size * layout.itemsize)
-            if source.layout.size:
-                K.max_windows_back[layout.code](images, n, size, source.data, w.where.data, out.data)
+        if source.layout.size:
+            slide(maxima_back, &w.sizes, out.layout, True, out, source, w.where)
+        else:
+            fill(out, 0)
         return deliver(walk, node, 0, out)
 
     def index(self, Windows w):
@@ -136,18 +170,12 @@ cdef class SumWindows(Primitive):
 
     cdef Array value(self, Array x, Windows w, bint back):
         cdef Array out, source
-        cdef Py_ssize_t images
         if not compiled(x.layout.code):
             return from_ndarray((windows.spread if back else windows.sums)(w.given, to_ndarray(x)))
         out = empty(sized(x.layout, w.sizes.height, w.sizes.width) if back else
                     sized(x.layout, w.sizes.rows, w.sizes.cols))
-        source, images = contiguous(x), images_of(x.layout)
-        with nogil:
-            memset(out.data, 0, out.layout.size * out.layout.itemsize)
-            if back:
-                K.sum_windows[x.layout.code](&w.sizes, images, out.data, source.data, True)
-            else:
-                K.sum_windows[x.layout.code](&w.sizes, images, source.data, out.data, False)
+        source = contiguous(x)
+        slide(sums, &w.sizes, x.layout, back, out if back else source, source if back else out, None)
         return out
 
     cdef Tensor apply(self, Tensor x, Windows w):

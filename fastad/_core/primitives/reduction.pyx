@@ -7,8 +7,8 @@ from libc.math cimport isinf
 
 import numpy as np
 
-from ..arrays cimport GIL_SIZE, contiguous, fill, reduce_axes, reduced_last
-from ..kernels cimport K, fad_reduce_fn
+from ..arrays cimport GIL_SIZE, contiguous, fill, over_rows, reduce_axes, reduce_into, reduced_last
+from ..kernels cimport FUNCTION, K, fad_reduce_fn
 from ..storage cimport Array, Layout, dense, empty, strided, view
 from ..tape cimport FROM_OUTPUT, Node, Primitive, Walk, deliver, save, wants
 from ..tensor cimport Tensor, as_tensor, ndarray, produced, record1, records, result_from, unchanged, wrap
@@ -311,11 +311,8 @@ cdef class LogSumExp(Primitive):
             src = reduced_last(xa, reduced, &outer, &r, &inner, True)
             if r == 0 or layout.size == 0:
                 fill(out, -np.inf)        # the logarithm of an empty sum
-            elif layout.size < GIL_SIZE:
-                K.lse[layout.code](outer, r, inner, src.data, out.data, 0)
             else:
-                with nogil:
-                    K.lse[layout.code](outer, r, inner, src.data, out.data, 0)
+                reduce_into(K.lse[layout.code], outer, r, inner, src, out, inner, 0, FUNCTION)
         if not records(x):
             return wrap(out)
         check_real("logsumexp", x)
@@ -339,11 +336,7 @@ cdef class LogSumExp(Primitive):
         x = contiguous(node.s0)
         src = reduced_last(x, reduced, &outer, &r, &inner, False)
         out = empty(src.layout)
-        if src.layout.size < GIL_SIZE:
-            K.softmax[src.layout.code](outer, r, src.data, out.data)
-        else:
-            with nogil:
-                K.softmax[src.layout.code](outer, r, src.data, out.data)
+        over_rows(K.softmax[src.layout.code], outer, r, src, out)
         if src is not x:
             out = put_back(out, like, reduced)
         return deliver(walk, node, 0, (<Tensor> multiply(wrap(out), wrap(stretched(g, node.args, like)))).arr)
@@ -445,11 +438,8 @@ cdef Array scanned(Array x, int axis, bint back):
         outer *= layout.shape[i]
     for i in range(axis + 1, layout.ndim):
         inner *= layout.shape[i]
-    if 0 < layout.size < GIL_SIZE:
-        K.cumsum[layout.code](outer, r, inner, src.data, out.data, back)
-    elif layout.size:
-        with nogil:
-            K.cumsum[layout.code](outer, r, inner, src.data, out.data, back)
+    if layout.size:
+        reduce_into(K.cumsum[layout.code], outer, r, inner, src, out, r * inner, back)
     return out
 
 

@@ -3,14 +3,25 @@ cimport cython
 
 import numpy as np
 
-from ..arrays cimport GIL_SIZE, contiguous
-from ..kernels cimport K
+from ..arrays cimport GIL_SIZE, contiguous, over_rows
+from ..kernels cimport K, fad_line, share_rows
 from ..storage cimport Array, Layout, dense_as, empty
 from ..tape cimport FROM_OUTPUT, Node, Walk, deliver, grad_enabled, receive, save
 from ..tensor cimport as_tensor, ndarray, produced, record1, result_from, unchanged, wrap
 from ..tensor import FUNCTIONS, register
 from ..types cimport compiled
 from .shape cimport axis_of
+
+
+cdef struct Back:
+    fad_rows_back_fn kernel
+    Py_ssize_t n
+    int adds
+
+
+cdef void back_part(const void* work, Py_ssize_t rows, const fad_line* lines) noexcept nogil:
+    cdef const Back* o = <const Back*> work
+    o.kernel(rows, o.n, lines[0].at, lines[1].at, lines[2].at, o.adds)
 
 
 cdef class OverRows(Primitive):
@@ -32,11 +43,8 @@ cdef class OverRows(Primitive):
         else:
             out = empty(layout if layout.contiguous else dense_as(layout, layout.dtype))
             src = contiguous(xa)
-            if 0 < size < GIL_SIZE:
-                self.forward[layout.code](size // n, n, src.data, out.data)
-            elif size:
-                with nogil:
-                    self.forward[layout.code](size // n, n, src.data, out.data)
+            if size:
+                over_rows(self.forward[layout.code], size // n, n, src, out)
         if x.node is None or not grad_enabled():
             return wrap(out)
         unchanged(self.name, x, xa)
@@ -49,13 +57,18 @@ cdef class OverRows(Primitive):
         cdef Array y = contiguous(node.s0), out
         cdef Py_ssize_t n = layout.shape[layout.ndim - 1], size = layout.size
         cdef bint adds
+        cdef fad_line lines[3]
+        cdef Back o
         g = contiguous(g)
         out = receive(walk, node, 0, layout, &adds)
         if 0 < size < GIL_SIZE:
             self.back[layout.code](size // n, n, g.data, y.data, out.data, adds)
         elif size:
+            o.kernel, o.n, o.adds = self.back[layout.code], n, adds
+            lines[0].at, lines[1].at, lines[2].at = g.data, y.data, out.data
+            lines[0].step = lines[1].step = lines[2].step = n * layout.itemsize
             with nogil:
-                self.back[layout.code](size // n, n, g.data, y.data, out.data, adds)
+                share_rows(back_part, &o, size // n, n, 3, lines)
         return deliver(walk, node, 0, out)
 
 
