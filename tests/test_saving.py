@@ -241,6 +241,7 @@ for _ in range(int(sys.argv[2])):
     os.waitpid(child, 0)
     found = fa.load(sys.argv[1])
     assert n <= found["n"] and (found["a"] == found["n"]).all()
+    takes *= 1.1 if found["n"] == n else 0.95          # on a machine that is busy now, or no longer is
     n = found["n"]
 assert n > 5 and 2 in places, (n, places)
 fa.save(sys.argv[1], 0)
