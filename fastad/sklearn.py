@@ -100,6 +100,8 @@ class Network(BaseEstimator):
         self._check_parameters()
         X, y = validate_data(self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=not goes_on,
                              **({} if isinstance(self, ClassifierMixin) else {"y_numeric": True}))
+        if hasattr(y, "toarray"):                # labels may be sparse; their loss is not
+            y = y.toarray()
         if sample_weight is not None:            # samples that do not count are left out: a batch of them has no mean
             weights = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
             counts = weights > 0
@@ -110,6 +112,9 @@ class Network(BaseEstimator):
         targets = self._targets(y, kind, goes_on, classes)
         if not goes_on:
             self._build(X.shape[1], kind)
+        elif self._built != self._plan():
+            raise ValueError(f"{type(self).__name__}: hidden_layer_sizes, activation or dropout were changed, and the "
+                             f"network that is to go on has the old ones; fit it anew with warm_start=False")
         data = [X.astype(kind, copy=False), targets]
         if sample_weight is not None:
             data.append(sample_weight.astype(kind, copy=False))
@@ -119,7 +124,7 @@ class Network(BaseEstimator):
     def _build(self, features: int, kind: np.dtype[Any]) -> None:
         """A network with Glorot's weights, as scikit-learn's."""
         self._generator = np.random.default_rng(check_random_state(self.random_state).randint(2**31, size=4))
-        hidden = self._hidden()
+        hidden, self._built = self._hidden(), self._plan()
         activation = ACTIVATIONS[self.activation] if isinstance(self.activation, str) else self.activation
         layers: list[nn.Module] = []
         for n, m in zip([features, *hidden], [*hidden, self.n_outputs_], strict=True):
@@ -190,6 +195,10 @@ class Network(BaseEstimator):
         if len(parts[1]) < 2:
             raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
         return parts[::2], parts[1::2]
+
+    def _plan(self) -> tuple[Any, ...]:
+        """What the network is built from."""
+        return self._hidden(), self.activation, self.dropout
 
     def _hidden(self) -> list[int]:
         sizes: Any = self.hidden_layer_sizes

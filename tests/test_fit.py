@@ -89,9 +89,34 @@ def test_accumulated_batches_are_one_larger_batch(k, reduction):
 def test_a_tuple_of_inputs_are_several_arguments_and_arrays_become_tensors():
     w = fa.tensor([1.0], requires_grad=True)
     batches = [((X[:4, :1], X[:4, 1:2]), Y[:4, :1]), [(X[4:9, :1], X[4:9, 1:2]), Y[4:9, :1]]]
-    history = fit(lambda a, b: a * w + b, MSE, optim.SGD([w], lr=0.0), batches, 1)
+    def model(a, b):
+        assert isinstance(a, fa.Tensor) and isinstance(b, fa.Tensor)
+        return a * w + b
+
+    history = fit(model, MSE, optim.SGD([w], lr=0.0), batches, 1)
     expected = ((X[:9, 0] + X[:9, 1] - Y[:9, 0]) ** 2).mean()
     assert history["loss"] == [pytest.approx(expected, rel=1e-14)]
+    named = [({"a": a, "more": {"b": b}}, y) for (a, b), y in batches]
+    assert fit(lambda d: model(d["a"], d["more"]["b"]), MSE, optim.SGD([w], lr=0.0), named, 1)["loss"] == history["loss"]
+
+
+@pytest.mark.parametrize("kind", [tuple, dict])
+def test_samples_are_counted_in_containers_too(kind):
+    """Targets that are several: batches of 8, 8 and 4 samples, accumulated, are one of 20, in the gradient and in the mean."""
+    def parts(*which):
+        return [((X[s], X[s, :1]), (Y[s], 2 * Y[s])) if kind is tuple else ({"x": X[s]}, {"y": Y[s], "z": 2 * Y[s]}) for s in which]
+
+    def loss(prediction, targets):
+        y, z = targets.values() if kind is dict else targets
+        return MSE(prediction, y) + MSE(prediction, z)
+
+    results = []
+    for batches, count in ((parts(slice(0, 8), slice(8, 16), slice(16, 20)), 3), (parts(slice(0, 20)), 1)):
+        net = network()
+        model = (lambda d, net=net: net(d["x"])) if kind is dict else (lambda x, _, net=net: net(x))
+        results.append((fit(model, loss, optim.SGD(net.parameters(), lr=0.1), batches, 2, accumulate=count)["loss"], numbers(net)))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-13)
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-12)
 
 
 def test_arrays_of_pytorch_are_read():
@@ -163,6 +188,17 @@ def test_means_weigh_batches_by_their_samples():
 def weighted_mse(prediction, target, sample_weight=None):
     each = ((prediction - target) ** 2).mean(axis=1)
     return each.mean() if sample_weight is None else (each * sample_weight).sum() / sample_weight.sum()
+
+
+def test_a_metric_that_writes_into_the_prediction_changes_no_gradient():
+    def spoils(prediction, target):
+        prediction.numpy()[...] = 0
+        return 1.0
+
+    plain, measured = network(), network()
+    for model, metrics in ((plain, None), (measured, {"spoils": spoils})):
+        fit(nn.Sequential(model, nn.Sigmoid()), MSE, optim.SGD(model.parameters(), lr=0.1), (X, Y), 2, batch_size=8, shuffle=False, accumulate=2, metrics=metrics)
+    assert (numbers(plain) == numbers(measured)).all()
 
 
 def test_weights_of_samples_reach_the_loss():

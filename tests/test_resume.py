@@ -9,6 +9,7 @@ import pytest
 
 import fastad as fa
 from fastad import nn, optim
+from fastad.optim import lr_scheduler as schedules
 from fastad.training import Callback, Checkpoint, EarlyStopping, Schedule, fit
 
 X, Y = np.random.default_rng(0).normal(size=(2, 40, 3))
@@ -115,6 +116,33 @@ def test_a_run_that_was_killed_within_epochs_goes_on_bit_for_bit(tmp_path, kind)
     assert sum(map(bool, under_way)) > 1
     again = run("killed", 0)
     assert bits(whole) == bits(again) and len(whole["history"]["loss"]) >= 6
+
+
+SCHEDULERS = {"plateau": lambda o: schedules.ReduceLROnPlateau(o, patience=0, factor=0.5), "restarts": lambda o: schedules.CosineAnnealingWarmRestarts(o, 2),
+              "step": lambda o: Schedule(schedules.CyclicLR(o, 0.01, 0.1, step_size_up=5), every="step"), "chained": lambda o: [schedules.StepLR(o, 2, 0.5), schedules.ExponentialLR(o, 0.9)],
+              "sequence": lambda o: schedules.SequentialLR(o, [schedules.ConstantLR(o, 0.1, 2), schedules.CosineAnnealingLR(o, 5)], [2])}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("steps, dies", [(1, 4), (3, 7), (5, 14), (None, 11)])
+def test_every_schedule_and_running_statistics_go_on_bit_for_bit(tmp_path, name, steps, dies):
+    """Batches of 8, two a step, of 30 samples (10 are held back): two steps an epoch, the last of an odd size."""
+    def result(path, dies=None):
+        def die(run):
+            if run.step == dies:
+                raise ZeroDivisionError
+
+        fa.manual_seed(3)
+        model = nn.Sequential(nn.Linear(3, 8, dtype="float64"), nn.BatchNorm1d(8, dtype="float64"), nn.Dropout(0.3), nn.Linear(8, 3, dtype="float64"))
+        optimizer, killer = optim.NAdam(model.parameters(), lr=0.05), Callback()
+        killer.on_step_end = die
+        history = fit(model, MSE, optimizer, (X, Y), 8, batch_size=8, validation=0.25, accumulate=2, clip_norm=1.0, scheduler=SCHEDULERS[name](optimizer),
+                      callbacks=[EarlyStopping(50), killer], checkpoint=Checkpoint(path, steps=steps), resume=True)
+        return bits([model.state_dict(), optimizer.state_dict(), history.columns])
+
+    with pytest.raises(ZeroDivisionError):
+        result(tmp_path / "broken.npz", dies)
+    assert result(tmp_path / "broken.npz") == result(tmp_path / "whole.npz")
 
 
 def numbers(model):

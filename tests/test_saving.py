@@ -170,9 +170,9 @@ def test_suffixes_and_missing_packages(tmp_path, monkeypatch):
     else:
         (tmp_path / "x.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    for use in (lambda: fa.save(tmp_path / "y.safetensors", 1), lambda: fa.load(tmp_path / "x.safetensors")):
-        with pytest.raises(ImportError, match=r"pip install fastad\[safetensors\]"):
-            use()
+    with pytest.raises(ImportError, match=r"pip install fastad\[safetensors\]"):
+        fa.save(tmp_path / "y.safetensors", 1)
+    assert fa.load(tmp_path / "x.safetensors") in (1, {})              # the package is needed to write only
     assert os.listdir(tmp_path) == ["x.safetensors"]
 
 
@@ -241,6 +241,7 @@ for _ in range(int(sys.argv[2])):
     os.waitpid(child, 0)
     found = fa.load(sys.argv[1])
     assert n <= found["n"] and (found["a"] == found["n"]).all()
+    takes *= 1.1 if found["n"] == n else 0.95          # on a machine that is busy now, or no longer is
     n = found["n"]
 assert n > 5 and 2 in places, (n, places)
 fa.save(sys.argv[1], 0)

@@ -32,6 +32,7 @@ def test_fastad_does_not_import_scikit_learn():
 
 
 pytest.importorskip("sklearn")
+from scipy.sparse import csr_matrix  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.datasets import make_blobs, make_multilabel_classification, make_regression  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
@@ -144,6 +145,14 @@ def test_labels_and_several_numbers():
     assert model.predict(X).shape == (200, 3) and model.score(X, Y / 100) > 0.95
 
 
+def test_labels_may_be_sparse_and_samples_not():
+    X, Y = make_multilabel_classification(60, n_classes=3, random_state=0)
+    dense, sparse = (MLPClassifier((5,), max_iter=3, random_state=0, **ENOUGH).fit(X, y) for y in (Y, csr_matrix(Y)))
+    assert (dense.predict_proba(X) == sparse.predict_proba(X)).all()
+    with pytest.raises(TypeError, match="dense data is required"):
+        dense.fit(csr_matrix(X), Y)
+
+
 def test_grid_search_in_a_pipeline_and_cross_validation():
     X, y = BLOBS
     search = GridSearchCV(make_pipeline(StandardScaler(), MLPClassifier(max_iter=20, random_state=0, **ENOUGH)),
@@ -206,6 +215,10 @@ def test_a_warm_start_goes_on_from_the_weights():
     assert model.loss_curve_[10] < 1.1 * before and len(model.loss_curve_) == 20 and model.n_iter_ == 10
     cold = clone(model).set_params(warm_start=False).fit(X, y)
     assert cold.fit(X, y).loss_curve_[0] > 2 * before
+    for changed in ({"hidden_layer_sizes": (5,)}, {"dropout": 0.5}, {"activation": "tanh"}):
+        with pytest.raises(ValueError, match="has the old ones"):
+            clone(model).fit(X, y).set_params(**changed).fit(X, y)
+    assert clone(model).fit(X, y).set_params(hidden_layer_sizes=[8]).fit(X, y).n_iter_ == 10
 
 
 def test_weights_of_zero_leave_samples_out_and_whole_ones_repeat_them():

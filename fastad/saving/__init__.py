@@ -5,26 +5,24 @@
     files.py         a file is replaced as a whole or not at all; how much memory text may take
     structure.py     nested values as JSON and arrays, and back
        |
-       +-- tensors.py    the safetensors format, by the package of that name
+       +-- tensors.py    the safetensors format, written by the package of that name
        +-- npz.py        NumPy's .npz, uncompressed
 
 A program that loads a damaged or hostile file gets a `CheckpointError`, or what the file says: nothing is executed, and no
-more memory is taken than twice the file's size and 8 MB.  Imports the core and fastad.random.
+more memory is taken than twice the file's size and 64 KB, which any file takes.  Imports the core and fastad.random.
 """
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from .files import BESIDE, CheckpointError, needed, opened, replaced
+from .files import CheckpointError, Room, opened, replaced
 
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
 __all__ = ["CheckpointError", "load", "save"]
-
-PER_ARRAY = 3000                               # bytes that the description of an array takes when it is loaded, at most
 
 
 def save(path: str | os.PathLike[str], value: Any) -> None:
@@ -39,6 +37,9 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     The file appears as a whole or not at all: it is written beside, flushed to the disk and renamed, so that a kill at any
     moment leaves the old or the new one.  A symbolic link stays, and its target is replaced; permissions stay too.
 
+    Long lists of numbers, and many small arrays, make the file up to half as large as they are in memory, for `load` takes
+    no more than twice the file's size; arrays in their place are smaller and faster.
+
     Parameters
     ----------
     path : path-like
@@ -50,8 +51,7 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
     Raises
     ------
     ValueError
-        If the suffix is another one, containers are nested deeper than 64 (or hold themselves), or lists are so long
-        (200,000 numbers) that `load` would take the file for a hostile one: make arrays of them.
+        If the suffix is another one, or containers are nested deeper than 64 (or hold themselves).
     TypeError
         For what cannot be saved, with its place in the value.
     ImportError
@@ -73,27 +73,23 @@ def save(path: str | os.PathLike[str], value: Any) -> None:
 
     path = os.fspath(path)
     format = format_of(path)
-    text, arrays = pack(value, pairs=path.endswith(".safetensors"))
-    size = len(text) + sum(a.nbytes for a in arrays.values())
-    if needed(text.encode()) + len(arrays) * PER_ARRAY > 2 * size + BESIDE:
-        raise ValueError(f"save: {len(text)} characters of structure, and {len(arrays)} arrays, are more than load accepts; "
-                         f"make arrays of long lists, and of many small arrays larger ones")
+    text, arrays, padding = pack(value, pairs=path.endswith(".safetensors"))
     with replaced(path) as file:
-        format.write(file, text, arrays)
+        format.write(file, text, arrays, padding)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
     """What `save` wrote: containers of the same kinds, Tensors, arrays, numbers, generators in the same state.
 
-    Files of others are read too: a dict from name to array.  Which format it is shows in the file itself.
+    Files of others are read too: a dict from name to array.  Which format it is shows in the file itself; neither needs
+    another package to be read.  Loading takes at most twice the file's size and 64 KB of memory, with what it returns.
 
     Raises
     ------
     CheckpointError
         A ValueError: if the file is damaged or truncated, is no file of these formats, claims more than it holds, is
-        compressed, or has numbers that fastad has not (bfloat16, objects).  Nothing was executed or allocated for it then.
-    ImportError
-        If it is a safetensors file and the package safetensors is missing.
+        compressed, has numbers that fastad has not (bfloat16, objects), or is of another program and holds so many arrays
+        of so few numbers that they take more than twice its size.  Nothing was executed or allocated for it then.
     OSError
         If it cannot be read.
 
@@ -109,10 +105,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     from .structure import unpack
 
     with opened(os.fspath(path)) as (file, size):
-        format = npz if npz.looks_like(file) else tensors
+        format, room = npz if npz.looks_like(file) else tensors, Room(size)
         try:
-            text, arrays = format.read(file, size)
-            return arrays if text is None else unpack(text, arrays)
+            text, arrays = format.read(file, size, room)
+            return arrays if text is None else unpack(text, arrays, room)
         except CheckpointError as error:
             raise CheckpointError(f"{os.fspath(path)}: {error}") from error.__cause__
 

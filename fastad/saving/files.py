@@ -1,4 +1,5 @@
-"""Files that are replaced as a whole, and limits to what a file may make us allocate.  Imports nothing of fastad."""
+"""Files that are replaced as a whole, and limits to what one may make us allocate.  Imports nothing of fastad.
+Next: structure.py."""
 from __future__ import annotations
 
 import json
@@ -7,15 +8,21 @@ import platform
 import re
 import secrets
 import stat
+import zlib
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, BinaryIO
 
-BESIDE = 8 << 20                              # bytes that names and structure may take beside twice the file's size
-PER_ITEM, PER_NAME = 60, 220                   # bytes that an item of JSON takes as an object, and the name of one, at most
+    import numpy.typing as npt
+
+SPARE = 64 << 10                               # bytes that `load` may take beside twice the file's size
+PER_ARRAY, PER_AXIS = 240, 16                  # bytes that an array takes beside its numbers and its name, at most
+PER_COMMA, PER_BRACKET, PER_COLON = 64, 96, 200               # bytes that a sign in JSON stands for as an object, at most
 
 
 class CheckpointError(ValueError):
@@ -93,27 +100,63 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, int]]:
         if os.path.isdir(path):
             raise IsADirectoryError(f"{path} is a directory")
         raise CheckpointError(f"{path}: this is no regular file")
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=8192) as file:             # Python's own choice takes more in later versions
         yield file, os.fstat(file.fileno()).st_size
 
 
-# ---- JSON that may come from anybody -----------------------------------------------------------------
-def parsed(raw: bytes, size: int, what: str) -> Any:
-    """JSON, of which a file of `size` bytes may hold that much; without names twice, and integers that are too long."""
-    if needed(raw) > 2 * size + BESIDE:
-        raise CheckpointError(f"{what} has too many items for a file of {size} bytes")
+# ---- files that may come from anybody ----------------------------------------------------------------
+class Room:
+    """The memory that loading a file may still take: at first twice its size, and half of SPARE (the rest is Python's)."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.left = size, 2 * size + SPARE // 2
+
+    def check(self, needed: int, what: str) -> None:
+        """CheckpointError if there is not so much."""
+        if needed > self.left:
+            raise CheckpointError(f"{what} would take more memory than twice the {self.size} bytes of the file: too many "
+                                  f"small items")
+
+    def take(self, needed: int, what: str) -> None:
+        self.check(needed, what)
+        self.left -= needed
+
+
+def fill(file: BinaryIO, array: npt.NDArray[Any], checksum: int = 0) -> int:
+    """Read an array's numbers; the CRC-32 of them, which goes on from another one."""
+    if not array.size:
+        return checksum
+    flat = array.reshape(-1, order="A").view(np.uint8)
+    if file.readinto(flat.data) < len(flat):  # type: ignore[attr-defined]
+        raise CheckpointError("the file became shorter while it was read")
+    return zlib.crc32(flat.data, checksum)
+
+
+def needed(text: str) -> int:
+    """How much memory reading this JSON takes at most, beside the text itself; what only stands in text counts too."""
+    count = text.count
+    return (letters(len(text) + count('"') + count("\\"), "\\u" in text) + count(",") * PER_COMMA
+            + (count("[") + count("{")) * PER_BRACKET + count(":") * PER_COLON)
+
+
+def letters(size: int, wide: bool) -> int:
+    """Of text of that many bytes: as bytes, as a string, and again without escapes, which grows by a quarter too much.
+    One wide letter makes all of them take four bytes, and twice that while they are copied."""
+    return size * (10 if wide else 4)
+
+
+def parsed(text: str | bytes, hook: Callable[[list[tuple[str, Any]]], Any], what: str) -> Any:
+    """JSON without integers that are too long, whose objects are what `hook` makes of their pairs."""
     try:
-        return json.loads(raw.decode(), object_pairs_hook=unique, parse_int=whole, parse_constant=refused)
+        if isinstance(text, bytes):
+            text = text.decode()
+        return json.loads(text, object_pairs_hook=hook, parse_int=whole, parse_constant=refused)
     except RecursionError:
         raise CheckpointError(f"{what} is nested too deeply") from None
-    except ValueError as error:
+    except CheckpointError:
+        raise
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise CheckpointError(f"{what} cannot be read: {str(error)[:200]}") from None
-
-
-def needed(raw: bytes) -> int:
-    """How much memory the values of this JSON may take; what only stands in text is counted too."""
-    items = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
-    return items * PER_ITEM + raw.count(b":") * PER_NAME + len(raw) * (1 if raw.isascii() else 4)
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -22,14 +22,19 @@ import numpy as np
 from .. import random
 from .._core.make import from_numpy
 from .._core.tensor import Tensor
-from .files import CheckpointError, parsed
+from .files import PER_ARRAY, PER_AXIS, SPARE, CheckpointError, needed, parsed, unique
 
 if TYPE_CHECKING:
     from typing import Any
 
     import numpy.typing as npt
 
+    from .files import Room
+
 DEEPEST = 64
+KEYS = (str, int, float, tuple, type(None))                     # what keys of dicts may be
+PER_GENERATOR = 5000                                            # bytes that one takes, at most
+BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]')   # or text, in which there may be any
 DTYPES = {np.dtype(name) for name in ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
                                       "float16", "float32", "float64", "complex64", "complex128")}
 PLAIN = re.compile(r"\w[\w.+:\-]{0,199}", re.ASCII)             # names that mean nothing to a file system
@@ -38,11 +43,18 @@ GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 # ---- to JSON -----------------------------------------------------------------------------------------
-def pack(value: Any, pairs: bool) -> tuple[str, dict[str, npt.NDArray[Any]]]:
-    """(JSON in ASCII, arrays by name, each contiguous and little-endian); complex ones as `pairs`, if asked for."""
+def pack(value: Any, pairs: bool) -> tuple[str, dict[str, npt.NDArray[Any]], int]:
+    """(JSON in ASCII, arrays by name, each contiguous and little-endian, how many bytes `load` misses); complex ones as
+    `pairs`, if asked for.
+
+    Of small things a file is smaller than they are in memory.  It is then filled up with as many bytes as are returned, so
+    that `load`, which takes no more than twice the file's size, can read what `save` writes."""
     packer = Packer(pairs)
-    structure = packer.coded(value, ())
-    return json.dumps(structure, allow_nan=False, separators=(",", ":")), packer.arrays
+    text = json.dumps(packer.coded(value, ()), allow_nan=False, separators=(",", ":"))
+    size = len(text) + sum(a.nbytes for a in packer.arrays.values())
+    takes = size + needed(text) + text.count('"$generator"') * PER_GENERATOR + sum(
+        PER_ARRAY + PER_AXIS * a.ndim + sys.getsizeof(name) for name, a in packer.arrays.items())
+    return text, packer.arrays, max(0, takes - 2 * size - SPARE // 2)
 
 
 class Packer:
@@ -86,7 +98,7 @@ class Packer:
         if all(type(k) is str and not k.startswith("$") for k in value):
             return {k: self.coded(v, (*path, k)) for k, v in value.items()}
         for k in value:
-            if not isinstance(k, (str, int, float, tuple, type(None))):
+            if not isinstance(k, KEYS):
                 raise TypeError(f"save: a key of the dict at {shown(path)} is a {type(k).__name__}; keys are text, numbers "
                                 f"or tuples")
         return {"$dict": [[self.coded(k, (*path, "key")), self.coded(v, (*path, k))] for k, v in value.items()]}
@@ -117,59 +129,73 @@ def shown(path: tuple[Any, ...]) -> str:
 
 
 # ---- and back ----------------------------------------------------------------------------------------
-def unpack(text: bytes, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """The value; CheckpointError if text and arrays do not belong together, or the text is none of ours."""
-    structure = parsed(text, len(text) + sum(a.nbytes for a in arrays.values()), "its structure")
-    left = dict(arrays)
-    try:
-        value = decoded(structure, left, 0)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise CheckpointError(f"its structure makes no sense: {str(error)[:200]}") from None
-    if left:
-        raise CheckpointError(f"{len(left)} arrays stand nowhere in its structure, e.g. {next(iter(left))!r}")
+def unpack(text: str, arrays: dict[str, npt.NDArray[Any]], room: Room) -> Any:
+    """The value, which takes the arrays; CheckpointError if text and arrays do not belong together, or the text is none of
+    ours."""
+    room.take(needed(text), "its structure")
+    if depth(text) > 3 * DEEPEST:              # a tuple, or a dict, in a container makes three in JSON
+        raise CheckpointError("its structure is nested too deeply")
+    value = parsed(text, Decoder(arrays, room), "its structure")
+    if arrays:
+        raise CheckpointError(f"{len(arrays)} arrays stand nowhere in its structure, e.g. {next(iter(arrays))!r}")
     return value
 
 
-def decoded(code: Any, arrays: dict[str, npt.NDArray[Any]], depth: int) -> Any:
-    if depth > 3 * DEEPEST:                    # a tuple, or a dict, in a container makes three in JSON
-        raise ValueError("it is nested too deeply")
-    depth += 1
-    if isinstance(code, list):
-        return [decoded(v, arrays, depth) for v in code]
-    if not isinstance(code, dict):
-        return code
-    tag = next((k for k in code if k.startswith("$")), None)
-    if tag is None:
-        return {k: decoded(v, arrays, depth) for k, v in code.items()}
-    if tag in ("$tensor", "$array", "$scalar"):
-        return array_of(code, tag, arrays)
-    (tag, inner), = code.items()
-    if tag == "$tuple" and isinstance(inner, list):
-        return tuple(decoded(v, arrays, depth) for v in inner)
-    if tag == "$dict" and isinstance(inner, list):
-        found = {}
-        for key, value in inner:
-            found[decoded(key, arrays, depth)] = decoded(value, arrays, depth)
-        if len(found) < len(inner):
-            raise ValueError("a key appears twice")
-        return found
-    if tag == "$float" and inner in ("nan", "inf", "-inf"):
-        return float(inner)
-    if tag == "$int" and isinstance(inner, str) and re.fullmatch(r"-?0x[0-9a-f]+", inner):
-        return int(inner, 16)
-    if tag == "$complex":
-        real, imaginary = (decoded(v, arrays, depth) for v in inner)
-        return complex(float(real), float(imaginary))
-    if tag == "$generator":
-        return generator_of(decoded(inner, arrays, depth))
-    raise ValueError(f"{tag[:50]!r} means nothing")
+def depth(text: str) -> int:
+    """Of lists and objects in one another, outside of text."""
+    now = most = 0
+    for found in BRACKETS.finditer(text):
+        if found[0][0] != '"':
+            now += 1 if found[0] in "[{" else -1
+            most = max(most, now)
+    return most
 
 
-def array_of(code: dict[str, Any], tag: str, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    array = arrays.pop(code[tag])
-    if code.keys() - {tag, "complex"} or code.get("complex", True) is not True:
-        raise ValueError("an array is described by its name only")
-    if "complex" in code:
+class Decoder:
+    """Makes values of the objects of JSON, the inner ones first, as they are read."""
+
+    def __init__(self, arrays: dict[str, npt.NDArray[Any]], room: Room) -> None:
+        self.arrays, self.room = arrays, room
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> Any:
+        if any(name.startswith("$") for name, _ in pairs):
+            return self.special(pairs)
+        return unique(pairs)
+
+    def special(self, pairs: list[tuple[str, Any]]) -> Any:
+        (tag, inner), *more = pairs
+        if tag in ("$tensor", "$array", "$scalar"):
+            return array_of(self.arrays.pop(inner), tag, more)
+        if more:
+            raise ValueError(f"{tag[:50]!r} stands with others")
+        if tag == "$tuple" and type(inner) is list:
+            return tuple(inner)
+        if tag == "$dict" and type(inner) is list:
+            found = {}
+            for key, value in inner:
+                if not isinstance(key, KEYS):
+                    raise TypeError(f"a {type(key).__name__} is no key")
+                found[key] = value
+            if len(found) < len(inner):
+                raise ValueError("a key appears twice")
+            return found
+        if tag == "$float" and inner in ("nan", "inf", "-inf"):
+            return float(inner)
+        if tag == "$int" and isinstance(inner, str) and re.fullmatch(r"-?0x[0-9a-f]+", inner):
+            return int(inner, 16)
+        if tag == "$complex":
+            real, imaginary = inner
+            return complex(float(real), float(imaginary))
+        if tag == "$generator":
+            self.room.take(PER_GENERATOR, "a random generator")
+            return generator_of(inner)
+        raise ValueError(f"{tag[:50]!r} means nothing")
+
+
+def array_of(array: npt.NDArray[Any], tag: str, more: list[tuple[str, Any]]) -> Any:
+    if more:
+        if more != [("complex", True)] or more[0][1] is not True:
+            raise ValueError("an array is described by its name only")
         if array.dtype.name not in ("float32", "float64") or array.shape[-1:] != (2,):
             raise ValueError("complex numbers are pairs of floats")
         array = array.view(f"c{2 * array.itemsize}")[..., 0]

@@ -1,28 +1,39 @@
 """The safetensors format: eight bytes of length, a header in JSON, then numbers.
 
-The package writes and reads it; before it reads, the header is checked here against the file, which is all that a hostile
-one could lie about.  A checksum in the metadata finds numbers that changed.  Imports structure.
+The package writes it.  It is read here, where each entry of the header is checked against the file before anything is
+allocated for it.  A checksum in the metadata finds numbers that changed.  Imports structure.
 """
 from __future__ import annotations
 
+import re
+import sys
 import zlib
+from array import array as packed
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .files import CheckpointError, parsed, shape_of
+from .files import PER_ARRAY, PER_AXIS, CheckpointError, fill, letters, parsed, shape_of, unique
 from .structure import native, true_or_false
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Any, BinaryIO
 
     import numpy.typing as npt
 
+    from .files import Room
+
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U64": "<u8",
          "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?", "C64": "<c8"}
-STRUCTURE, CHECKSUM = "fastad", "fastad.crc32"                  # the keys of the metadata
+STRUCTURE, CHECKSUM, PADDING = "fastad", "fastad.crc32", "fastad.padding"      # the keys of the metadata
 LONGEST = 100_000_000                                           # bytes of a header, as in the package
+SMALL = 2000                                                    # bytes of an entry; one of 64 axes has fewer
+
+TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+OPEN, CLOSE = re.compile(rb"\s*\{"), re.compile(rb"\s*\}")
+ITEM = re.compile(rb'\s*(%b)\s*:\s*(%b|\{[^{}"]*+(?:%b[^{}"]*+)*+\})\s*([,}])' % (TEXT, TEXT, TEXT), re.DOTALL)
 
 
 def package() -> ModuleType:
@@ -34,13 +45,14 @@ def package() -> ModuleType:
     return safetensors
 
 
-def write(file: BinaryIO, text: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+def write(file: BinaryIO, text: str, arrays: dict[str, npt.NDArray[Any]], padding: int) -> None:
     from safetensors.numpy import save
 
     checksum = Checksum(text.encode())
     for name in sorted(arrays):
-        checksum.add(name, arrays[name].dtype, arrays[name].shape, arrays[name].reshape(-1).view(np.uint8))
-    file.write(save(arrays, {STRUCTURE: text, CHECKSUM: checksum.shown()}))
+        checksum.add(name, arrays[name])
+    metadata = {STRUCTURE: text, CHECKSUM: checksum.shown()} | ({PADDING: padding * " "} if padding else {})
+    file.write(save(arrays, metadata))
 
 
 class Checksum:
@@ -49,80 +61,131 @@ class Checksum:
     def __init__(self, text: bytes) -> None:
         self.value = zlib.crc32(text)
 
-    def add(self, name: str, dtype: Any, shape: tuple[int, ...], data: Any) -> None:
-        self.value = zlib.crc32(f"{name} {np.dtype(dtype).str} {tuple(shape)}".encode(), self.value)
-        self.value = zlib.crc32(data, self.value)
+    def add(self, name: str, array: npt.NDArray[Any]) -> None:
+        kind = array.dtype.newbyteorder("<").str
+        self.value = zlib.crc32(f"{name} {kind} {array.shape}".encode("utf-8", "surrogatepass"), self.value)
+        self.value = zlib.crc32(array.reshape(-1).view(np.uint8).data, self.value)
 
     def shown(self) -> str:
         return f"{self.value:08x}"
 
 
-def read(file: BinaryIO, size: int) -> tuple[bytes | None, dict[str, npt.NDArray[Any]]]:
+def read(file: BinaryIO, size: int, room: Room) -> tuple[str | None, dict[str, npt.NDArray[Any]]]:
     """(the structure, None in a file of others, and the arrays)."""
-    safetensors = package()
     raw = file.read(8)
     length = int.from_bytes(raw, "little")
     if len(raw) < 8 or length > min(size - 8, LONGEST):
         raise CheckpointError("this is neither a whole safetensors file nor an .npz")
-    header = parsed(file.read(length), size, "the header")
-    metadata, entries = checked(header, size - 8 - length)
-    file.seek(0)
-    whole = file.read(size)
-    if len(whole) < size:
-        raise CheckpointError("the file became shorter while it was read")
+    room.take(length, "the header")
+    metadata, arrays, begins = described(file.read(length), size - 8 - length, room)
     text = metadata.get(STRUCTURE)
     if (text is None) != (CHECKSUM not in metadata):
         raise CheckpointError("a part of its metadata is missing")
+    for (name, array), begin in zip(arrays.items(), begins, strict=True):
+        file.seek(8 + length + begin)
+        fill(file, array)
+        true_or_false(array, name)
     if text is not None:
-        checksum, view = Checksum(text.encode("utf-8", "surrogatepass")), memoryview(whole)[8 + length:]
-        for name, (dtype, shape, begin, end) in sorted(entries.items()):
-            checksum.add(name, dtype, shape, view[begin:end])
+        checksum = Checksum(text.encode())
+        for name in sorted(arrays):
+            checksum.add(name, arrays[name])
         if checksum.shown() != metadata[CHECKSUM]:
             raise CheckpointError("its checksum does not fit: numbers or structure are damaged")
-        view.release()
-    try:
-        found = safetensors.deserialize(whole)
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"the package safetensors refuses it: {error}") from None
-    del whole
-    arrays = {}
-    while found:
-        name, entry = found.pop()
-        dtype, shape, begin, end = entries[name]
-        array = np.frombuffer(entry["data"], dtype)
-        arrays[name] = native(array if array.flags.writeable else array.copy()).reshape(shape)
-        true_or_false(arrays[name], name)
-    return None if text is None else text.encode(), {name: arrays[name] for name in entries}
+    if sys.byteorder != "little":  # pragma: no cover
+        arrays = {name: native(array) for name, array in arrays.items()}
+    return text, arrays
 
 
-def checked(header: Any, room: int) -> tuple[dict[str, str], dict[str, tuple[np.dtype[Any], tuple[int, ...], int, int]]]:
-    """(metadata, {name: (dtype, shape, begin, end)} in the order of the header), if it says the truth about `room` bytes."""
-    if not isinstance(header, dict):
-        raise CheckpointError("the header is no object")
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise CheckpointError("the metadata is no object of text")
-    entries = {}
-    for name, entry in header.items():
+def described(raw: bytes, room_for: int, room: Room) -> tuple[dict[str, str], dict[str, npt.NDArray[Any]], Sequence[int]]:
+    """(our metadata, arrays still without numbers, where each begins), if the header says the truth about that many bytes.
+
+    It is read entry by entry: as objects of Python, all of it would take ten times the memory."""
+    metadata: dict[str, str] | None = None
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    begins, ends, total = packed("q"), packed("q"), 0
+    for name, begin, end in items(raw, 0, len(raw), "the header", room):
+        if name == "__metadata__":
+            if metadata is not None:
+                raise CheckpointError("the header cannot be read: a name appears twice")
+            metadata = ours(raw, begin, end, room)
+            continue
         what = f"tensor {name[:100]!r}"
-        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-            raise CheckpointError(f"{what} is not described by dtype, shape and data_offsets")
-        offsets = entry["data_offsets"]
-        if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int for n in offsets):
-            raise CheckpointError(f"{what} has no two offsets")
-        if not isinstance(entry["dtype"], str) or entry["dtype"] not in KINDS:
-            raise CheckpointError(f"{what} has dtype {str(entry['dtype'])[:50]}, which fastad has not; it has "
-                                  f"{', '.join(KINDS)}; convert it (float32 holds every bfloat16) where it comes from")
-        dtype, (begin, end) = np.dtype(KINDS[entry["dtype"]]), offsets
-        if not 0 <= begin <= end <= room:
+        room.take(PER_ARRAY + sys.getsizeof(name), "the header")
+        dtype, shape, first, last = entry(raw[begin:min(end, begin + SMALL + 1)], what)
+        if not 0 <= first <= last <= room_for:
             raise CheckpointError(f"{what} lies outside of the file")
-        entries[name] = dtype, shape_of(entry["shape"], dtype.itemsize, end - begin, what), begin, end
-    at = 0
-    for begin, end, name in sorted((begin, end, name) for name, (_, _, begin, end) in entries.items()):
-        if begin != at:
-            raise CheckpointError(f"tensor {name[:100]!r} overlaps another one, or leaves a gap")
-        at = end
-    if at != room:
-        raise CheckpointError(f"its tensors have {at} bytes, and the file has room for {room}")
-    return metadata, entries
+        if name in arrays:
+            raise CheckpointError("the header cannot be read: a name appears twice")
+        shape = shape_of(shape, dtype.itemsize, last - first, what)
+        total += last - first
+        if total > room_for:
+            raise CheckpointError(f"{what} overlaps another one")
+        room.take(last - first + PER_AXIS * len(shape), what)
+        arrays[name] = np.empty(shape, dtype)
+        begins.append(first)
+        ends.append(last)
+    starts, stops = np.sort(begins), np.sort(ends)
+    if len(starts) and (starts[0] or not np.array_equal(starts[1:], stops[:-1])):
+        raise CheckpointError("a tensor overlaps another one, or leaves a gap")
+    if total != room_for:
+        raise CheckpointError(f"its tensors have {total} bytes, and the file has room for {room_for}")
+    return metadata or {}, arrays, begins
 
+
+def items(raw: bytes, begin: int, end: int, what: str, room: Room) -> Iterator[tuple[str, int, int]]:
+    """(name, where its value begins, and ends) in an object of JSON whose values are text, or objects without others."""
+    found = OPEN.match(raw, begin, end)
+    if found is None:
+        raise CheckpointError(f"{what} cannot be read: it is no object")
+    at, more = found.end(), CLOSE.match(raw, found.end(), end)
+    while more is None:
+        found = ITEM.match(raw, at, end)
+        if found is None:
+            raise CheckpointError(f"{what} cannot be read: at byte {at} stands no name with what it names")
+        yield text_at(raw, *found.span(1), what, room), *found.span(2)
+        at = found.end()
+        if found[3] == b"}":
+            break
+    else:
+        at = more.end()
+    if raw[at:end].strip(b" \t\r\n"):
+        raise CheckpointError(f"{what} cannot be read: it goes on after its end")
+
+
+def text_at(raw: bytes, begin: int, end: int, what: str, room: Room) -> str:
+    """Text in JSON, as a string."""
+    room.check(end - begin, what)
+    code = raw[begin:end]
+    room.check(letters(len(code), b"\\u" in code or not code.isascii()), what)
+    found = parsed(code, unique, what)
+    assert isinstance(found, str)
+    return found
+
+
+def ours(raw: bytes, begin: int, end: int, room: Room) -> dict[str, str]:
+    """What `write` put into the metadata; what others put there is not looked at."""
+    found: dict[str, str] = {}
+    for key, first, last in items(raw, begin, end, "the metadata", room):
+        if key in (STRUCTURE, CHECKSUM):
+            if key in found:
+                raise CheckpointError("the metadata cannot be read: a name appears twice")
+            found[key] = text_at(raw, first, last, "the metadata", room)
+            if not found[key].isascii():
+                raise CheckpointError("its structure cannot be read: it is not ASCII")
+    return found
+
+
+def entry(raw: bytes, what: str) -> tuple[np.dtype[Any], Any, int, int]:
+    """(dtype, shape, begin, end) of a tensor; the shape is still to be checked, and where it lies."""
+    if len(raw) > SMALL or raw.count(b"[") != 2:
+        raise CheckpointError(f"{what} is not described by dtype, shape and data_offsets")
+    code = parsed(raw, unique, what)
+    if not isinstance(code, dict) or code.keys() != {"dtype", "shape", "data_offsets"}:
+        raise CheckpointError(f"{what} is not described by dtype, shape and data_offsets")
+    offsets, kind = code["data_offsets"], code["dtype"]
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int for n in offsets):
+        raise CheckpointError(f"{what} has no two offsets")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise CheckpointError(f"{what} has dtype {str(kind)[:50]}, which fastad has not; it has {', '.join(KINDS)}; convert "
+                              f"it (float32 holds every bfloat16) where it comes from")
+    return np.dtype(KINDS[kind]), code["shape"], offsets[0], offsets[1]

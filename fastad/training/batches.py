@@ -77,8 +77,9 @@ def parts(batch: Any, weighted: bool) -> tuple[Any, Any, Any, int, float]:
         raise TypeError(f"fit: a batch is (inputs, targets) or (inputs, targets, weights), got {shown}; several inputs "
                         f"stand in a tuple of their own")
     inputs, targets = as_tensor(batch[0]), as_tensor(batch[1])
-    shape = targets.shape if type(targets) is Tensor and targets.ndim else getattr(inputs, "shape", ())
-    samples = shape[0] if shape else 1
+    found = length(targets)
+    found = length(inputs) if found is None else found
+    samples = 1 if found is None else found
     if len(batch) == 2:
         return inputs, targets, None, samples, samples
     if not weighted:
@@ -87,14 +88,27 @@ def parts(batch: Any, weighted: bool) -> tuple[Any, Any, Any, int, float]:
     return inputs, targets, weights, samples, float(weights.numpy().sum())
 
 
+def length(value: Any) -> int | None:
+    """How many samples a Tensor has, or the first one in a container that says."""
+    if type(value) in (tuple, dict):
+        lengths = map(length, value.values() if type(value) is dict else value)
+        return next((n for n in lengths if n is not None), None)
+    shape = getattr(value, "shape", ())
+    return int(shape[0]) if shape else None
+
+
 def as_tensor(value: Any) -> Any:
-    """Arrays, of another library too, as Tensors; containers and packed sequences as they are."""
-    if isinstance(value, (Tensor, tuple)):
+    """Arrays, of another library too, as Tensors, also those in tuples and dicts; packed sequences as they are."""
+    if isinstance(value, Tensor):
         return value
+    if type(value) is tuple:
+        return tuple(map(as_tensor, value))
+    if type(value) is dict:
+        return {name: as_tensor(v) for name, v in value.items()}
     if isinstance(value, list):
         several = value and hasattr(value[0], "__array__")
         return tuple(as_tensor(v) for v in value) if several else from_numpy(np.array(value))
-    if not hasattr(value, "__array__"):
+    if isinstance(value, tuple) or not hasattr(value, "__array__"):
         return value
     array = np.asarray(value)
     return from_numpy(array.astype(np.int64) if array.dtype.kind in "iu" else array)

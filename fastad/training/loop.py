@@ -249,14 +249,14 @@ class Run:
         for inputs, targets, weights, samples, weight in group:
             prediction, value = self.forward(inputs, targets, weights)
             number = number_of(value)
-            if counts:
-                if not math.isfinite(number):
-                    raise self.fault(f"the loss is {number} in", lambda: self.forward(inputs, targets, weights), inputs)  # noqa: B023
-                self.means.add(number if self.summed else number * weight, samples if self.summed else weight, samples,
-                               prediction, targets)
+            if counts and not math.isfinite(number):
+                raise self.fault(f"the loss is {number} in", lambda: self.forward(inputs, targets, weights), inputs)  # noqa: B023
             if whole and not self.summed:
                 value = value * (weight / whole)
             value.backward()
+            if counts:                         # now that a metric that writes into the prediction changes no gradient
+                self.means.add(number if self.summed else number * weight, samples if self.summed else weight, samples,
+                               prediction, targets)
             if self.closure:
                 total = value.detach() if total is None else total + value.detach()
         if self.step == 0 and counts:

@@ -75,6 +75,8 @@ def by_name(metrics: Metrics | None) -> dict[str, Metric]:
                             f"{type(function).__name__}")
         if name in ("loss", "lr") or name.startswith("val_"):
             raise ValueError(f"fit: a metric cannot be called {name!r}, which the history uses itself")
+        if name in found:
+            raise ValueError(f"fit: two metrics are called {name!r}; give a dict from names to functions")
         found[name] = function
     return found
 
