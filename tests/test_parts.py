@@ -8,7 +8,7 @@ from test_fork import forks, run_python
 
 import fastad as fa
 import fastad.nn.functional as F
-from fastad import optim
+from fastad import augment, optim
 
 RNG = np.random.default_rng(0)
 
@@ -86,6 +86,25 @@ def test_nor_in_float64(name):
     f, *inputs = CASES[name]
     inputs = [x.astype("float64") for x in inputs]
     assert outcome(f, inputs, 2) == outcome(f, inputs, 1)
+
+
+@pytest.mark.parametrize("transform", [
+    augment.Rotate(30), augment.ResizedCrop(40), augment.LensDistortion(0.2), augment.HorizontalFlip(), augment.Contrast(0.5),
+    augment.Saturation(0.5), augment.Mixup(0.4),
+], ids=lambda transform: type(transform).__name__)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_nor_pictures(transform, dtype):
+    x, found = (RNG.random((130, 3, 64, 60)) * 255).astype(dtype), []
+    for n in (1, 2, 3):
+        fa.set_num_threads(n)
+        found.append(transform(x, np.random.default_rng(1)).tobytes())
+    assert found[0] == found[1] == found[2] != x.tobytes()
+
+
+def test_nor_the_derivative_of_a_warp():
+    x, rotate = normal(130, 3, 64, 60), augment.Rotate(30)
+    assert outcome(lambda x: rotate(x, np.random.default_rng(1)), [x], 2) == outcome(
+        lambda x: rotate(x, np.random.default_rng(1)), [x], 1)
 
 
 def test_nor_what_dropout_keeps():

@@ -9,6 +9,7 @@ cimport cython
 import numpy as np
 
 from ..arrays cimport contiguous, fill
+from ..kernels cimport PART, fad_line, parts_of, share, share_rows
 from ..storage cimport GIL_SIZE, Array, Layout, dense_dtype, empty, from_ndarray, give_back, resize, shape_of, to_ndarray
 from ..tape cimport Node, Primitive, Walk, deliver, receive, wants
 from ..tensor cimport Tensor, produced, record1, records, unchanged, wrap
@@ -43,6 +44,32 @@ cdef int number_of(str name, Layout x) except -1:
     raise TypeError(f"{name}: pictures must be float32, float64 or uint8, got {x.dtype}; use astype")
 
 
+cdef enum:
+    PIXEL = 8                             # the place and the mixture of one count as so many elements
+
+
+# ---- pictures, in parts ------------------------------------------------------------------------------
+cdef struct Pictures:
+    const fad_warp* s
+    fad_warp_fn* f
+    const double* map                     # the first of `maps`, which take turns, each of so many numbers
+    Py_ssize_t length, maps
+    const char* source
+    char* to
+    Py_ssize_t n, source_bytes, to_bytes
+    char* work                            # `need` bytes for each part
+    Py_ssize_t need, parts
+
+
+cdef void warp_parts(const void* what, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef const Pictures* p = <const Pictures*> what
+    cdef Py_ssize_t i, part
+    for part in range(start, stop):
+        for i in range(p.n * part // p.parts, p.n * (part + 1) // p.parts):
+            p.f(p.s, p.map + (i % p.maps) * p.length, p.source + i * p.source_bytes, p.to + i * p.to_bytes,
+                p.work + part * p.need if p.need else NULL)
+
+
 @cython.final
 cdef class Map:
     """Where each place of the result looks, and what it sees beyond the edges; `fastad.augment.warping.map_of` makes them."""
@@ -71,6 +98,7 @@ cdef class Map:
         cdef bint back = f == fad_spreads[0] or f == fad_spreads[1]
         cdef size_t need = 0
         cdef void* work = NULL
+        cdef Pictures p
         cdef Array places = from_ndarray(self.places)
         cdef const double* map = <const double*> places.data
         for i in range(d):
@@ -86,17 +114,20 @@ cdef class Map:
         cdef Py_ssize_t maps = places.layout.shape[0], length = places.layout.size // maps
         for i in range(maps):
             need = max(need, fad_warp_work(&s, map + i * length, back))
+        p.s, p.f, p.map, p.length, p.maps, p.n = &s, f, map, length, maps, n
+        p.source, p.source_bytes, p.to, p.to_bytes = source, source_bytes, to, to_bytes
+        p.need = (need + 63) // 64 * 64
+        p.parts = 1 if need > 1 << 40 else parts_of(n, PIXEL * <double> n * s.c * s.ho * s.wo)
         if need:
-            work = resize(NULL, need)
+            work = resize(NULL, p.need * p.parts)
             if work is NULL:
-                raise MemoryError(f"{name}: no memory for {need} bytes")
+                raise MemoryError(f"{name}: no memory for {p.need * p.parts} bytes")
+        p.work = <char*> work
         if n * s.c * (s.h * s.w + s.ho * s.wo) < GIL_SIZE:
-            for i in range(n):
-                f(&s, map + (i % maps) * length, source + i * source_bytes, to + i * to_bytes, work)
+            warp_parts(&p, 0, p.parts)
         else:
             with nogil:
-                for i in range(n):
-                    f(&s, map + (i % maps) * length, source + i * source_bytes, to + i * to_bytes, work)
+                share(warp_parts, &p, p.parts, PART)
         give_back(work)
         return 0
 
@@ -203,6 +234,20 @@ def warped(x, Map map not None):
     return to_ndarray(map.seen("warp", from_ndarray(x)))
 
 
+cdef struct Blend:
+    fad_blend_fn* f
+    int kind
+    Py_ssize_t c, size
+
+
+cdef void blend_part(const void* work, Py_ssize_t n, const fad_line* lines) noexcept nogil:
+    cdef const Blend* b = <const Blend*> work
+    cdef Py_ssize_t i, step = lines[1].step
+    for i in range(n):
+        b.f(b.kind, b.c, b.size, (<const double*> lines[0].at)[i], lines[1].at + i * step,
+            lines[2].at + i * step if lines[2].at is not NULL else NULL, lines[3].at + i * step)
+
+
 def blended(int kind, x, factors, other, out):
     """out[i] = factors[i] x[i] + (1 - factors[i]) y[i] of an array x (n, c, ...), dense ones alike; `out` may be x.
 
@@ -211,10 +256,16 @@ def blended(int kind, x, factors, other, out):
     cdef Array a = contiguous(from_ndarray(x)), b = None if other is None else from_ndarray(other), to = from_ndarray(out)
     cdef Array f = from_ndarray(factors)
     cdef int number = number_of("blended", a.layout)
-    cdef Py_ssize_t i, n = f.layout.size, nbytes = a.layout.size // max(n, 1) * a.layout.itemsize
+    cdef Py_ssize_t n = f.layout.size, nbytes = a.layout.size // max(n, 1) * a.layout.itemsize
     cdef Py_ssize_t c = a.layout.shape[1], size = a.layout.size // max(n * c, 1)
-    cdef const char* beside = b.data if b is not None else NULL
+    cdef char* beside = b.data if b is not None else NULL
+    cdef fad_line lines[4]
+    cdef Blend blend
+    if size == 0:
+        return
+    blend.f, blend.kind, blend.c, blend.size = fad_blends[number], kind, c, size
+    lines[0].at, lines[0].step = f.data, sizeof(double)
+    lines[1].at, lines[2].at, lines[3].at = a.data, beside, to.data
+    lines[1].step = lines[2].step = lines[3].step = nbytes
     with nogil:
-        for i in range(n if size else 0):
-            fad_blends[number](kind, c, size, (<const double*> f.data)[i], a.data + i * nbytes,
-                               beside + i * nbytes if beside else NULL, to.data + i * nbytes)
+        share_rows(blend_part, &blend, n, 2 * <double> c * size, 4, lines)
