@@ -45,9 +45,9 @@ void fad_share(fad_part_fn part, const void *work, ptrdiff_t n, ptrdiff_t least)
 #define PAUSE() ((void)0)
 #endif
 
-/* threads; parts for each of them; where parts of very many begin; how often to look before one sleeps, some 50 us: to wake
- * takes as long, and the next work is often there by then */
-enum { MOST = 256, PARTS = 4, ROUND = 64, LOOKS = 2000 };
+/* parts for each thread; where parts of very many begin; how often to look before one sleeps, some 50 us: to wake takes as
+ * long, and the next work is often there by then; bytes of a thread's stack, which some systems make too small for a BLAS */
+enum { PARTS = 4, ROUND = 64, LOOKS = 2000, STACK = 8 << 20 };
 
 static struct {
     fad_part_fn part;
@@ -58,7 +58,7 @@ static struct {
 } job;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;         /* of all that stands here */
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
-static pthread_t helpers[MOST];
+static pthread_t helpers[FAD_THREADS];
 static _Atomic unsigned turn;                    /* counts what may be news for those who wait */
 static int allowed = 1, started, busy, ending, watches_fork;
 
@@ -129,20 +129,22 @@ static void in_child(void)
 static void start(int wanted)
 {
     sigset_t all, before;
-    if (started >= wanted) return;
-    if (!watches_fork && pthread_atfork(before_fork, in_parent, in_child) != 0) return;
-    watches_fork = 1;
+    pthread_attr_t how;
+    if (started >= wanted || pthread_attr_init(&how) != 0) return;
+    pthread_attr_setstacksize(&how, STACK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; started < wanted; started++)
-        if (pthread_create(&helpers[started], NULL, help, (void *)(ptrdiff_t)started) != 0) break;
+        if (pthread_create(&helpers[started], &how, help, (void *)(ptrdiff_t)started) != 0) break;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&how);
 }
 
 void fad_share_among(int threads)
 {
     pthread_mutex_lock(&lock);
-    allowed = threads < MOST ? threads : MOST;
+    if (!watches_fork) watches_fork = pthread_atfork(before_fork, in_parent, in_child) == 0;
+    allowed = watches_fork ? threads : 1;
     pthread_mutex_unlock(&lock);
 }
 

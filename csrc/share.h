@@ -17,6 +17,7 @@ typedef struct { char *at; ptrdiff_t step; } fad_line;
 typedef void (*fad_rows_part_fn)(const void *work, ptrdiff_t rows, const fad_line *lines);
 void fad_share_rows(fad_rows_part_fn run, const void *work, ptrdiff_t rows, ptrdiff_t least, int n, const fad_line *lines);
 
-/* At most so many threads, the caller's among them, from 1 on. */
+/* At most so many threads, the caller's among them, from 1 to FAD_THREADS; to be called before there is work to share. */
+enum { FAD_THREADS = 256 };
 void fad_share_among(int threads);
 #endif

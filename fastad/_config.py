@@ -65,7 +65,7 @@ def _allowed_threads() -> int:
     if limit is not None:
         counts.append(limit)
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if first.isdigit() and int(first) > 0:
+    if first.isdecimal() and int(first) > 0:
         counts.append(int(first))
     return min(counts)
 
@@ -151,4 +151,4 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     return None
 
 
-kernels.set_default_threads(_allowed_threads)
+kernels.set_threads(_allowed_threads())

@@ -13,6 +13,8 @@ cdef extern from "share.h":
     void fad_share(fad_part_fn part, const void* work, Py_ssize_t n, Py_ssize_t least) noexcept nogil
     void fad_share_rows(fad_rows_part_fn run, const void* work, Py_ssize_t rows, Py_ssize_t least, int n,
                         const fad_line* lines) noexcept nogil
+    enum:
+        FAD_THREADS
     void fad_share_among(int threads) noexcept nogil
 
 
@@ -68,47 +70,30 @@ def rows():
 
 
 # ---- threads -----------------------------------------------------------------------------------------
-cdef Py_ssize_t threads = 0               # how many there may be; 0: not asked yet
-cdef object default_threads = None
+cdef Py_ssize_t threads = 1               # how many there may be
 
 
 def set_threads(Py_ssize_t n):
     """Let one kernel use at most n threads."""
     global threads
-    threads = n
-    fad_share_among(<int> min(n, 1 << 16))
-
-
-def set_default_threads(default):
-    """What tells how many, when that is first asked and `set_threads` was not called."""
-    global default_threads
-    default_threads = default
-
-
-cdef Py_ssize_t allowed() noexcept nogil:
-    if threads == 0:
-        with gil:
-            set_threads(default_threads())
-    return threads
+    threads = min(n, FAD_THREADS)
+    fad_share_among(threads)
 
 
 cdef Py_ssize_t parts_of(Py_ssize_t n, double elements) noexcept nogil:
     cdef double worth = elements / PART
-    return <Py_ssize_t> max(1.0, min(worth, <double> min(n, allowed()))) if worth >= 2 and n > 1 else 1
+    return <Py_ssize_t> max(1.0, min(worth, <double> min(n, threads))) if worth >= 2 and n > 1 else 1
 
 
-cdef Py_ssize_t least(Py_ssize_t n, double elements) noexcept nogil:
-    """Of n rows, so many that a thread is worth it."""
-    cdef Py_ssize_t rows = <Py_ssize_t> min((PART - 1) / max(elements, 1.0) + 1, <double> PART)
-    if n >= 2 * rows:
-        allowed()
-    return rows
+cdef inline Py_ssize_t least(double elements) noexcept nogil:
+    """So many rows that a thread is worth it."""
+    return <Py_ssize_t> min((PART - 1) / max(elements, 1.0) + 1, <double> PART)
 
 
 cdef void share(fad_part_fn part, const void* work, Py_ssize_t n, double elements) noexcept nogil:
-    fad_share(part, work, n, least(n, elements))
+    fad_share(part, work, n, least(elements))
 
 
 cdef void share_rows(fad_rows_part_fn run, const void* work, Py_ssize_t rows, double elements, int n,
                      const fad_line* lines) noexcept nogil:
-    fad_share_rows(run, work, rows, least(rows, elements), n, lines)
+    fad_share_rows(run, work, rows, least(elements), n, lines)

@@ -265,8 +265,9 @@ cdef struct Heads:
     Py_ssize_t batch, rows, seen, e, columns
     Stack q, k, v, mask, p, w, y          # w: the weights after dropout
     Stack g, of_weights, dq, dk, dv, dm   # the way back
-    char* work                            # on which every part has memory for two matrices of scores
-    Py_ssize_t parts
+    double each                           # as many elements of elementwise work as a matrix is
+    char* work                            # on the way back every part has memory for a matrix of scores, for two with dropout
+    Py_ssize_t parts, matrices
 
 
 cdef Heads heads_of(Look look, Array q, Array k, Array v, Array p):
@@ -280,7 +281,8 @@ cdef Heads heads_of(Look look, Array q, Array k, Array v, Array p):
     h.e, h.columns = q.layout.shape[n - 1], v.layout.shape[n - 1]
     h.batch = p.layout.size // max(h.rows * h.seen, 1)
     h.q, h.k, h.v, h.p = stack(q), stack(k), stack(v), stack(p)
-    h.parts = parts_of(h.batch, <double> p.layout.size * (FUNCTION + (h.e + h.columns) / 6))
+    h.each = <double> h.rows * h.seen * (FUNCTION + (h.e + h.columns) / 6)
+    h.parts, h.matrices = parts_of(h.batch, h.each * h.batch), 1 if h.kept is NULL else 2
     return h
 
 
@@ -314,7 +316,7 @@ cdef void back_parts(const void* work, Py_ssize_t start, Py_ssize_t stop) noexce
     cdef char* w
     cdef char* g
     for part in range(start, stop):
-        d = h.work + 2 * part * nbytes
+        d = h.work + h.matrices * part * nbytes
         for i in range(h.batch * part // h.parts, h.batch * (part + 1) // h.parts):
             w, g = matrix(&h.p, i), matrix(&h.g, i)
             if h.kept is not NULL:
@@ -377,7 +379,7 @@ cdef class Attention(Primitive):
             if <double> p.layout.size * h.e > 1 << 14:
                 begin()
                 with nogil:
-                    share(forward_parts, &h, h.batch, PART * <double> h.parts / h.batch)
+                    share(forward_parts, &h, h.batch, h.each)
                 finish()
             else:
                 forward_parts(&h, 0, h.batch)
@@ -415,7 +417,7 @@ cdef class Attention(Primitive):
         else:
             h = heads_of(look, q, k, v, p)
             h.g, h.of_weights, h.dq, h.dk, h.dv, h.dm = (stack(g), stack(of_weights), stack(dq), stack(dk), stack(dv), stack(dm))
-            shape[0], shape[1], shape[2] = 2 * h.parts, h.rows, h.seen
+            shape[0], shape[1], shape[2] = h.matrices * h.parts, h.rows, h.seen
             work = empty(dense(h.code, 3, shape))
             h.work = work.data
             if <double> p.layout.size * h.e > 1 << 14:

@@ -16,9 +16,9 @@ Next: windows.py, sizes and their checks; pooling.pyx.
 cimport cython
 from libc.string cimport memcpy, memset
 
-from ..arrays cimport contiguous
+from ..arrays cimport contiguous, reduce_into
 from ..blas cimport begin, finish, gemm
-from ..kernels cimport K, PART, fad_operand, fad_reduce_fn, parts_of, share
+from ..kernels cimport K, PART, fad_operand, parts_of, share
 from ..storage cimport Array, Layout, dense, empty, give_back, shape_of, zeros
 from ..tape cimport Node, Primitive, Walk, deliver, grad_enabled, save, saved, wants
 from ..tensor cimport Tensor, as_tensor, ndarray, produced, record2, result_from, unchanged, wrap
@@ -211,13 +211,11 @@ cdef Array over_images(Array g):
     cdef Layout layout = g.layout
     cdef Py_ssize_t shape[2]
     cdef Array sums, out
-    cdef fad_reduce_fn add = K.sum[layout.code]
     shape[0], shape[1] = layout.shape[0], layout.shape[1]
     sums = empty(dense(layout.code, 2, shape))
     out = empty(dense(layout.code, 1, &shape[1]))
-    with nogil:
-        add(shape[0] * shape[1], layout.shape[2] * layout.shape[3], 1, g.data, sums.data, False)
-        add(1, shape[0], shape[1], sums.data, out.data, False)
+    reduce_into(K.sum[layout.code], shape[0] * shape[1], layout.shape[2] * layout.shape[3], 1, g, sums, 1, False)
+    reduce_into(K.sum[layout.code], 1, shape[0], shape[1], sums, out, shape[1], False)
     return out
 
 

@@ -52,11 +52,16 @@ cdef inline char* data_of(Array a) noexcept nogil:
 
 
 # ---- the kernels, in parts ---------------------------------------------------------------------------
+cdef enum:
+    LINE = 64                             # bytes
+
+
 cdef struct Work:
     fad_norm o
     int code
     Py_ssize_t item, image                # bytes of a number, and of an image
     Py_ssize_t block                      # images whose sums are added up by themselves, whoever adds them
+    Py_ssize_t side                       # channels that are read together: a line of the cache, where they lie side by side
     char* x
     char* w
     char* b
@@ -70,7 +75,7 @@ cdef Work work_of(fad_norm* o, Array x, Array w, Array b, Array stats, Array y, 
     cdef Work m
     m.o, m.code, m.item = o[0], x.layout.code, x.layout.itemsize
     m.image = o.c * o.l * m.item
-    m.block = block_of(o)
+    m.block, m.side = block_of(o), LINE // m.item if o.l == 1 else 1
     m.x, m.w, m.stats, m.y = x.data, w.data, stats.data, data_of(y)
     m.b, m.g, m.sums = data_of(b), data_of(g), data_of(sums)
     return m
@@ -103,7 +108,8 @@ cdef void stretches_back(const void* work, Py_ssize_t start, Py_ssize_t stop) no
 cdef void moments(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Of channels."""
     cdef const Work* m = <const Work*> work
-    K.batch_moments[m.code](&m.o, stop - start, m.x + start * m.o.l * m.item, m.stats + start * m.item)
+    cdef Py_ssize_t first = start * m.side
+    K.batch_moments[m.code](&m.o, min(stop * m.side, m.o.c) - first, m.x + first * m.o.l * m.item, m.stats + first * m.item)
 
 
 cdef void channels(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -115,8 +121,8 @@ cdef void channels(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept
 cdef void against(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """What the way back needs to know of channels."""
     cdef const Work* m = <const Work*> work
-    cdef Py_ssize_t at = start * m.o.l * m.item, to = start * m.item
-    K.batch_against[m.code](&m.o, stop - start, m.g + at, m.x + at, m.stats + to, m.sums + to, m.sums + m.o.c * m.item + to)
+    cdef Py_ssize_t first = start * m.side, at = first * m.o.l * m.item, to = first * m.item
+    K.batch_against[m.code](&m.o, min(stop * m.side, m.o.c) - first, m.g + at, m.x + at, m.stats + to, m.sums + to, m.sums + m.o.c * m.item + to)
 
 
 cdef void channels_back(const void* work, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -229,7 +235,7 @@ cdef class Normalise(Primitive):
             share(stretches, m, m.o.n, image)
             return
         if not fixed:
-            share(moments, m, m.o.c, <double> m.o.n * m.o.l)
+            share(moments, m, (m.o.c - 1) // m.side + 1, <double> m.o.n * m.o.l * m.side)
         K.batch_factors[m.code](&m.o, m.w, m.b, m.stats, m.sums)
         share(channels, m, m.o.n, image)
 
@@ -268,17 +274,16 @@ cdef class Normalise(Primitive):
         return 0
 
     cdef void run_back(self, const Work* m, bint fixed, char* dw, char* db) noexcept nogil:
-        cdef Py_ssize_t k, c = m.o.c, blocks = (m.o.n - 1) // m.block + 1
+        cdef Py_ssize_t c = m.o.c, blocks = (m.o.n - 1) // m.block + 1
         cdef double image = <double> c * m.o.l
         if self.of_batch:
-            share(against, m, c, <double> m.o.n * m.o.l)
+            share(against, m, (c - 1) // m.side + 1, <double> m.o.n * m.o.l * m.side)
             K.batch_slopes[m.code](&m.o, m.w, m.stats, fixed, m.sums, dw, db)
             if m.y is not NULL:
                 share(channels_back, m, m.o.n, image)
             return
         share(stretches_back, m, blocks, m.block * image)
-        for k in range(1, blocks):
-            K.sum[m.code](1, 1, 2 * c, m.sums + k * 2 * c * m.item, m.sums, True)
+        K.sum[m.code](1, blocks - 1, 2 * c, m.sums + 2 * c * m.item, m.sums, True)
         if dw is not NULL:
             memcpy(dw, m.sums, c * m.item)
         if db is not NULL:

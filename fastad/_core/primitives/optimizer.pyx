@@ -68,8 +68,9 @@ cdef inline void update(fad_rule_fn kernel, int code, Py_ssize_t n, void* p, con
 cdef struct Update:
     fad_rule_fn kernel
     int code
-    double* o
+    const double* o
     char* first                           # of the parameter's numbers
+    double* keep                          # what the rule leaves there
 
 
 cdef void update_part(const void* work, Py_ssize_t n, const fad_line* lines) noexcept nogil:
@@ -83,20 +84,22 @@ cdef void update_part(const void* work, Py_ssize_t n, const fad_line* lines) noe
         s[k] = lines[2 + k].at
     update(u.kernel, u.code, n, lines[0].at, lines[1].at, s, o)
     if lines[0].at == u.first:
-        u.o[FAD_KEEP] = o[FAD_KEEP]
+        u.keep[0] = o[FAD_KEEP]
 
 
 cdef void update_long(fad_rule_fn kernel, int code, Py_ssize_t n, void* p, const void* g, void** s, double* o) noexcept nogil:
     cdef fad_line lines[2 + MOST]
     cdef Update u
+    cdef double keep = 0
     cdef int k
-    u.kernel, u.code, u.o, u.first = kernel, code, o, <char*> p
+    u.kernel, u.code, u.o, u.first, u.keep = kernel, code, o, <char*> p, &keep
     lines[0].at, lines[1].at = <char*> p, <char*> g
     for k in range(MOST):
         lines[2 + k].at = <char*> s[k]
     for k in range(2 + MOST):
         lines[k].step = 4 if code == F32 else 8
     share_rows(update_part, &u, n, 2, 2 + MOST, lines)
+    o[FAD_KEEP] = keep
 
 
 cdef class Stepper:
