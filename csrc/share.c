@@ -163,7 +163,8 @@ void fad_share(fad_part_fn part, const void *work, ptrdiff_t n, ptrdiff_t least)
     job.part = part;
     job.work = work;
     job.n = n;
-    job.parts = job.left = parts;
+    job.parts = parts;
+    job.left = parts;
     job.next = 0;
     job.helpers = allowed - 1;
     turn++;

@@ -50,6 +50,7 @@ CASES = {
     "group_norm": (lambda x, w, b: F.group_norm(x, 4, w, b), normal(67, 16, 28, 27), normal(16), normal(16)),
     "batch_norm": (lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), normal(67, 16, 28, 27), normal(16), normal(16)),
     "batch_norm of rows": (lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), normal(1003, 999), normal(999), normal(999)),
+    "batch_norm of few columns": (lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True), normal(30_011, 37), normal(37), normal(37)),
     "conv2d": (lambda x, w, b: F.conv2d(x, w, b, padding=1), normal(33, 5, 28, 28), normal(9, 5, 3, 3), normal(9)),
     "conv2d, groups": (lambda x, w: F.conv2d(x, w, stride=2, dilation=2, groups=2), normal(31, 6, 33, 35), normal(8, 3, 3, 3)),
     "conv1d": (lambda x, w: F.conv1d(x, w, padding="same"), normal(33, 7, 700), normal(9, 7, 5)),
@@ -59,6 +60,8 @@ CASES = {
     "avg_pool2d": (lambda x: F.avg_pool2d(x, 3, 1), normal(65, 17, 28, 29)),
     "attention": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=MASK),
                   normal(9, 5, 70, 33), normal(9, 5, 70, 33), normal(9, 5, 70, 31)),
+    "attention, dropout": (lambda q, k, v, mask: F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=0.3),
+                           normal(7, 3, 70, 33), normal(7, 3, 70, 33), normal(7, 3, 70, 31), normal(7, 1, 70, 70)),
     "causal": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
                normal(9, 5, 70, 33), normal(9, 5, 70, 33), normal(9, 5, 70, 31)),
 }
@@ -110,6 +113,14 @@ def test_nor_the_derivative_of_a_warp():
 def test_nor_what_dropout_keeps():
     x = normal(1003, 999)
     assert outcome(lambda x: F.dropout(x, 0.3), [x], 2) == outcome(lambda x: F.dropout(x, 0.3), [x], 1)
+
+
+def test_sums_of_blocks_lose_little():
+    """What LayerNorm's bias gets: the sum over very many rows, in float32."""
+    n = 1 << 20
+    b = fa.zeros(2, dtype="float32", requires_grad=True)
+    F.layer_norm(fa.tensor(normal(n, 2)), (2,), None, b).backward(fa.full((n, 2), 0.1, dtype="float32"))
+    assert np.allclose(b.grad.numpy(), n * float(np.float32(0.1)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("make", [
@@ -180,6 +191,21 @@ for _ in range(20):
 stop = True
 for thread in threads:
     thread.join()
+""")
+
+
+def test_more_threads_than_there_may_be():
+    """The memory that parts need does not grow with a count that no system has."""
+    run_python("""
+import fastad.nn.functional as F
+rng = np.random.default_rng(0)
+x, w = fa.tensor(rng.random((999, 4, 24, 24))), fa.tensor(rng.random((40, 4, 3, 3)), requires_grad=True)
+found = []
+for n in (1, 2**40):
+    fa.set_num_threads(n)
+    y = F.conv2d(x, w)
+    found += [y.detach().numpy().tobytes(), fa.autograd.grad(y.sum(), w)[0].numpy().tobytes()]
+assert found[:2] == found[2:]
 """)
 
 

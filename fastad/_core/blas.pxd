@@ -16,6 +16,8 @@ cdef struct Product:
 cdef void gemm(int code, bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                const void* a, Py_ssize_t lda, const void* b, Py_ssize_t ldb,
                double beta, void* c, Py_ssize_t ldc) noexcept nogil
+# whether a product of so many multiplications is done by one thread
+cdef bint alone(double work) noexcept
 # around a stretch of products without the GIL: a fork waits for its end
 cdef int begin() except -1
 cdef void finish() noexcept

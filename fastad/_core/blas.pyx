@@ -197,6 +197,11 @@ def config():
                 threads=get_threads() if get_threads is not NULL else 1 if not found else None)
 
 
+cdef bint alone(double work) noexcept:
+    """Threads that call a BLAS which has threads of its own wait for each other; OpenBLAS wakes them for larger products."""
+    return work <= 1 << 18 or not found or (get_threads is not NULL and get_threads() == 1)
+
+
 def set_blas_threads(int n):
     """Tell the BLAS to use n threads; False if it has no such function."""
     if set_threads is NULL:

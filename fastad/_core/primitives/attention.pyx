@@ -15,7 +15,7 @@ from libc.string cimport memchr, memcpy, memset
 import numpy as np
 
 from ..arrays cimport GIL_SIZE, contiguous, fill
-from ..blas cimport begin, finish, gemm
+from ..blas cimport alone, begin, finish, gemm
 from ..kernels cimport FUNCTION, K, PART, fad_line, parts_of, share, share_rows
 from ..storage cimport Array, Layout, dense, dense_as, dense_dtype, empty, shape_of, to_ndarray, version_of
 from ..tape cimport INTERMEDIATE, Node, Primitive, Walk, deliver, grad_enabled, save, saved, wants
@@ -265,7 +265,7 @@ cdef struct Heads:
     Py_ssize_t batch, rows, seen, e, columns
     Stack q, k, v, mask, p, w, y          # w: the weights after dropout
     Stack g, of_weights, dq, dk, dv, dm   # the way back
-    double each                           # as many elements of elementwise work as a matrix is
+    double each                           # as many elements of elementwise work as a matrix is; 0: the BLAS has the threads
     char* work                            # on the way back every part has memory for a matrix of scores, for two with dropout
     Py_ssize_t parts, matrices
 
@@ -282,6 +282,8 @@ cdef Heads heads_of(Look look, Array q, Array k, Array v, Array p):
     h.batch = p.layout.size // max(h.rows * h.seen, 1)
     h.q, h.k, h.v, h.p = stack(q), stack(k), stack(v), stack(p)
     h.each = <double> h.rows * h.seen * (FUNCTION + (h.e + h.columns) / 6)
+    if not alone(<double> h.rows * h.seen * max(h.e, h.columns)):
+        h.each = 0
     h.parts, h.matrices = parts_of(h.batch, h.each * h.batch), 1 if h.kept is NULL else 2
     return h
 
