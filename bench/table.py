@@ -69,7 +69,8 @@ def family_table(family, rows):
 
 BRIEF = {                                          # what stands before a row's name, and the rows
     "One small operation": ("an operation on", "1 element", "1,024 elements"),
-    "Training steps": ("training step,", "4-16-3, batch 1, SGD", "64-128-10, batch 32, Adam", "784-256-128-10, batch 64, SGD"),
+    "Training steps": (
+        "training step,", "4-16-3, batch 1, SGD", "64-128-10, batch 32, Adam", "784-256-128-10, batch 64, SGD"),
     "Optimizers": ("a step of", "Adam, 1 million in 20 tensors"),
     "Recurrent networks, parameters' gradients": ("there and back,", "RNN: 20, 1, 32, 32", "LSTM: 35, 20, 128, 128"),
     "Convolutional networks": ("training step,", "1-16-32 channels, batch 64", "LeNet-5, batch 1"),
