@@ -59,7 +59,7 @@ FROM_HERE = $(BIN)/python -P -c "import runpy, sys; sys.path.append('.'); del sy
               runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 
 bench: $(VENV)/installed-bench
-	$(FROM_HERE) bench.table --write README.md docs/performance.md
+	$(FROM_HERE) bench.table --write docs/performance.md --brief README.md
 
 # installed with the versions that the budgets are for; PACKAGE=<a wheel built with them> spares building another
 PACKAGE ?= .

@@ -3,7 +3,7 @@
     peers.py        which libraries are installed, each held to one thread
     workloads/      what is timed: one module a family, one builder a library
     timing.py       the same results first, then times taken alternately
-    table.py        python -m bench.table: the Markdown tables of README and docs/performance.md
+    table.py        python -m bench.table: the Markdown tables of docs/performance.md, and the README's
     markdown.py     a table's place in a file
     weight.py       python bench/weight.py: what importing and installing fastad costs
     test_bench.py   the same workloads under pytest-benchmark

@@ -19,6 +19,12 @@
 typedef float four_t __attribute__((vector_size(16)));
 typedef int32_t whole_t __attribute__((vector_size(16)));
 #define UNROLL _Pragma("GCC unroll 4")
+#if defined(__clang__)
+#define MIX(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define MIX(a, b, i, j, k, l) __builtin_shuffle(a, b, (whole_t){ i, j, k, l })
+#endif
+#define LAST_FIRST (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 #else
 #define UNROLL
 #endif
