@@ -53,7 +53,7 @@ cdef inline char* data_of(Array a) noexcept nogil:
 
 # ---- the kernels, in parts ---------------------------------------------------------------------------
 cdef enum:
-    LINE = 64                             # bytes
+    TILE = 512                            # bytes of a row that a kernel takes at a time
 
 
 cdef struct Work:
@@ -61,7 +61,7 @@ cdef struct Work:
     int code
     Py_ssize_t item, image                # bytes of a number, and of an image
     Py_ssize_t block                      # images whose sums are added up by themselves, whoever adds them
-    Py_ssize_t side                       # channels that are read together: a line of the cache, where they lie side by side
+    Py_ssize_t side                       # channels that are read together: a tile, where they lie side by side
     char* x
     char* w
     char* b
@@ -75,7 +75,7 @@ cdef Work work_of(fad_norm* o, Array x, Array w, Array b, Array stats, Array y, 
     cdef Work m
     m.o, m.code, m.item = o[0], x.layout.code, x.layout.itemsize
     m.image = o.c * o.l * m.item
-    m.block, m.side = block_of(o), LINE // m.item if o.l == 1 else 1
+    m.block, m.side = block_of(o), TILE // m.item if o.l == 1 else 1
     m.x, m.w, m.stats, m.y = x.data, w.data, stats.data, data_of(y)
     m.b, m.g, m.sums = data_of(b), data_of(g), data_of(sums)
     return m
