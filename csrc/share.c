@@ -133,6 +133,7 @@ static void start(int wanted)
     if (started >= wanted || pthread_attr_init(&how) != 0) return;
     pthread_attr_setstacksize(&how, STACK);
     sigfillset(&all);
+    for (int i = 0; i < 4; i++) sigdelset(&all, (int[]){ SIGSEGV, SIGBUS, SIGFPE, SIGILL }[i]);      /* faulthandler's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; started < wanted; started++)
         if (pthread_create(&helpers[started], &how, help, (void *)(ptrdiff_t)started) != 0) break;

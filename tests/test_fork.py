@@ -6,7 +6,7 @@ import sys
 import pytest
 
 PRELUDE = """
-import multiprocessing, os, signal, sys, threading, warnings
+import multiprocessing, os, signal, sys, threading, time, warnings
 import numpy as np
 import fastad as fa
 warnings.simplefilter("ignore", DeprecationWarning)    # Python 3.12: a process with threads forks
