@@ -22,6 +22,9 @@ $(VENV)/installed-%: $(SOURCES) | $(BIN)/python compiler
 	FASTAD_JOBS=2 $(BIN)/python -m pip install --quiet --disable-pip-version-check ".[$*]"
 	@touch $@
 
+# the examples' products are small: on a busy machine, waiting for a second thread takes many times as long as doing its work
+demo demo-text demo-mnist gallery: export OMP_NUM_THREADS ?= 1
+
 demo: $(VENV)/installed-demo
 	$(BIN)/python examples/digits.py
 
