@@ -16,6 +16,12 @@ One thread on every side, or as many as BENCH_THREADS says.  The BLAS and OpenMP
 loaded, so they are set here, before anything imports NumPy.
 """
 import os
+import sys
+
+# where `make build` has not been, the sources make way for the package that is installed
+_top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+if not any(name.startswith("tape.") and name.endswith((".so", ".pyd")) for name in os.listdir(f"{_top}/fastad/_core")):
+    sys.path.sort(key=lambda entry: os.path.abspath(entry or ".") == _top)
 
 THREADS = int(os.environ.get("BENCH_THREADS", "1"))
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -146,7 +146,7 @@ def draw(saturated, paths, lives, path):
     for (name, (_, (losses, _))), colour in zip(saturated.items(), COLOURS, strict=True):
         style = "--" if name.startswith("cross") else "-"
         left.plot(losses / losses[0], color=colour, linewidth=2, linestyle=style, label=name)
-    left.set(title="saturation: a sigmoid unit that is certain, and wrong", xlabel="step", ylabel="loss, by the first")
+    left.set(title="saturation: a sigmoid unit that is certain, and wrong", xlabel="step", ylabel="loss / first loss")
     left.legend(frameon=False, fontsize=9, loc="center", bbox_to_anchor=(0.39, 0.5))
 
     for (name, (points, _)), colour in zip(paths.items(), COLOURS[1::-1], strict=True):

@@ -229,6 +229,7 @@ def main(argv=None):
     parser.add_argument("--out", default="digits.png", help="where the picture goes")
     options = parser.parse_args(argv)
 
+    fa.set_num_threads(1)                          # on a busy machine a second thread costs more time than it saves
     images, labels = load_digits()
     x = images.reshape(-1, 64) / 16
     if options.choose:

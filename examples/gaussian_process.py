@@ -58,7 +58,7 @@ def draw(x, y, found, deviations, path):
     z = np.linspace(-3.6, 3.6, 400)
     mean, deviation = posterior(x, y, z, *found)
     ax.fill_between(z, mean - 2 * deviation, mean + 2 * deviation, color="#a6cee3", alpha=0.6, linewidth=0,
-                    label="two deviations")
+                    label="two deviations of the curve")
     ax.plot(z, mean, color="#1f78b4", label="mean")
     ax.plot(x, y, ".", color="0.2", markersize=5, label="data")
     text = "   ".join(f"{name} {value:.2f} ± {d * value:.2f} (true {true})" for (name, true), value, d in

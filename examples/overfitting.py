@@ -141,7 +141,7 @@ def draw(runs, path):
         right.semilogx(np.maximum(sizes, 1e-6), np.arange(1, len(sizes) + 1) * 100 / len(sizes), **style)
     right_ones = left.axhline(100 * (1 - 0.9 * MISLABELLED), color="0.6", linewidth=1, linestyle="--", zorder=0)
     left.legend([right_ones], ["share of labels that are right"], frameon=False, loc="lower right")
-    left.set(title="labels as given that are learned, %", xlabel="epoch", ylim=(60, 101))
+    left.set(title="training labels learned, the wrong ones too, %", xlabel="epoch", ylim=(60, 101))
     middle.set(title="test images read rightly, %", xlabel="epoch", ylim=(75, 95))
     middle.legend(frameon=False, ncols=2, loc="lower center")
     right.set(title="how large the weights are", xlabel="size $s$", ylabel="% of the weights below $s$", xlim=(1e-4, 1),

@@ -1,4 +1,4 @@
-"""Minimise Rosenbrock's valley: BFGS with the gradient, Newton-CG with Hessian-vector products, without with neither.
+"""Minimise Rosenbrock's valley: BFGS by its gradient, Newton-CG by Hessian-vector products too.
 
     f(x) = sum of 100 (x[i+1] - x[i]^2)^2 + (1 - x[i])^2
 

@@ -104,7 +104,7 @@ def test_every_primitive_follows_the_convention_or_refuses(sample, real):
         ys = outputs(sample, arrays, places, leaves)
     except TypeError as error:
         assert sample.name in REFUSED or re.match("svdvals: no derivative rule|linear: x is|conv|.* and W_ih ", str(error)), error
-        assert "complex" in str(error)
+        assert "complex" in str(error) or "install SciPy" in str(error)
         return
     ys = [y for y in ys if y.requires_grad]
     rng = np.random.default_rng(1)

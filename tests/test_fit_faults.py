@@ -143,6 +143,14 @@ def test_going_back_means_to_the_epoch_that_is_named():
 
 
 # ---- Ctrl-C ------------------------------------------------------------------------------------------
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Ctrl-C is heard: a shell has its background jobs ignore it, and Python leaves that so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Torn(optim.SGD):
     """A step in Python, one parameter after the other, with Ctrl-C in between."""
 
