@@ -375,6 +375,29 @@ def test_writing_what_others_read(restless):
     np.testing.assert_array_equal(x.grad.numpy(), np.full(x.shape, 100.0))
 
 
+def test_targets_that_change_while_they_are_checked(restless):
+    """What is checked is a copy: no kernel reads a target that another thread has written since."""
+    index, x = np.zeros(40_000, np.int64), fa.tensor(np.ones((40_000, 2)))
+    targets, ended = fa.from_numpy(index), threading.Event()
+
+    def write():
+        for k in itertools.count():
+            index[:] = 10**15 if k % 2 else 0
+            if ended.is_set():
+                return
+
+    def read():
+        try:
+            for _ in range(400):
+                try:
+                    assert fa.cross_entropy(x, targets).item() == pytest.approx(np.log(2))
+                except ValueError as error:
+                    assert "0..1" in str(error)
+        finally:
+            ended.set()
+    in_threads(lambda i: write() if i < 2 else read(), 3)
+
+
 def test_a_module_that_changes_its_dtype_meanwhile(restless):
     """The memory of a parameter is held by who reads it without the GIL."""
     model = nn.Linear(300, 200)

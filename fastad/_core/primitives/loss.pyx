@@ -315,7 +315,7 @@ cpdef tuple class_targets(str name, Tensor x, Tensor target, object ignore_index
     if target.dtype.kind not in "iu":
         raise TypeError(f"{name}: target of shape {target.shape} must hold class indices (integers), its dtype is "
                         f"{target.dtype}")
-    t = ndarray(target)
+    t = np.array(ndarray(target))         # of its own: another thread may write the caller's between check and use
     valid = np.ones(t.shape, bool) if ignore_index is None else t != ignore_index
     bad = valid & ((t < 0) | (t >= classes))
     if bad.any():
